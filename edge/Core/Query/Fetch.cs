@@ -1,0 +1,51 @@
+using Foretier.Core.Partitions;
+using Foretier.Core.Rollups;
+using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
+
+namespace Foretier.Core.Query;
+
+/// <summary>
+/// A storage tier and its query interface (the specification's DataSource): a node that holds samples and answers for exactly the
+/// holdings it is asked for. It never answers for more, so that answers of several sources add up, and says what it no longer holds.
+/// </summary>
+public interface IDataSource
+{
+    string Node { get; }
+
+    /// <exception cref="DataSourceUnavailableException">The source cannot be reached or cannot answer in time.</exception>
+    Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel);
+}
+
+/// <summary>A source that cannot answer now; another holder may.</summary>
+public sealed class DataSourceUnavailableException(string node, string reason, Exception? inner = null)
+    : Exception($"{node}: {reason}", inner)
+{
+    public string Node { get; } = node;
+}
+
+/// <param name="Series">Exact names, account/device/measurement. A name the source has nothing of is simply absent from the result.</param>
+/// <param name="Parts">What to read, each from one holding.</param>
+/// <param name="Raw">Samples as they are; else rollups on the grid of <paramref name="Step"/> and <paramref name="Origin"/>.</param>
+/// <param name="Step">Bucket length, µs; 0 = one bucket for everything, named by <paramref name="Origin"/>.</param>
+/// <param name="Origin">Where bucket 0 begins, µs.</param>
+public sealed record FetchRequest(IReadOnlyList<string> Series, IReadOnlyList<FetchPart> Parts, bool Raw, long Step, long Origin)
+{
+    public BucketGrid GridOf(FetchPart part) => new(part.Range, Step, Origin);
+}
+
+/// <summary>The layers (After, Through] of one window of one edge, samples within <paramref name="Range"/> only.</summary>
+public sealed record FetchPart(string Edge, Window Window, long After, long Through, TimeRange Range);
+
+/// <summary>What one part gave for one series: samples (sorted, unique) or rollup rows.</summary>
+public sealed record Slice(int Part, string Series, SampleColumns? Samples, BucketRows? Rows);
+
+/// <param name="Slices">At most one for each part and series.</param>
+/// <param name="Gone">Indexes of parts this source does not hold (any more); nothing of them is in Slices. The asker plans anew.</param>
+/// <param name="Uses">What was touched to answer, for the provenance.</param>
+public sealed record FetchResult(IReadOnlyList<Slice> Slices, IReadOnlyList<int> Gone, IReadOnlyList<TierUse> Uses);
+
+/// <summary>One tier's share of an answer.</summary>
+/// <param name="Resolution">"raw", "1m", … or "summary" where segment headers were enough.</param>
+/// <param name="Milliseconds">Time spent there, as its node measured it.</param>
+public sealed record TierUse(Tier Tier, string Node, TimeRange Range, string Resolution, double Milliseconds);

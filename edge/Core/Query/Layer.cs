@@ -1,0 +1,41 @@
+using Foretier.Core.Rollups;
+using Foretier.Core.Samples;
+using Foretier.Core.Segments;
+
+namespace Foretier.Core.Query;
+
+/// <summary>
+/// A run of one series' samples as a tier holds it: a stored segment, with or without its rollups, or open samples in memory (sorted, unique).
+/// Where layers overlap in time, the one with the higher version wins sample by sample.
+/// </summary>
+public sealed record Layer
+{
+    private Layer(long version) => Version = version;
+
+    public static Layer Of(long version, Segment segment, ReadOnlyMemory<byte> rollups = default) =>
+        new(version) { Segment = segment, Rollups = rollups, FirstTime = segment.FirstTime, LastTime = segment.LastTime };
+
+    public static Layer Of(long version, SampleColumns samples) =>
+        new(version) { Samples = samples, FirstTime = samples.FirstTime, LastTime = samples.LastTime };
+
+    /// <summary>The flush that wrote it; <see cref="long.MaxValue"/> for memory.</summary>
+    public long Version { get; }
+    public Segment? Segment { get; private init; }
+    public ReadOnlyMemory<byte> Rollups { get; private init; }
+    public SampleColumns? Samples { get; private init; }
+    public long FirstTime { get; private init; }
+
+    /// <summary>Inclusive.</summary>
+    public long LastTime { get; private init; }
+
+    public SampleColumns Decode()
+    {
+        if (Samples is not null)
+        {
+            return Samples;
+        }
+        var samples = new SampleColumns(Segment!.Count);
+        Segment.Decode(samples);
+        return samples;
+    }
+}

@@ -1,0 +1,105 @@
+namespace Foretier.Core.Rollups;
+
+/// <summary>
+/// What is kept of the samples of one step: mergeable, so that a rollup over any union of disjoint sets of samples is the merge of theirs,
+/// in any order. Count, min, max, first and last are exact; the sum is compensated (Neumaier) and within 1e-12·Σ|x| of the exact one.
+/// States count, and can be first and last; numbers alone have a sum, a minimum and a maximum.
+/// </summary>
+public struct Rollup
+{
+    private double _sumLow;
+
+    /// <summary>All samples.</summary>
+    public long Count;
+
+    /// <summary>Those of them that are numbers.</summary>
+    public long Numbers;
+
+    public double Min;
+    public double Max;
+    public double SumHigh;
+    public long FirstTime;
+    public long LastTime;
+    public double First;
+    public double Last;
+    public string? FirstState;
+    public string? LastState;
+
+    public readonly bool IsEmpty => Count == 0;
+    public readonly double Sum => SumHigh + _sumLow;
+    public readonly double SumLow => _sumLow;
+
+    /// <summary>The mean of the numbers; NaN where there is none.</summary>
+    public readonly double Mean => Numbers == 0 ? double.NaN : Sum / Numbers;
+
+    public void Add(long time, double value, string? state = null)
+    {
+        if (Count == 0 || time < FirstTime)
+        {
+            (FirstTime, First, FirstState) = (time, value, state);
+        }
+        if (Count == 0 || time >= LastTime)
+        {
+            (LastTime, Last, LastState) = (time, value, state);
+        }
+        Count++;
+        if (state is not null)
+        {
+            return;
+        }
+        if (Numbers++ == 0)
+        {
+            Min = Max = value;
+        }
+        else
+        {
+            Min = Math.Min(Min, value);
+            Max = Math.Max(Max, value);
+        }
+        AddToSum(value);
+    }
+
+    public void Merge(in Rollup other)
+    {
+        if (other.Count == 0)
+        {
+            return;
+        }
+        if (Count == 0)
+        {
+            this = other;
+            return;
+        }
+        if (other.FirstTime < FirstTime)
+        {
+            (FirstTime, First, FirstState) = (other.FirstTime, other.First, other.FirstState);
+        }
+        if (other.LastTime >= LastTime)
+        {
+            (LastTime, Last, LastState) = (other.LastTime, other.Last, other.LastState);
+        }
+        Count += other.Count;
+        if (other.Numbers > 0)
+        {
+            Min = Numbers == 0 ? other.Min : Math.Min(Min, other.Min);
+            Max = Numbers == 0 ? other.Max : Math.Max(Max, other.Max);
+            Numbers += other.Numbers;
+            AddToSum(other.SumHigh);
+            AddToSum(other._sumLow);
+        }
+    }
+
+    /// <summary>Puts a sum back that was stored as its two halves.</summary>
+    public void RestoreSum(double high, double low) => (SumHigh, _sumLow) = (high, low);
+
+    private void AddToSum(double value)
+    {
+        var total = SumHigh + value;
+        // Infinite totals stay infinite: their "rest" would be NaN.
+        if (double.IsFinite(total))
+        {
+            _sumLow += Math.Abs(SumHigh) >= Math.Abs(value) ? SumHigh - total + value : value - total + SumHigh;
+        }
+        SumHigh = total;
+    }
+}

@@ -1,0 +1,192 @@
+using System.Runtime.InteropServices;
+
+namespace Foretier.Core.Samples;
+
+/// <summary>
+/// Samples of one series as columns. Times are microseconds UTC; a sample is a float64, or, where <see cref="States"/>
+/// holds a string at its index, that state (its number is then 0 and means nothing). Times need not be sorted unless the user of the columns says so.
+/// </summary>
+public sealed class SampleColumns
+{
+    private readonly List<long> _times;
+    private readonly List<double> _values;
+    private List<string?>? _states;
+
+    public SampleColumns(int capacity = 0)
+    {
+        _times = new(capacity);
+        _values = new(capacity);
+    }
+
+    public int Count => _times.Count;
+    public ReadOnlySpan<long> Times => CollectionsMarshal.AsSpan(_times);
+    public ReadOnlySpan<double> Values => CollectionsMarshal.AsSpan(_values);
+
+    /// <summary>Empty while no sample is a state; else as long as <see cref="Times"/>, null at each number.</summary>
+    public ReadOnlySpan<string?> States => _states is null ? default : CollectionsMarshal.AsSpan(_states);
+
+    public long FirstTime => _times[0];
+    public long LastTime => _times[^1];
+    public string? StateAt(int index) => _states?[index];
+
+    public void Add(long time, double value, string? state = null)
+    {
+        if (state is not null && _states is null)
+        {
+            _states = new(_times.Capacity);
+            CollectionsMarshal.SetCount(_states, _times.Count);
+            CollectionsMarshal.AsSpan(_states).Clear();
+        }
+        _times.Add(time);
+        _values.Add(value);
+        _states?.Add(state);
+    }
+
+    public void Clear()
+    {
+        _times.Clear();
+        _values.Clear();
+        _states = null;
+    }
+
+    /// <summary>
+    /// Makes room for <paramref name="count"/> numbers and hands out both columns to be filled in place (a decoder's way in).
+    /// The spans are valid until the next call on this object.
+    /// </summary>
+    public void Append(int count, out Span<long> times, out Span<double> values)
+    {
+        var start = Count;
+        CollectionsMarshal.SetCount(_times, start + count);
+        CollectionsMarshal.SetCount(_values, start + count);
+        if (_states is not null)
+        {
+            CollectionsMarshal.SetCount(_states, start + count);
+            CollectionsMarshal.AsSpan(_states)[start..].Clear();
+        }
+        times = CollectionsMarshal.AsSpan(_times)[start..];
+        values = CollectionsMarshal.AsSpan(_values)[start..];
+    }
+
+    /// <summary>Turns a sample that is there already into a state.</summary>
+    public void SetState(int index, string state)
+    {
+        if (_states is null)
+        {
+            _states = new(_times.Capacity);
+            CollectionsMarshal.SetCount(_states, _times.Count);
+            CollectionsMarshal.AsSpan(_states).Clear();
+        }
+        _states[index] = state;
+        CollectionsMarshal.AsSpan(_values)[index] = 0;
+    }
+
+    /// <summary>The samples of <paramref name="range"/>; the times must be sorted.</summary>
+    public SampleColumns Slice(TimeRange range)
+    {
+        int from = LowerBound(range.From), to = LowerBound(range.To);
+        var slice = new SampleColumns(to - from);
+        for (var i = from; i < to; i++)
+        {
+            slice.Add(_times[i], _values[i], _states?[i]);
+        }
+        return slice;
+    }
+
+    /// <summary>Index of the first sample not before <paramref name="time"/>; the times must be sorted.</summary>
+    public int LowerBound(long time)
+    {
+        var i = _times.BinarySearch(time);
+        if (i < 0)
+        {
+            return ~i;
+        }
+        while (i > 0 && _times[i - 1] == time)
+        {
+            i--;
+        }
+        return i;
+    }
+
+    /// <summary>
+    /// Merges columns that are each sorted and free of duplicates, oldest layer first: at equal times the sample of the later layer wins.
+    /// </summary>
+    /// <param name="superseded">How many samples lost to a later one.</param>
+    public static SampleColumns MergeLastWins(IReadOnlyList<SampleColumns> layers, out int superseded)
+    {
+        superseded = 0;
+        if (layers.Count == 0)
+        {
+            return new();
+        }
+        var merged = layers[0];
+        for (var i = 1; i < layers.Count; i++)
+        {
+            merged = MergeTwo(merged, layers[i], ref superseded);
+        }
+        return merged;
+    }
+
+    private static SampleColumns MergeTwo(SampleColumns older, SampleColumns newer, ref int superseded)
+    {
+        if (older.Count == 0)
+        {
+            return newer;
+        }
+        if (newer.Count == 0)
+        {
+            return older;
+        }
+        var merged = new SampleColumns(older.Count + newer.Count);
+        int a = 0, b = 0;
+        while (a < older.Count || b < newer.Count)
+        {
+            if (b == newer.Count || (a < older.Count && older._times[a] < newer._times[b]))
+            {
+                merged.Add(older._times[a], older._values[a], older._states?[a]);
+                a++;
+                continue;
+            }
+            if (a < older.Count && older._times[a] == newer._times[b])
+            {
+                a++;
+                superseded++;
+            }
+            merged.Add(newer._times[b], newer._values[b], newer._states?[b]);
+            b++;
+        }
+        return merged;
+    }
+
+    /// <summary>Sorts by time; of several samples with one time the one added last stays.</summary>
+    /// <param name="superseded">How many were dropped.</param>
+    public SampleColumns SortLastWins(out int superseded)
+    {
+        superseded = 0;
+        var sorted = true;
+        for (var i = 1; i < _times.Count && sorted; i++)
+        {
+            sorted = _times[i] > _times[i - 1];
+        }
+        if (sorted)
+        {
+            return this;
+        }
+        var order = new int[Count];
+        for (var i = 0; i < order.Length; i++)
+        {
+            order[i] = i;
+        }
+        Array.Sort(order, (x, y) => _times[x] != _times[y] ? _times[x].CompareTo(_times[y]) : x.CompareTo(y));
+        var result = new SampleColumns(Count);
+        for (var i = 0; i < order.Length; i++)
+        {
+            if (i + 1 < order.Length && _times[order[i + 1]] == _times[order[i]])
+            {
+                superseded++;
+                continue;
+            }
+            result.Add(_times[order[i]], _values[order[i]], _states?[order[i]]);
+        }
+        return result;
+    }
+}

@@ -1,0 +1,179 @@
+using Foretier.Core.Partitions;
+using Foretier.Core.Samples;
+
+namespace Foretier.Core.Tiers;
+
+/// <summary>What is known of a series besides its samples.</summary>
+/// <param name="Name">account/device/measurement.</param>
+/// <param name="Edge">The edge that takes it in; a device that moved has one entry for each edge.</param>
+/// <param name="Unit">SenML unit, null where none was given.</param>
+/// <param name="Kind">gauge, counter, state or event.</param>
+public sealed record SeriesInfo(string Name, string Edge, string? Unit, string Kind);
+
+/// <summary>
+/// What changed between two revisions of a catalog. Reset says that this is all there is and older knowledge is void.
+/// </summary>
+public sealed record CatalogUpdate(
+    long Revision, bool Reset, IReadOnlyList<SeriesInfo> Series, IReadOnlyList<Holding> Holdings, IReadOnlyList<HoldingKey> Removed);
+
+/// <summary>Identifies a holding: one node keeps at most one for each (edge, window, tier, after).</summary>
+public sealed record HoldingKey(string Edge, Window Window, string Node, Tier Tier, long After)
+{
+    public static HoldingKey Of(Holding holding) => new(holding.Edge, holding.Window, holding.Node, holding.Tier, holding.After);
+}
+
+/// <summary>
+/// The truth about who holds what. Each node writes the entries of what it holds, and learns those of the nodes below it;
+/// it can be rebuilt from the files at any time. Thread-safe; readers take <see cref="View"/>, an immutable picture.
+/// </summary>
+public sealed class Catalog
+{
+    private readonly Lock _lock = new();
+    private readonly Dictionary<(string Name, string Edge), (SeriesInfo Info, long Revision)> _series = [];
+    private readonly Dictionary<HoldingKey, (Holding Holding, long Revision)> _holdings = [];
+    private readonly Dictionary<HoldingKey, long> _removed = [];
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private CatalogView? _view;
+    private long _revision;
+
+    public CatalogView View
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _view ??= new(_revision, [.. _series.Values.Select(s => s.Info)], [.. _holdings.Values.Select(h => h.Holding)]);
+            }
+        }
+    }
+
+    public void Put(SeriesInfo series)
+    {
+        lock (_lock)
+        {
+            if (!_series.TryGetValue((series.Name, series.Edge), out var known) || known.Info != series)
+            {
+                _series[(series.Name, series.Edge)] = (series, Advance());
+            }
+        }
+    }
+
+    public void Put(Holding holding)
+    {
+        lock (_lock)
+        {
+            var key = HoldingKey.Of(holding);
+            if (!_holdings.TryGetValue(key, out var known) || known.Holding != holding)
+            {
+                _holdings[key] = (holding, Advance());
+                _removed.Remove(key);
+            }
+        }
+    }
+
+    public void Remove(HoldingKey key)
+    {
+        lock (_lock)
+        {
+            if (_holdings.Remove(key))
+            {
+                _removed[key] = Advance();
+            }
+        }
+    }
+
+    /// <summary>Replaces holdings in one step, so that no reader sees the window nowhere or twice.</summary>
+    public void Swap(IEnumerable<HoldingKey> remove, IEnumerable<Holding> put)
+    {
+        lock (_lock)
+        {
+            foreach (var key in remove)
+            {
+                Remove(key);
+            }
+            foreach (var holding in put)
+            {
+                Put(holding);
+            }
+        }
+    }
+
+    /// <summary>Takes over what another catalog said. A reset replaces all holdings whose node or edge is in <paramref name="ofNodes"/>.</summary>
+    public void Apply(CatalogUpdate update, Func<HoldingKey, bool> ofNodes)
+    {
+        lock (_lock)
+        {
+            if (update.Reset)
+            {
+                var kept = update.Holdings.Select(HoldingKey.Of).ToHashSet();
+                foreach (var key in _holdings.Keys.Where(key => ofNodes(key) && !kept.Contains(key)).ToList())
+                {
+                    Remove(key);
+                }
+            }
+            foreach (var series in update.Series)
+            {
+                Put(series);
+            }
+            Swap(update.Removed, update.Holdings);
+        }
+    }
+
+    /// <summary>What changed after a revision; everything, as a reset, where <paramref name="since"/> is 0 or too old to know.</summary>
+    public CatalogUpdate ChangesSince(long since)
+    {
+        lock (_lock)
+        {
+            var reset = since <= 0 || since > _revision;
+            return new(_revision, reset,
+                [.. _series.Values.Where(s => reset || s.Revision > since).Select(s => s.Info)],
+                [.. _holdings.Values.Where(h => reset || h.Revision > since).Select(h => h.Holding)],
+                reset ? [] : [.. _removed.Where(r => r.Value > since).Select(r => r.Key)]);
+        }
+    }
+
+    /// <summary>Returns when the catalog is newer than <paramref name="revision"/>.</summary>
+    public Task WaitForChangeAsync(long revision, CancellationToken cancel)
+    {
+        lock (_lock)
+        {
+            return _revision > revision ? Task.CompletedTask : _changed.Task.WaitAsync(cancel);
+        }
+    }
+
+    private long Advance()
+    {
+        _view = null;
+        var changed = _changed;
+        _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        _revision++;
+        changed.SetResult();
+        return _revision;
+    }
+}
+
+/// <summary>One immutable picture of a catalog.</summary>
+public sealed class CatalogView
+{
+    private readonly ILookup<string, SeriesInfo> _byName;
+    private readonly ILookup<string, Holding> _byEdge;
+
+    public CatalogView(long revision, IReadOnlyList<SeriesInfo> series, IReadOnlyList<Holding> holdings)
+    {
+        Revision = revision;
+        Series = series;
+        Holdings = holdings;
+        _byName = series.ToLookup(s => s.Name);
+        _byEdge = holdings.ToLookup(h => h.Edge);
+    }
+
+    public long Revision { get; }
+    public IReadOnlyList<SeriesInfo> Series { get; }
+    public IReadOnlyList<Holding> Holdings { get; }
+
+    public IEnumerable<SeriesInfo> Named(string name) => _byName[name];
+    public IEnumerable<Holding> OfEdge(string edge) => _byEdge[edge];
+
+    public IEnumerable<SeriesInfo> Matching(SeriesGlob glob) =>
+        glob.IsExact ? _byName[glob.Text] : Series.Where(s => SeriesKey.TryParse(s.Name, out var key) && glob.Matches(key!));
+}

@@ -1,0 +1,29 @@
+using Foretier.Core.Partitions;
+using Foretier.Core.Samples;
+
+namespace Foretier.Core.Tiers;
+
+/// <summary>
+/// The catalog's statement that a node holds samples of one window of one edge.
+/// </summary>
+/// <remarks>
+/// An edge numbers its flushes 1, 2, 3, … and every sample belongs to the flush that first wrote it down. A holding has the samples of the
+/// flushes in (After, Through]; with After = 0 it has all of the window up to Through. Holdings that chain, (0, 12] + (12, 15], make a whole:
+/// at equal (series, time) the later layer wins. The edge's own memory is the last layer, so an edge holding says Through = <see cref="Latest"/>.
+/// </remarks>
+/// <param name="Edge">The edge that took the samples in.</param>
+/// <param name="Window">The window they belong to.</param>
+/// <param name="Node">The node to ask for them.</param>
+/// <param name="Tier">Where that node keeps them.</param>
+/// <param name="After">The flush after which this layer begins; 0 for the beginning.</param>
+/// <param name="Through">The last flush it has.</param>
+/// <param name="Extent">From the first to just after the last sample in it.</param>
+/// <param name="Count">Samples in it.</param>
+/// <param name="Bytes">Bytes it takes there.</param>
+public sealed record Holding(string Edge, Window Window, string Node, Tier Tier, long After, long Through, TimeRange Extent, long Count, long Bytes)
+{
+    /// <summary>The Through of an edge's own holding: everything it has accepted.</summary>
+    public const long Latest = long.MaxValue;
+
+    public bool IsWhole => After == 0;
+}
