@@ -1,0 +1,132 @@
+using System.Net.Http.Headers;
+using System.Text.Json;
+using Foretier.Protocol.Api;
+using Refit;
+
+namespace Foretier.Client;
+
+/// <summary>
+/// The typed client: asks a router (or a gateway or agent about what it holds) over REST.
+/// Thread-safe; make one and keep it.
+/// </summary>
+/// <example><code>
+/// using var foretier = new ForetierClient(new Uri("http://127.0.0.1:8080"), apiKey);
+/// var reply = await foretier.QueryAsync(new() { Series = "acme/*/temperature", From = "-6h", Step = "1h", Fn = "avg" });
+/// </code></example>
+public sealed class ForetierClient : IDisposable
+{
+    private readonly HttpClient _http;
+    private readonly IForetierApi _api;
+
+    /// <param name="server">Where it listens, <c>http://127.0.0.1:8080</c>.</param>
+    /// <param name="apiKey">Sent as bearer token.</param>
+    /// <param name="transport">Instead of sockets, for tests.</param>
+    public ForetierClient(Uri server, string? apiKey, HttpMessageHandler? transport = null)
+    {
+        Server = server;
+        // Moving a tier may take long; callers end what they no longer want by their token.
+        _http = new(transport ?? new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(10) })
+        {
+            BaseAddress = server,
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
+        if (!string.IsNullOrEmpty(apiKey))
+        {
+            _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", apiKey);
+        }
+        _api = RestService.For<IForetierApi>(_http, new RefitSettings(new SystemTextJsonContentSerializer(ApiJson.Options))
+        {
+            ExceptionFactory = ReadProblemAsync,
+        });
+    }
+
+    public Uri Server { get; }
+
+    /// <exception cref="ServerRefusedException">The server refused, and says why.</exception>
+    /// <exception cref="ServerUnreachableException">No answer.</exception>
+    public Task<QueryReply> QueryAsync(QueryParameters parameters, CancellationToken cancel = default) =>
+        AskAsync(() => _api.QueryAsync(parameters, cancel));
+
+    /// <summary>The answer's JSON as it arrives; the caller disposes it.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<Stream> QueryDocumentAsync(QueryParameters parameters, CancellationToken cancel = default) =>
+        AskAsync(() => _api.QueryDocumentAsync(parameters, cancel));
+
+    /// <summary>The plan of a query, what it was expected to cost and what it did cost.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<JsonElement> ExplainAsync(QueryParameters parameters, CancellationToken cancel = default) =>
+        AskAsync(() => _api.ExplainAsync(parameters, cancel));
+
+    /// <param name="glob">Pattern; null = all.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<SeriesReply> SeriesAsync(string? glob = null, CancellationToken cancel = default) =>
+        AskAsync(() => _api.SeriesAsync(glob, cancel));
+
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<LedgerReply> LedgerAsync(CancellationToken cancel = default) => AskAsync(() => _api.LedgerAsync(cancel));
+
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<TierReply> TierAsync(CancellationToken cancel = default) => AskAsync(() => _api.TierAsync(cancel));
+
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<TierMoveReply> MoveAsync(TierMoveRequest request, CancellationToken cancel = default) =>
+        AskAsync(() => _api.MoveAsync(request, cancel));
+
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<DevicesReply> DevicesAsync(CancellationToken cancel = default) => AskAsync(() => _api.DevicesAsync(cancel));
+
+    /// <summary>Gives a device (or <c>*</c>, a concentrator) of an account its secret; the same again changes nothing.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task PutDeviceAsync(string account, string device, string secret, CancellationToken cancel = default) =>
+        AskAsync(async () =>
+        {
+            await _api.PutDeviceAsync(account, device, new(secret), cancel).ConfigureAwait(false);
+            return true;
+        });
+
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task RemoveDeviceAsync(string account, string device, CancellationToken cancel = default) =>
+        AskAsync(async () =>
+        {
+            await _api.RemoveDeviceAsync(account, device, cancel).ConfigureAwait(false);
+            return true;
+        });
+
+    public void Dispose() => _http.Dispose();
+
+    private static async ValueTask<Exception?> ReadProblemAsync(HttpResponseMessage response)
+    {
+        if (response.IsSuccessStatusCode)
+        {
+            return null;
+        }
+        var body = await response.Content.ReadAsStringAsync().ConfigureAwait(false);
+        return new ServerRefusedException(Problem.Read(response.StatusCode, response.ReasonPhrase, body));
+    }
+
+    private async Task<T> AskAsync<T>(Func<Task<T>> ask)
+    {
+        try
+        {
+            return await ask().ConfigureAwait(false);
+        }
+        catch (ApiRequestException e) when (e.InnerException is HttpRequestException or IOException)
+        {
+            throw new ServerUnreachableException(Server, e.InnerException.Message, e);
+        }
+        catch (ApiRequestException e) when (e.InnerException is OperationCanceledException cancelled)
+        {
+            throw new OperationCanceledException(cancelled.Message, e, cancelled.CancellationToken);
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException)
+        {
+            throw new ServerUnreachableException(Server, e.Message, e);
+        }
+        catch (ApiException e)
+        {
+            // A success whose body is no document of ours: something else listens there.
+            throw new ServerUnreachableException(Server, "the answer is not one of Foretier's: " + (e.InnerException?.Message ?? e.Message), e);
+        }
+    }
+}

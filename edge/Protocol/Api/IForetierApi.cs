@@ -1,0 +1,46 @@
+using System.Text.Json;
+using Refit;
+
+namespace Foretier.Protocol.Api;
+
+/// <summary>
+/// The REST interface, v1. The router serves it over everything it can reach, a gateway or an agent over what it holds itself.
+/// </summary>
+/// <remarks>
+/// Times travel as text (RFC 3339, epoch, <c>now</c>, <c>-6h</c>) and are read by the server, whose clock decides what "now" is.
+/// A <see cref="DateTimeOffset"/> parameter would lose its sub-seconds on the way through Refit.
+/// </remarks>
+public interface IForetierApi
+{
+    [Get("/api/v1/query")]
+    Task<QueryReply> QueryAsync([Query] QueryParameters parameters, CancellationToken cancel);
+
+    /// <summary>The same answer as the server wrote it, for those who pass it on; it is read as it arrives.</summary>
+    [Get("/api/v1/query")]
+    Task<Stream> QueryDocumentAsync([Query] QueryParameters parameters, CancellationToken cancel);
+
+    [Get("/api/v1/explain")]
+    Task<JsonElement> ExplainAsync([Query] QueryParameters parameters, CancellationToken cancel);
+
+    [Get("/api/v1/series")]
+    Task<SeriesReply> SeriesAsync([Query] string? series, CancellationToken cancel);
+
+    [Get("/api/v1/ledger")]
+    Task<LedgerReply> LedgerAsync(CancellationToken cancel);
+
+    [Get("/api/v1/tier")]
+    Task<TierReply> TierAsync(CancellationToken cancel);
+
+    [Post("/api/v1/tier/move")]
+    Task<TierMoveReply> MoveAsync([Body] TierMoveRequest request, CancellationToken cancel);
+
+    [Get("/api/v1/devices")]
+    Task<DevicesReply> DevicesAsync(CancellationToken cancel);
+
+    /// <param name="device">Device name, or <c>*</c> for a concentrator that speaks for every device of the account.</param>
+    [Put("/api/v1/devices/{account}/{device}")]
+    Task PutDeviceAsync(string account, string device, [Body] DeviceSecret secret, CancellationToken cancel);
+
+    [Delete("/api/v1/devices/{account}/{device}")]
+    Task RemoveDeviceAsync(string account, string device, CancellationToken cancel);
+}

@@ -1,0 +1,47 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Foretier.Core.Tiers;
+
+namespace Foretier.Protocol.Api;
+
+/// <summary>A document of the API; fields that this version does not know are kept and written out again.</summary>
+public abstract record ApiDocument
+{
+    [JsonExtensionData]
+    public Dictionary<string, JsonElement>? More { get; init; }
+}
+
+/// <summary><c>GET /api/v1/series</c></summary>
+public sealed record SeriesReply(IReadOnlyList<SeriesEntry> Series) : ApiDocument;
+
+/// <param name="Edge">The edge that takes it in.</param>
+/// <param name="Kind">gauge, counter, state or event.</param>
+public sealed record SeriesEntry(string Name, string? Unit, string? Kind, string? Edge) : ApiDocument;
+
+/// <summary><c>GET /api/v1/ledger</c>: the account of every hop.</summary>
+/// <param name="Balanced">True where every hop's account adds up.</param>
+public sealed record LedgerReply(IReadOnlyList<Ledger> Nodes, bool Balanced) : ApiDocument;
+
+/// <summary><c>GET /api/v1/tier</c>: what each tier of each node holds.</summary>
+public sealed record TierReply(IReadOnlyList<TierEntry> Tiers) : ApiDocument;
+
+/// <param name="From">First sample there; null where there is none.</param>
+/// <param name="To">Just after the last.</param>
+public sealed record TierEntry(string Tier, string Node, long Windows, long Samples, long Bytes, ApiTime? From, ApiTime? To) : ApiDocument;
+
+/// <summary><c>POST /api/v1/tier/move</c></summary>
+/// <param name="To">hdd or archive.</param>
+/// <param name="Before">Every window that begins before this time (µs) moves.</param>
+/// <param name="Wait">Answer when all is there; else when the work has begun.</param>
+public sealed record TierMoveRequest(string To, long Before, bool Wait);
+
+public sealed record TierMoveReply(long Windows, long Samples) : ApiDocument;
+
+/// <summary><c>GET /api/v1/devices</c></summary>
+public sealed record DevicesReply(IReadOnlyList<DeviceEntry> Devices) : ApiDocument;
+
+/// <param name="Device">Its name, or <c>*</c> for a concentrator.</param>
+public sealed record DeviceEntry(string Account, string Device) : ApiDocument;
+
+/// <summary>Body of <c>PUT /api/v1/devices/{account}/{device}</c>.</summary>
+public sealed record DeviceSecret(string Secret);
