@@ -1,0 +1,18 @@
+using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
+
+namespace Foretier.Core.Query;
+
+/// <summary>How a question will be answered: what is fetched from whom, and what nobody reachable has.</summary>
+/// <param name="Fetches">Independent of each other; they run in parallel.</param>
+/// <param name="Missing">Ranges of the question that some unreachable node may hold samples of, and no reachable one is known to.</param>
+/// <param name="CatalogRevision">The picture of the catalog it was made from.</param>
+public sealed record Plan(IReadOnlyList<PlannedFetch> Fetches, IReadOnlyList<TimeRange> Missing, long CatalogRevision);
+
+/// <param name="Merges">
+/// For each part: -1 where its samples stand alone, else the number of the merge it takes part in. Parts of one merge overlap in time;
+/// they come as raw samples and the later layer wins.
+/// </param>
+/// <param name="Order">For each part: its place among the layers of its merge, oldest first.</param>
+public sealed record PlannedFetch(
+    string Node, Tier Tier, FetchRequest Request, IReadOnlyList<int> Merges, IReadOnlyList<int> Order, double EstimatedMilliseconds);

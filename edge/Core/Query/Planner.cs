@@ -1,0 +1,172 @@
+using Foretier.Core.Partitions;
+using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
+
+namespace Foretier.Core.Query;
+
+/// <summary>
+/// Chooses for each window the cheapest chain of holdings that has all its samples, and cuts the range where layers overlap.
+/// Pure: the same catalog, health and question give the same plan.
+/// </summary>
+/// <remarks>
+/// 1. Group the series by the edges that took them in. 2. For each window of those edges find the chain (0, v1] + (v1, v2] + … that
+/// reaches furthest, then costs least. 3. What an unreachable node may have beyond the chain is missing. 4. Sweep over time: where one layer
+/// stands alone its node aggregates; where several overlap their raw samples are merged here. 5. One fetch for each node and shape.
+/// </remarks>
+public static class Planner
+{
+    public static Plan Make(CatalogView catalog, Question question, IReadOnlyCollection<SeriesInfo> series, SourceHealth health,
+        IReadOnlySet<string>? avoid = null)
+    {
+        var missing = new List<TimeRange>();
+        var shares = new Dictionary<(string Edges, string Node, Tier Tier, bool Raw), Share>();
+        var merges = 0;
+
+        foreach (var group in series.GroupBy(s => s.Name).GroupBy(named => string.Join('\n', named.Select(s => s.Edge).Order(StringComparer.Ordinal))))
+        {
+            var names = group.Select(named => named.Key).ToList();
+            var layers = new List<PlacedLayer>();
+            foreach (var edge in group.Key.Split('\n'))
+            {
+                foreach (var window in catalog.OfEdge(edge).Where(h => ReachOf(h).Overlaps(question.Range)).GroupBy(h => h.Window))
+                {
+                    var chain = BestChain([.. window], h => health.IsAvailable(h.Node) && avoid?.Contains(h.Node) != true, health);
+                    missing.AddRange(MissingBeyond(chain, [.. window], question.Range));
+                    foreach (var holding in chain)
+                    {
+                        layers.Add(new(holding, ReachOf(holding).Clip(question.Range), layers.Count));
+                    }
+                }
+            }
+            foreach (var (range, over) in Sweep(layers))
+            {
+                var merge = over.Count > 1 ? merges++ : -1;
+                foreach (var layer in over)
+                {
+                    var holding = layer.Holding;
+                    var raw = merge >= 0 || question.NeedsRaw;
+                    var key = (group.Key, holding.Node, holding.Tier == Tier.Memory ? Tier.Ssd : holding.Tier, raw);
+                    if (!shares.TryGetValue(key, out var share))
+                    {
+                        shares[key] = share = new(names, holding.Tier);
+                    }
+                    share.Add(holding, range, merge, layer.Order);
+                }
+            }
+        }
+        var fetches = shares.Select(s => new PlannedFetch(s.Key.Node, s.Value.Tier,
+            new(s.Value.Series, s.Value.Parts, s.Key.Raw, question.Step, question.Grid.Origin),
+            s.Value.Merges, s.Value.Order, health.Estimate(s.Key.Node, s.Value.Tier, s.Value.Parts.Count))).ToList();
+        return new(fetches, Union(missing), catalog.Revision);
+    }
+
+    /// <summary>
+    /// The time a holding may have samples of. What an edge says of its open window is old by the time it is read, so there the whole window counts.
+    /// </summary>
+    private static TimeRange ReachOf(Holding holding) => holding.Through != Holding.Latest ? holding.Extent
+        : holding.IsWhole ? holding.Window.Range.Hull(holding.Extent) : new(holding.Extent.From, Math.Max(holding.Extent.To, holding.Window.End));
+
+    private static List<Holding> BestChain(List<Holding> holdings, Func<Holding, bool> isAvailable, SourceHealth health)
+    {
+        // A window has a handful of holdings: an exhaustive search is the simple way.
+        (long Reached, double Cost, List<Holding> Chain) Best(long after)
+        {
+            (long Reached, double Cost, List<Holding> Chain) best = (after, 0, []);
+            foreach (var holding in holdings)
+            {
+                if (holding.After > after || holding.Through <= after || !isAvailable(holding))
+                {
+                    continue;
+                }
+                var (reached, cost, rest) = Best(holding.Through);
+                cost += health.Estimate(holding.Node, holding.Tier, 1);
+                if (reached > best.Reached || (reached == best.Reached && cost < best.Cost))
+                {
+                    best = (reached, cost, [holding, .. rest]);
+                }
+            }
+            return best;
+        }
+        return Best(0).Chain;
+    }
+
+    private static IEnumerable<TimeRange> MissingBeyond(List<Holding> chain, List<Holding> known, TimeRange range)
+    {
+        var reached = chain.Count == 0 ? 0 : chain[^1].Through;
+        var have = chain.Sum(h => h.Count);
+        foreach (var holding in known.Where(h => h.Through > reached))
+        {
+            // An edge's whole holding with no more samples than the chain has nothing to add, as far as it was last heard.
+            var part = ReachOf(holding).Clip(range);
+            if (!part.IsEmpty && !(holding.IsWhole && chain.Count > 0 && holding.Count <= have))
+            {
+                yield return part;
+            }
+        }
+    }
+
+    /// <summary>Cuts time where layers begin and end; gives each stretch with the layers over it, oldest first. Neighbours with the same layers stay one.</summary>
+    private static List<(TimeRange Range, List<PlacedLayer> Over)> Sweep(List<PlacedLayer> layers)
+    {
+        var stretches = new List<(TimeRange, List<PlacedLayer>)>();
+        var starts = layers.Where(l => !l.Range.IsEmpty).OrderBy(l => l.Range.From).ToList();
+        var active = new List<PlacedLayer>();
+        var next = 0;
+        var at = starts.Count > 0 ? starts[0].Range.From : 0;
+        while (next < starts.Count || active.Count > 0)
+        {
+            if (active.Count == 0)
+            {
+                at = starts[next].Range.From;
+            }
+            while (next < starts.Count && starts[next].Range.From == at)
+            {
+                active.Add(starts[next++]);
+            }
+            var until = active.Min(l => l.Range.To);
+            if (next < starts.Count)
+            {
+                until = Math.Min(until, starts[next].Range.From);
+            }
+            stretches.Add((new(at, until), [.. active.OrderBy(l => l.Order)]));
+            active.RemoveAll(l => l.Range.To == until);
+            at = until;
+        }
+        return stretches;
+    }
+
+    public static List<TimeRange> Union(IEnumerable<TimeRange> ranges)
+    {
+        var union = new List<TimeRange>();
+        foreach (var range in ranges.Where(r => !r.IsEmpty).OrderBy(r => r.From))
+        {
+            if (union.Count > 0 && range.From <= union[^1].To)
+            {
+                union[^1] = union[^1].Hull(range);
+            }
+            else
+            {
+                union.Add(range);
+            }
+        }
+        return union;
+    }
+
+    private readonly record struct PlacedLayer(Holding Holding, TimeRange Range, int Order);
+
+    private sealed class Share(List<string> series, Tier tier)
+    {
+        public List<string> Series { get; } = series;
+        public Tier Tier { get; } = tier;
+        public List<FetchPart> Parts { get; } = [];
+        public List<int> Merges { get; } = [];
+        public List<int> Order { get; } = [];
+
+        public void Add(Holding holding, TimeRange range, int merge, int order)
+        {
+            Parts.Add(new(holding.Edge, holding.Window, holding.After, holding.Through, range));
+            Merges.Add(merge);
+            Order.Add(order);
+        }
+    }
+}

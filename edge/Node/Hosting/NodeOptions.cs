@@ -1,0 +1,46 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Foretier.Node.Hosting;
+
+/// <summary>Settings that every node has: section <c>Foretier</c> of appsettings.json, or environment variables <c>FORETIER__KEY</c>.</summary>
+public class NodeOptions
+{
+    /// <summary>Name of this node, unique in the installation.</summary>
+    [Required, RegularExpression("[A-Za-z0-9_.:@-]{1,128}")]
+    public string Node { get; set; } = "";
+
+    /// <summary>Folder for everything this node keeps.</summary>
+    [Required]
+    public string Data { get; set; } = "";
+
+    /// <summary>Where its REST interface listens, for example http://127.0.0.1:8081.</summary>
+    [Required]
+    public string Http { get; set; } = "";
+
+    /// <summary>The node above it, to which it opens its link; empty for a router, or a node on its own.</summary>
+    public string? Upstream { get; set; }
+
+    public LinkOptions Link { get; set; } = new();
+    public KeyOptions Keys { get; set; } = new();
+
+    /// <summary>Stop when this process ends: set by the one that starts nodes as its children.</summary>
+    public int? ParentPid { get; set; }
+
+    /// <summary>Test only: START@RATE, also as --clock. 2026-01-01T00:00:00Z@60 runs sixty times as fast from there.</summary>
+    public string? Clock { get; set; }
+}
+
+public sealed class LinkOptions
+{
+    /// <summary>Shared secret of the nodes of one site, shown when a link is opened and when a batch is delivered.</summary>
+    public string Token { get; set; } = "";
+}
+
+public sealed class KeyOptions
+{
+    /// <summary>SHA-256, in hex, of an API key that may do everything; how the first key comes into a new installation.</summary>
+    public string? Bootstrap { get; set; }
+}
+
+/// <summary>A setting that cannot be: the start stops, naming the key and what would be right.</summary>
+public sealed class ConfigurationException(string message) : Exception(message);

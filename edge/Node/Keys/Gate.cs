@@ -1,0 +1,69 @@
+using Foretier.Node.Link;
+using Foretier.Node.Serve;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Foretier.Node.Keys;
+
+/// <summary>Who may call what: /api needs a key, /internal a link or its token. Both are endpoint filters on a route group.</summary>
+public static class Gate
+{
+    /// <summary>The public interface: <c>Authorization: Bearer KEY</c>, or a request from the node above.</summary>
+    public static RouteGroupBuilder MapApi(this IEndpointRouteBuilder app)
+    {
+        var group = app.MapGroup("/api/v1");
+        group.AddEndpointFilter(async (context, next) =>
+        {
+            var http = context.HttpContext;
+            var caller = CallerOf(http);
+            if (caller is null)
+            {
+                http.Response.Headers.WWWAuthenticate = "Bearer";
+                return Problem.Of(StatusCodes.Status401Unauthorized, "unauthorized",
+                    "no valid API key; send 'Authorization: Bearer KEY' ('foretier up' prints a key, it is kept in credentials.json)");
+            }
+            http.Features.Set(caller);
+            return await next(context).ConfigureAwait(false);
+        });
+        return group;
+    }
+
+    /// <summary>Between nodes: over a link, or with the link token.</summary>
+    public static RouteGroupBuilder MapInternal(this IEndpointRouteBuilder app)
+    {
+        var group = app.MapGroup("/internal/v1");
+        group.AddEndpointFilter(async (context, next) =>
+        {
+            var http = context.HttpContext;
+            return http.Features.Get<LinkFeature>() is not null
+                || http.RequestServices.GetRequiredService<LinkToken>().Matches(http.Request.Headers.Authorization)
+                ? await next(context).ConfigureAwait(false)
+                : Problem.Of(StatusCodes.Status401Unauthorized, "unauthorized", "this address is for other nodes; they show the link token (FORETIER__LINK__TOKEN)");
+        });
+        return group;
+    }
+
+    /// <summary>Adds: only keys that administer.</summary>
+    public static TBuilder RequireAdmin<TBuilder>(this TBuilder endpoint)
+        where TBuilder : IEndpointConventionBuilder
+    {
+        return endpoint.AddEndpointFilter(async (context, next) => context.HttpContext.Features.Get<Caller>() is { IsAdmin: true }
+            ? await next(context).ConfigureAwait(false)
+            : Problem.Of(StatusCodes.Status403Forbidden, "forbidden", "this key may read only; use one that administers"));
+    }
+
+    public static Caller Caller(this HttpContext http) => http.Features.Get<Caller>()!;
+
+    private static Caller? CallerOf(HttpContext http)
+    {
+        if (http.Features.Get<LinkFeature>() is not null)
+        {
+            return Keys.Caller.Node;
+        }
+        var authorization = http.Request.Headers.Authorization.ToString();
+        return authorization.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase)
+            ? http.RequestServices.GetRequiredService<KeyRing>().Find(authorization["Bearer ".Length..].Trim()) : null;
+    }
+}

@@ -1,0 +1,124 @@
+using System.Collections.Concurrent;
+using System.Net.Http.Json;
+using System.Text.Json;
+using Foretier.Core.Query;
+using Foretier.Core.Tiers;
+using Foretier.Node.Hosting;
+using Foretier.Protocol;
+using Microsoft.Extensions.Logging;
+
+namespace Foretier.Node.Link;
+
+/// <summary>
+/// Learns, over each link, what the nodes below hold and whether they can be reached. What a lost node held stays known, as unavailable:
+/// an answer without it can then say what is missing.
+/// </summary>
+public sealed class CatalogFollower
+{
+    private static readonly TimeSpan FetchDeadline = TimeSpan.FromSeconds(10);
+
+    private readonly Catalog _catalog;
+    private readonly SourceHealth _health;
+    private readonly TimeProvider _clock;
+    private readonly ILogger<CatalogFollower> _log;
+    private readonly ConcurrentDictionary<string, IDataSource> _sources = new();
+    private readonly ConcurrentDictionary<string, NodeStatus> _nodes = new();
+    private readonly ConcurrentDictionary<string, ConcurrentDictionary<HoldingKey, bool>> _learned = new();
+
+    public CatalogFollower(LinkHub hub, Catalog catalog, SourceHealth health, TimeProvider clock, ILogger<CatalogFollower> log)
+    {
+        _catalog = catalog;
+        _health = health;
+        _clock = clock;
+        _log = log;
+        hub.Opened += link => _ = FollowAsync(link);
+    }
+
+    /// <summary>The way to a node, if there is one.</summary>
+    public IDataSource? SourceOf(string node) => _sources.GetValueOrDefault(node);
+
+    /// <summary>The nodes below, direct or behind one another.</summary>
+    public IReadOnlyList<NodeStatus> Nodes => [.. _nodes.Values.Select(Fresh)];
+
+    private NodeStatus Fresh(NodeStatus status) => status with { SilentMilliseconds = _health.SilentFor(status.Node)?.TotalMilliseconds };
+
+    private async Task FollowAsync(LinkedNode link)
+    {
+        var learned = _learned.GetOrAdd(link.Name, _ => new());
+        var behind = new HashSet<string>();
+        long since = 0;
+        try
+        {
+            while (!link.Ended.IsCancellationRequested)
+            {
+                var message = await link.Http.GetFromJsonAsync<CatalogMessage>($"internal/v1/catalog?since={since}", NodeJson.Options, link.Ended).ConfigureAwait(false)
+                    ?? throw new JsonException("empty catalog message");
+                _catalog.Apply(message.Update, learned.ContainsKey);
+                foreach (var holding in message.Update.Holdings)
+                {
+                    learned[HoldingKey.Of(holding)] = true;
+                }
+                foreach (var key in message.Update.Removed)
+                {
+                    learned.TryRemove(key, out _);
+                }
+                since = message.Update.Revision;
+                Heard(link, new(link.Name, true, 0), false);
+                foreach (var status in message.Nodes)
+                {
+                    behind.Add(status.Node);
+                    Heard(link, status, true);
+                }
+            }
+        }
+        catch (Exception error) when (error is HttpRequestException or IOException or OperationCanceledException or JsonException)
+        {
+            if (!link.Ended.IsCancellationRequested)
+            {
+                _log.LogWarning("Catalog of {Node} cannot be followed: {Reason}", link.Name, error.Message);
+                link.End();
+            }
+        }
+        Lost(link, link.Name);
+        foreach (var node in behind)
+        {
+            Lost(link, node);
+        }
+    }
+
+    private void Heard(LinkedNode link, NodeStatus status, bool behind)
+    {
+        if (!status.Connected)
+        {
+            Lost(link, status.Node);
+            _nodes[status.Node] = status;
+            return;
+        }
+        if (_sources.GetValueOrDefault(status.Node) is not RouteSource known || known.Link != link)
+        {
+            _sources[status.Node] = new RouteSource(link, new LinkSource(status.Node, link, behind, FetchDeadline));
+            _health.Connected(status.Node);
+        }
+        _nodes[status.Node] = status;
+        if (status.SilentMilliseconds is < 2_000)
+        {
+            _health.Seen(status.Node);
+        }
+    }
+
+    private void Lost(LinkedNode link, string node)
+    {
+        // A newer link may have taken over meanwhile.
+        if (_sources.GetValueOrDefault(node) is RouteSource route && route.Link == link && _sources.TryRemove(new(node, route)))
+        {
+            _health.Disconnected(node);
+            _nodes.AddOrUpdate(node, new NodeStatus(node, false, null), (_, s) => s with { Connected = false });
+        }
+    }
+
+    private sealed record RouteSource(LinkedNode Link, IDataSource Source) : IDataSource
+    {
+        public string Node => Source.Node;
+        public Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel) => Source.FetchAsync(request, cancel);
+    }
+}

@@ -1,0 +1,37 @@
+using System.Net.Http.Json;
+using Foretier.Core.Query;
+using Foretier.Node.Hosting;
+using Foretier.Protocol.Fetching;
+
+namespace Foretier.Node.Link;
+
+/// <summary>A data source at the other end of a link, or behind it.</summary>
+/// <param name="node">The node that is asked.</param>
+/// <param name="link">The link it is reached through.</param>
+/// <param name="behind">False: the link's own node. True: a node that dialled into that one.</param>
+public sealed class LinkSource(string node, LinkedNode link, bool behind, TimeSpan deadline) : IDataSource
+{
+    public string Node => node;
+
+    public async Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel)
+    {
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancel, link.Ended);
+        timeout.CancelAfter(deadline);
+        try
+        {
+            var path = behind ? $"internal/v1/nodes/{node}/internal/v1/fetch" : "internal/v1/fetch";
+            using var response = await link.Http.PostAsJsonAsync(path, request, NodeJson.Options, timeout.Token).ConfigureAwait(false);
+            if (!response.IsSuccessStatusCode)
+            {
+                throw new DataSourceUnavailableException(node, $"answered {(int)response.StatusCode}");
+            }
+            using var body = new MemoryStream(await response.Content.ReadAsByteArrayAsync(timeout.Token).ConfigureAwait(false));
+            return FetchCodec.Read(body);
+        }
+        catch (Exception error) when (error is HttpRequestException or IOException or FormatException
+            || (error is OperationCanceledException && !cancel.IsCancellationRequested))
+        {
+            throw new DataSourceUnavailableException(node, error is OperationCanceledException ? "no answer in time" : error.Message, error);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+using System.Diagnostics.CodeAnalysis;
+using Foretier.Core.Query;
+using Foretier.Core.Tiers;
+using Foretier.Node.Hosting;
+using Foretier.Node.Link;
+using Foretier.Protocol;
+using Foretier.Protocol.Fetching;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace Foretier.Node.Serve;
+
+/// <summary>What a node tells the node above it: its catalog as it changes, and the samples it is asked for.</summary>
+public static class NodeApi
+{
+    private static readonly TimeSpan PollMax = TimeSpan.FromSeconds(1);
+
+    /// <summary>POST fetch: the parts of one source.</summary>
+    public static void MapFetch(this RouteGroupBuilder group, IDataSource source)
+    {
+        group.MapPost("/fetch", async (HttpContext http, FetchRequest request, CancellationToken cancel) =>
+        {
+            try
+            {
+                var result = await source.FetchAsync(request, cancel).ConfigureAwait(false);
+                using var bytes = new MemoryStream();
+                FetchCodec.Write(bytes, result);
+                http.Response.ContentType = FetchCodec.ContentType;
+                http.Response.ContentLength = bytes.Length;
+                await http.Response.Body.WriteAsync(bytes.GetBuffer().AsMemory(0, (int)bytes.Length), cancel).ConfigureAwait(false);
+                return Results.Empty;
+            }
+            catch (DataSourceUnavailableException error)
+            {
+                return Problem.Of(StatusCodes.Status503ServiceUnavailable, "source_unavailable", error.Message);
+            }
+        });
+    }
+
+    /// <summary>GET catalog?since=REV: answers when there is news, at the latest after a second; so it is a heartbeat too.</summary>
+    public static void MapCatalog(this RouteGroupBuilder group, Catalog catalog, TimeProvider clock, Func<IReadOnlyList<NodeStatus>> nodes)
+    {
+        group.MapGet("/catalog", async (long since, CancellationToken cancel) =>
+        {
+            using var wait = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            wait.CancelAfter(PollMax);
+            try
+            {
+                await catalog.WaitForChangeAsync(since, wait.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+            {
+                // No news within the poll.
+            }
+            return Results.Json(new CatalogMessage(catalog.ChangesSince(since), nodes()), NodeJson.Options);
+        });
+    }
+
+    /// <summary>ANY nodes/{node}/…: passes a request on down the link of that node, so that the one above reaches everything below.</summary>
+    [SuppressMessage("Reliability", "CA2000", Justification = "the message is disposed with its response")]
+    public static void MapForward(this RouteGroupBuilder group, LinkHub hub)
+    {
+        group.Map("/nodes/{node}/{**path}", async (HttpContext http, string node, string path, CancellationToken cancel) =>
+        {
+            if (hub.Find(node) is not { } link)
+            {
+                return Problem.Of(StatusCodes.Status503ServiceUnavailable, "source_unavailable", $"{node} is not connected here");
+            }
+            using var request = new HttpRequestMessage(new HttpMethod(http.Request.Method), path + http.Request.QueryString)
+            {
+                Version = link.Http.DefaultRequestVersion,
+                VersionPolicy = link.Http.DefaultVersionPolicy,
+            };
+            if (http.Request.ContentLength > 0 || http.Request.Headers.TransferEncoding.Count > 0 || http.Request.ContentType is not null)
+            {
+                request.Content = new StreamContent(http.Request.Body);
+                request.Content.Headers.TryAddWithoutValidation("Content-Type", http.Request.ContentType);
+            }
+            try
+            {
+                using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel, link.Ended);
+                using var response = await link.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ended.Token).ConfigureAwait(false);
+                http.Response.StatusCode = (int)response.StatusCode;
+                http.Response.ContentType = response.Content.Headers.ContentType?.ToString();
+                http.Response.ContentLength = response.Content.Headers.ContentLength;
+                await response.Content.CopyToAsync(http.Response.Body, ended.Token).ConfigureAwait(false);
+                return Results.Empty;
+            }
+            catch (Exception error) when (!cancel.IsCancellationRequested && error is HttpRequestException or IOException or OperationCanceledException)
+            {
+                if (http.Response.HasStarted)
+                {
+                    http.Abort();
+                    return Results.Empty;
+                }
+                return Problem.Of(StatusCodes.Status503ServiceUnavailable, "source_unavailable", $"{node} broke off: {error.Message}");
+            }
+        });
+    }
+}

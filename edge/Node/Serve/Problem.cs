@@ -1,0 +1,21 @@
+using Foretier.Core.Query;
+using Microsoft.AspNetCore.Http;
+
+namespace Foretier.Node.Serve;
+
+/// <summary>RFC 9457 problem documents. The type names the code; the detail says what was wrong and what to do.</summary>
+public static class Problem
+{
+    public static IResult Of(int status, string code, string detail, IDictionary<string, object?>? more = null) =>
+        Results.Problem(detail, statusCode: status, title: TitleOf(code), type: $"urn:foretier:problem:{code}",
+            extensions: new Dictionary<string, object?>(more ?? new Dictionary<string, object?>()) { ["code"] = code });
+
+    public static IResult Of(QuestionError error) => Of(error.Code switch
+    {
+        "unknown_series" => StatusCodes.Status404NotFound,
+        "too_many_points" => StatusCodes.Status422UnprocessableEntity,
+        _ => StatusCodes.Status400BadRequest,
+    }, error.Code, error.Detail);
+
+    private static string TitleOf(string code) => char.ToUpperInvariant(code[0]) + code[1..].Replace('_', ' ');
+}

@@ -1,0 +1,203 @@
+using System.Text;
+using Foretier.Core.Query;
+using Foretier.Core.Rollups;
+using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
+
+namespace Foretier.Protocol.Fetching;
+
+/// <summary>
+/// The bytes of a <see cref="FetchResult"/> between nodes. Little endian; ends in a marker, so that a connection that broke is never taken for a short answer.
+/// </summary>
+/// <remarks>
+/// "FFR1" · gone (i32 count, i32 each) · uses (i32 count; tier u8, node, from i64, to i64, resolution, ms f64) ·
+/// slices (i32 count; part i32, series, shape u8, content) · "DONE". Shape 0: i32 count, times i64, values f64, states u8 (1: count strings, "" for none prefixed by u8).
+/// Shape 1: i32 rows, each start i64 and the rollup's fields.
+/// </remarks>
+public static class FetchCodec
+{
+    public const string ContentType = "application/x-foretier-fetch";
+
+    private const int Begin = 0x31524646;
+    private const int Done = 0x454E4F44;
+
+    public static void Write(Stream to, FetchResult result)
+    {
+        using var writer = new BinaryWriter(to, Encoding.UTF8, leaveOpen: true);
+        writer.Write(Begin);
+        writer.Write(result.Gone.Count);
+        foreach (var part in result.Gone)
+        {
+            writer.Write(part);
+        }
+        writer.Write(result.Uses.Count);
+        foreach (var use in result.Uses)
+        {
+            writer.Write((byte)use.Tier);
+            writer.Write(use.Node);
+            writer.Write(use.Range.From);
+            writer.Write(use.Range.To);
+            writer.Write(use.Resolution);
+            writer.Write(use.Milliseconds);
+        }
+        writer.Write(result.Slices.Count);
+        foreach (var slice in result.Slices)
+        {
+            writer.Write(slice.Part);
+            writer.Write(slice.Series);
+            writer.Write(slice.Samples is null);
+            if (slice.Samples is not null)
+            {
+                WriteSamples(writer, slice.Samples);
+            }
+            else
+            {
+                WriteRows(writer, slice.Rows!);
+            }
+        }
+        writer.Write(Done);
+    }
+
+    /// <exception cref="EndOfStreamException">The bytes are cut off.</exception>
+    /// <exception cref="FormatException">The bytes are not a fetch result.</exception>
+    public static FetchResult Read(Stream from)
+    {
+        using var reader = new BinaryReader(from, Encoding.UTF8, leaveOpen: true);
+        Expect(reader, Begin);
+        var gone = new int[Count(reader, 4, from)];
+        for (var i = 0; i < gone.Length; i++)
+        {
+            gone[i] = reader.ReadInt32();
+        }
+        var uses = new List<TierUse>();
+        for (var n = reader.ReadInt32(); n > 0; n--)
+        {
+            uses.Add(new((Tier)reader.ReadByte(), reader.ReadString(), new(reader.ReadInt64(), reader.ReadInt64()), reader.ReadString(), reader.ReadDouble()));
+        }
+        var slices = new List<Slice>();
+        for (var n = reader.ReadInt32(); n > 0; n--)
+        {
+            var part = reader.ReadInt32();
+            var series = reader.ReadString();
+            slices.Add(reader.ReadBoolean()
+                ? new(part, series, null, ReadRows(reader))
+                : new(part, series, ReadSamples(reader, from), null));
+        }
+        Expect(reader, Done);
+        return new(slices, gone, uses);
+    }
+
+    private static void WriteSamples(BinaryWriter writer, SampleColumns samples)
+    {
+        writer.Write(samples.Count);
+        foreach (var time in samples.Times)
+        {
+            writer.Write(time);
+        }
+        foreach (var value in samples.Values)
+        {
+            writer.Write(value);
+        }
+        writer.Write(!samples.States.IsEmpty);
+        foreach (var state in samples.States)
+        {
+            WriteState(writer, state);
+        }
+    }
+
+    private static SampleColumns ReadSamples(BinaryReader reader, Stream from)
+    {
+        var count = Count(reader, 16, from);
+        var samples = new SampleColumns(count);
+        samples.Append(count, out var times, out var values);
+        for (var i = 0; i < count; i++)
+        {
+            times[i] = reader.ReadInt64();
+        }
+        for (var i = 0; i < count; i++)
+        {
+            values[i] = reader.ReadDouble();
+        }
+        if (reader.ReadBoolean())
+        {
+            for (var i = 0; i < count; i++)
+            {
+                if (ReadState(reader) is { } state)
+                {
+                    samples.SetState(i, state);
+                }
+            }
+        }
+        return samples;
+    }
+
+    private static void WriteRows(BinaryWriter writer, BucketRows rows)
+    {
+        writer.Write(rows.Count);
+        foreach (ref readonly var row in rows.Rows)
+        {
+            writer.Write(row.Start);
+            writer.Write(row.Rollup.Count);
+            writer.Write(row.Rollup.Numbers);
+            writer.Write(row.Rollup.Min);
+            writer.Write(row.Rollup.Max);
+            writer.Write(row.Rollup.SumHigh);
+            writer.Write(row.Rollup.SumLow);
+            writer.Write(row.Rollup.FirstTime);
+            writer.Write(row.Rollup.First);
+            writer.Write(row.Rollup.LastTime);
+            writer.Write(row.Rollup.Last);
+            WriteState(writer, row.Rollup.FirstState);
+            WriteState(writer, row.Rollup.LastState);
+        }
+    }
+
+    private static BucketRows ReadRows(BinaryReader reader)
+    {
+        var rows = new BucketRows();
+        for (var n = reader.ReadInt32(); n > 0; n--)
+        {
+            var start = reader.ReadInt64();
+            var rollup = new Rollup
+            {
+                Count = reader.ReadInt64(),
+                Numbers = reader.ReadInt64(),
+                Min = reader.ReadDouble(),
+                Max = reader.ReadDouble(),
+            };
+            rollup.RestoreSum(reader.ReadDouble(), reader.ReadDouble());
+            (rollup.FirstTime, rollup.First) = (reader.ReadInt64(), reader.ReadDouble());
+            (rollup.LastTime, rollup.Last) = (reader.ReadInt64(), reader.ReadDouble());
+            (rollup.FirstState, rollup.LastState) = (ReadState(reader), ReadState(reader));
+            rows.Merge(start, rollup);
+        }
+        return rows;
+    }
+
+    private static void WriteState(BinaryWriter writer, string? state)
+    {
+        writer.Write(state is not null);
+        if (state is not null)
+        {
+            writer.Write(state);
+        }
+    }
+
+    private static string? ReadState(BinaryReader reader) => reader.ReadBoolean() ? reader.ReadString() : null;
+
+    private static int Count(BinaryReader reader, int bytesEach, Stream from)
+    {
+        var count = reader.ReadInt32();
+        // A damaged count must not become a huge allocation.
+        return count >= 0 && (!from.CanSeek || (long)count * bytesEach <= from.Length - from.Position) && count <= 64_000_000
+            ? count : throw new FormatException($"impossible count {count}");
+    }
+
+    private static void Expect(BinaryReader reader, int marker)
+    {
+        if (reader.ReadInt32() != marker)
+        {
+            throw new FormatException("not a fetch result of format FFR1");
+        }
+    }
+}
