@@ -45,14 +45,11 @@ public static class Gate
         return group;
     }
 
-    /// <summary>Adds: only keys that administer.</summary>
-    public static TBuilder RequireAdmin<TBuilder>(this TBuilder endpoint)
-        where TBuilder : IEndpointConventionBuilder
-    {
-        return endpoint.AddEndpointFilter(async (context, next) => context.HttpContext.Features.Get<Caller>() is { IsAdmin: true }
-            ? await next(context).ConfigureAwait(false)
-            : Problem.Of(StatusCodes.Status403Forbidden, "forbidden", "this key may read only; use one that administers"));
-    }
+    /// <summary>Adds: only keys that administer. (Where there is no caller the group has checked that it is a node.)</summary>
+    public static RouteHandlerBuilder RequireAdminOrNode(this RouteHandlerBuilder endpoint) =>
+        endpoint.AddEndpointFilter(async (context, next) => context.HttpContext.Features.Get<Caller>() is { IsAdmin: false }
+            ? Problem.Of(StatusCodes.Status403Forbidden, "forbidden", "this key may read only; use one that administers")
+            : await next(context).ConfigureAwait(false));
 
     public static Caller Caller(this HttpContext http) => http.Features.Get<Caller>()!;
 

@@ -3,6 +3,7 @@ using Foretier.Core.Query;
 using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
 using Foretier.Node.Keys;
+using Foretier.Protocol.Api;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
@@ -123,10 +124,10 @@ public sealed class QueryApi(Answerer answerer, Catalog catalog, TimeProvider cl
         return Results.Empty;
     }
 
-    private IResult Series(HttpContext http, string? match)
+    private IResult Series(HttpContext http, string? series)
     {
         SeriesGlob? glob = null;
-        if (match is not null && !SeriesGlob.TryParse(match, out glob, out var why))
+        if (series is not null && !SeriesGlob.TryParse(series, out glob, out var why))
         {
             return Problem.Of(StatusCodes.Status400BadRequest, "bad_series", why!);
         }
@@ -134,24 +135,16 @@ public sealed class QueryApi(Answerer answerer, Catalog catalog, TimeProvider cl
         var caller = http.Caller();
         var found = (glob is null ? view.Series : view.Matching(glob))
             .Where(s => SeriesKey.TryParse(s.Name, out var key) && caller.MayRead(key!))
-            .GroupBy(s => s.Name).OrderBy(g => g.Key, StringComparer.Ordinal)
-            .Select(g => new { series = g.Key, unit = g.Select(s => s.Unit).FirstOrDefault(u => u is not null), kind = g.First().Kind, edges = g.Select(s => s.Edge) });
-        return Results.Ok(new { series = found });
+            .OrderBy(s => s.Name, StringComparer.Ordinal).ThenBy(s => s.Edge, StringComparer.Ordinal)
+            .Select(s => new SeriesEntry(s.Name, s.Unit, s.Kind, s.Edge));
+        return Results.Ok(new SeriesReply([.. found]));
     }
 
-    private IResult Tiers() => Results.Ok(new
-    {
-        tiers = catalog.View.Holdings.GroupBy(h => (h.Tier, h.Node)).OrderBy(g => g.Key.Tier).ThenBy(g => g.Key.Node, StringComparer.Ordinal).Select(g => new
-        {
-            tier = g.Key.Tier,
-            node = g.Key.Node,
-            windows = g.Select(h => (h.Edge, h.Window)).Distinct().Count(),
-            samples = g.Sum(h => h.Count),
-            bytes = g.Sum(h => h.Bytes),
-            from = Instant.Format(g.Min(h => h.Extent.From)),
-            to = Instant.Format(g.Max(h => h.Extent.To)),
-        }),
-    });
+    private IResult Tiers() => Results.Ok(new TierReply([.. catalog.View.Holdings.GroupBy(h => (h.Tier, h.Node))
+        .OrderBy(g => g.Key.Tier).ThenBy(g => g.Key.Node, StringComparer.Ordinal)
+        .Select(g => new TierEntry(JsonNamingPolicy.CamelCase.ConvertName(g.Key.Tier.ToString()), g.Key.Node,
+            g.Select(h => (h.Edge, h.Window)).Distinct().Count(), g.Sum(h => h.Count), g.Sum(h => h.Bytes),
+            new ApiTime(g.Min(h => h.Extent.From)), new ApiTime(g.Max(h => h.Extent.To))))]));
 
     private IReadOnlyCollection<SeriesInfo>? Ask(HttpContext http, QueryText text, out Question? question, out QuestionError? error)
     {

@@ -31,9 +31,9 @@ public sealed record TierEntry(string Tier, string Node, long Windows, long Samp
 
 /// <summary><c>POST /api/v1/tier/move</c></summary>
 /// <param name="To">hdd or archive.</param>
-/// <param name="Before">Every window that begins before this time (µs) moves.</param>
+/// <param name="Before">Every window that begins before this time moves; none = all there is.</param>
 /// <param name="Wait">Answer when all is there; else when the work has begun.</param>
-public sealed record TierMoveRequest(string To, long Before, bool Wait);
+public sealed record TierMoveRequest(string To, ApiTime? Before, bool Wait);
 
 public sealed record TierMoveReply(long Windows, long Samples) : ApiDocument;
 
@@ -44,4 +44,8 @@ public sealed record DevicesReply(IReadOnlyList<DeviceEntry> Devices) : ApiDocum
 public sealed record DeviceEntry(string Account, string Device) : ApiDocument;
 
 /// <summary>Body of <c>PUT /api/v1/devices/{account}/{device}</c>.</summary>
-public sealed record DeviceSecret(string Secret);
+/// <param name="Secret">None: one is made up.</param>
+public sealed record DeviceSecret(string? Secret);
+
+/// <summary>Its answer, the only time the secret is shown.</summary>
+public sealed record DeviceSecretReply(string Account, string Device, string Secret) : ApiDocument;
