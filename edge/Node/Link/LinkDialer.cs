@@ -76,7 +76,7 @@ internal sealed class LinkDialer(TimeProvider clock, ILogger<LinkDialer> log) : 
                 socket.Options.SetRequestHeader(LinkHub.NodeHeader, endpoint.Node);
                 var uri = new UriBuilder(endpoint.Upstream) { Path = LinkHub.Path, Scheme = endpoint.Upstream.Scheme == "https" ? "wss" : "ws" };
                 await socket.ConnectAsync(uri.Uri, timeout.Token).ConfigureAwait(false);
-                return WebSocketStream.Create(socket, WebSocketMessageType.Binary, ownsWebSocket: true);
+                return WebSocketStream.Create(socket, WebSocketMessageType.Binary, TimeSpan.FromMilliseconds(200));
             }
             catch
             {

@@ -56,7 +56,7 @@ public sealed class LinkHub(ILogger<LinkHub> log)
 
     private async Task ServeAsync(string name, WebSocket socket, CancellationToken stopping)
     {
-        await using var node = new LinkedNode(name, WebSocketStream.Create(socket, WebSocketMessageType.Binary, ownsWebSocket: true));
+        await using var node = new LinkedNode(name, WebSocketStream.Create(socket, WebSocketMessageType.Binary, TimeSpan.FromMilliseconds(200)));
         if (_nodes.TryGetValue(name, out var former))
         {
             // The newer link wins: the older one is most likely half-open.

@@ -8,6 +8,7 @@ using Foretier.Protocol.Fetching;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Hosting;
 
 namespace Foretier.Node.Serve;
 
@@ -41,9 +42,9 @@ public static class NodeApi
     /// <summary>GET catalog?since=REV: answers when there is news, at the latest after a second; so it is a heartbeat too.</summary>
     public static void MapCatalog(this RouteGroupBuilder group, Catalog catalog, TimeProvider clock, Func<IReadOnlyList<NodeStatus>> nodes)
     {
-        group.MapGet("/catalog", async (long since, CancellationToken cancel) =>
+        group.MapGet("/catalog", async (long since, IHostApplicationLifetime lifetime, CancellationToken cancel) =>
         {
-            using var wait = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            using var wait = CancellationTokenSource.CreateLinkedTokenSource(cancel, lifetime.ApplicationStopping);
             wait.CancelAfter(PollMax);
             try
             {

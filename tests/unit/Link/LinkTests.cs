@@ -1,0 +1,164 @@
+using System.Net;
+using System.Net.Http.Json;
+using Foretier.Core.Partitions;
+using Foretier.Core.Query;
+using Foretier.Core.Rollups;
+using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
+using Foretier.Node.Hosting;
+using Foretier.Node.Keys;
+using Foretier.Node.Link;
+using Foretier.Node.Serve;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Foretier.Tests.Unit.Link;
+
+/// <summary>Real nodes on loopback: a router above, a gateway below it, an edge below that; no inbound connection to the lower two is used.</summary>
+public sealed class LinkTests : IAsyncLifetime
+{
+    private static readonly Window Day = Window.DayOf(1_489_017_600L * Instant.Second);
+    private readonly List<WebApplication> _apps = [];
+    private readonly string _folder = Directory.CreateTempSubdirectory("foretier-link").FullName;
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
+    {
+        foreach (var app in Enumerable.Reverse(_apps))
+        {
+            await app.StopAsync();
+            await app.DisposeAsync();
+        }
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task A_question_at_the_top_reaches_an_edge_two_links_down()
+    {
+        var router = await StartAsync("router", null);
+        var gateway = await StartAsync("gateway", router.Url);
+        var edge = await StartAsync("edge", gateway.Url);
+        edge.Hold(Day, [(Day.Start + 1, 1.5), (Day.Start + 2, 2.5)]);
+
+        var answer = await router.AnswerAsync("acme/d/m", points: 2);
+
+        Assert.False(answer.IsPartial);
+        Assert.Equal([1.5, 2.5], answer.Series[0].Raw!.Values.ToArray());
+        Assert.Contains(answer.Tiers, use => use.Node == "edge");
+    }
+
+    [Fact]
+    public async Task When_the_edge_is_cut_off_the_answer_is_partial_and_names_the_range_and_heals_when_it_is_back()
+    {
+        var router = await StartAsync("router", null);
+        var gateway = await StartAsync("gateway", router.Url);
+        var edge = await StartAsync("edge", gateway.Url);
+        edge.Hold(Day, [(Day.Start + 1, 1.5)]);
+        await router.AnswerAsync("acme/d/m", points: 1);
+
+        await _apps[2].StopAsync();
+        var cut = await router.AnswerAsync("acme/d/m", points: 0);
+        Assert.Equal([Day.Range], cut.Missing);
+
+        var again = await StartAsync("edge", gateway.Url);
+        again.Hold(Day, [(Day.Start + 1, 1.5)]);
+        var healed = await router.AnswerAsync("acme/d/m", points: 1);
+        Assert.False(healed.IsPartial);
+    }
+
+    [Fact]
+    public async Task A_link_without_the_token_is_refused()
+    {
+        var router = await StartAsync("router", null);
+        using var http = new HttpClient { BaseAddress = new Uri(router.Url) };
+        Assert.Equal(HttpStatusCode.Unauthorized, (await http.GetAsync("link")).StatusCode);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await http.PostAsJsonAsync("internal/v1/fetch", new { })).StatusCode);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await http.GetAsync("api/v1/series")).StatusCode);
+    }
+
+    private async Task<TestNode> StartAsync(string name, string? upstream)
+    {
+        Environment.SetEnvironmentVariable("FORETIER__NODE", null);
+        string[] args = ["--Foretier:Node", name, "--Foretier:Data", _folder, "--Foretier:Http", "http://127.0.0.1:0",
+            "--Foretier:Link:Token", "between-us", "--Foretier:Upstream", upstream ?? ""];
+        var builder = NodeHost.CreateBuilder<NodeOptions>(args, out _);
+        var app = builder.Build();
+        var node = new TestNode(name, app);
+        await app.StartAsync();
+        _apps.Add(app);
+        node.Url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First(a => a.StartsWith("http:", StringComparison.Ordinal));
+        return node;
+    }
+
+    private sealed class TestNode : IDataSource
+    {
+        private readonly Dictionary<Window, SampleColumns> _held = [];
+        private readonly Answerer _answerer;
+        private readonly Catalog _catalog = new();
+
+        public TestNode(string name, WebApplication app)
+        {
+            Node = name;
+            var health = new SourceHealth(TimeProvider.System);
+            var hub = new LinkHub(NullLogger<LinkHub>.Instance);
+            var follower = new CatalogFollower(hub, _catalog, health, TimeProvider.System, NullLogger<CatalogFollower>.Instance);
+            _answerer = new(_catalog, n => n == Node ? this : follower.SourceOf(n), health, TimeProvider.System);
+            hub.Map(app);
+            var inner = app.MapInternal();
+            inner.MapFetch(this);
+            inner.MapCatalog(_catalog, TimeProvider.System, () => follower.Nodes);
+            inner.MapForward(hub);
+            new QueryApi(_answerer, _catalog, TimeProvider.System).Map(app.MapApi());
+        }
+
+        public string Node { get; }
+        public string Url { get; set; } = "";
+
+        public void Hold(Window window, (long Time, double Value)[] samples)
+        {
+            var columns = new SampleColumns();
+            foreach (var (time, value) in samples)
+            {
+                columns.Add(time, value);
+            }
+            _held[window] = columns;
+            _catalog.Put(new SeriesInfo("acme/d/m", Node, "Cel", "gauge"));
+            _catalog.Put(new Holding(Node, window, Node, Tier.Ssd, 0, Holding.Latest, new(columns.FirstTime, columns.LastTime + 1), columns.Count, 100));
+        }
+
+        public Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel)
+        {
+            var slices = new List<Slice>();
+            for (var i = 0; i < request.Parts.Count; i++)
+            {
+                var samples = SeriesScan.Raw(request.Parts[i].Range, [Layer.Of(1, _held[request.Parts[i].Window])]);
+                slices.Add(new(i, "acme/d/m", samples, null));
+            }
+            return Task.FromResult(new FetchResult(slices, [], [new(Tier.Ssd, Node, request.Parts[0].Range, "raw", 0.1)]));
+        }
+
+        /// <summary>Asks until the answer has as many points as it should, at most ten seconds.</summary>
+        public async Task<Answer> AnswerAsync(string series, int points)
+        {
+            var question = Question.Parse(series, "2017-03-09", "2017-03-10", null, "raw", Day.End, out _)!;
+            for (var deadline = DateTime.UtcNow.AddSeconds(10); ; await Task.Delay(20))
+            {
+                var found = _answerer.Resolve(question, out _);
+                if (found.Count > 0)
+                {
+                    var answer = await _answerer.AnswerAsync(question, found, CancellationToken.None);
+                    if (answer.Series.Sum(s => s.Raw!.Count) == points)
+                    {
+                        return answer;
+                    }
+                }
+                Assert.True(DateTime.UtcNow < deadline, $"no answer with {points} points");
+            }
+        }
+    }
+}
