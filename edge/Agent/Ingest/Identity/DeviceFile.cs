@@ -1,0 +1,102 @@
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Foretier.Agent.Ingest.Identity;
+
+/// <summary>
+/// The devices on disk: one JSON file that only its owner can read, replaced whole (temporary file, sync, rename, sync of the folder),
+/// so that a crash leaves the old one or the new one.
+/// </summary>
+internal static partial class DeviceFile
+{
+    private const int Format = 1;
+
+    /// <exception cref="DeviceFileException">The file is there and cannot be read as one.</exception>
+    public static List<Device> Read(string path)
+    {
+        if (!File.Exists(path))
+        {
+            return [];
+        }
+        try
+        {
+            var content = JsonSerializer.Deserialize(File.ReadAllBytes(path), Json.Default.Content)
+                ?? throw new JsonException("the file is empty");
+            if (content.Format != Format)
+            {
+                throw new JsonException($"its format is {content.Format}, this program reads {Format}");
+            }
+            return [.. content.Devices.Select(Restore)];
+        }
+        catch (Exception broken) when (broken is JsonException or IOException or UnauthorizedAccessException)
+        {
+            throw new DeviceFileException($"cannot read the devices in {path}: {broken.Message}. Restore the file from a backup, "
+                + "or move it away to start without devices", broken);
+        }
+    }
+
+    public static void Write(string path, IEnumerable<Device> devices)
+    {
+        var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        Directory.CreateDirectory(folder);
+        var temporary = path + ".new";
+        var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, Share = FileShare.None };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        }
+        // The mode counts at creation only, so a left-over of a crash must go first.
+        File.Delete(temporary);
+        using (var file = new FileStream(temporary, options))
+        {
+            JsonSerializer.Serialize(file, new Content(Format, [.. devices.Select(Record.Of)]), Json.Default.Content);
+            file.Flush(flushToDisk: true);
+        }
+        File.Move(temporary, path, overwrite: true);
+        SyncFolder(folder);
+    }
+
+    private static Device Restore(Record record) =>
+        DeviceName.TryParse(record.Name, out var name) && record.Secret is null or { IsSound: true }
+            ? new(name!, record.CreatedAt, record.Secret)
+            : throw new JsonException($"the entry of '{record.Name}' is damaged");
+
+    private static void SyncFolder(string folder)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            return;
+        }
+        var handle = Open(folder, 0);
+        if (handle >= 0)
+        {
+            _ = FSync(handle);
+            _ = Close(handle);
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fsync")]
+    private static partial int FSync(int handle);
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    private static partial int Close(int handle);
+
+    internal sealed record Content(int Format, Record[] Devices);
+
+    internal sealed record Record(string Name, long CreatedAt, SecretHash? Secret)
+    {
+        public static Record Of(Device device) => new(device.Name.ToString(), device.CreatedAt, device.Secret);
+    }
+
+    [JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+        RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
+    [JsonSerializable(typeof(Content))]
+    private sealed partial class Json : JsonSerializerContext;
+}
+
+/// <summary>The file of devices is damaged or unreadable; the message names it and says what to do.</summary>
+public sealed class DeviceFileException(string message, Exception inner) : Exception(message, inner);

@@ -1,0 +1,38 @@
+namespace Foretier.Agent.Ingest;
+
+/// <summary>Why a message was refused. The code goes into the ledger, the sentence to the sender, the quarantine and the log.</summary>
+/// <param name="Code">One of <see cref="RefusalCode"/>.</param>
+/// <param name="Text">What is wrong and what to do about it.</param>
+/// <param name="Samples">How many samples the message stood for; 1 where that cannot be told.</param>
+public readonly record struct Refusal(string Code, string Text, int Samples)
+{
+    public bool IsNone => Code is null;
+}
+
+/// <summary>Reason codes of refused messages, as the ledger counts them.</summary>
+public static class RefusalCode
+{
+    /// <summary>The topic is not v1/account/device/measurement or v1/account/device.</summary>
+    public const string BadTopic = "bad_topic";
+
+    /// <summary>The topic belongs to a device the sender may not publish for.</summary>
+    public const string NotAuthorized = "not_authorized";
+
+    /// <summary>The payload cannot be parsed, or has a shape nothing takes.</summary>
+    public const string BadPayload = "bad_payload";
+
+    /// <summary>A time is unreadable, before 2000-01-01 or more than a day ahead.</summary>
+    public const string BadTime = "bad_time";
+
+    /// <summary>NaN, an infinity, or a number beyond a float64.</summary>
+    public const string NotANumber = "not_a_number";
+
+    /// <summary>A state of more than 256 bytes.</summary>
+    public const string StateTooLong = "state_too_long";
+
+    /// <summary>An element of an array carries no time.</summary>
+    public const string UntimedArray = "untimed_array";
+
+    /// <summary>A member of an object cannot be the name of a measurement.</summary>
+    public const string BadName = "bad_name";
+}
