@@ -1,0 +1,123 @@
+using Foretier.Core.Segments;
+
+namespace Foretier.Core.Rollups;
+
+/// <summary>
+/// Up to a group of rollup rows as columns. Each field is stored by what it differs from another that is known by then, so that the usual
+/// case (buckets one step apart, all numbers, a single sample) is a column of zeros.
+/// </summary>
+internal static class RollupColumns
+{
+    private const int HasFirstStates = 1;
+    private const int HasLastStates = 2;
+
+    public static void Write(ByteWriter to, ReadOnlySpan<BucketRow> rows, long step)
+    {
+        var integers = new long[rows.Length];
+        void Integers(ReadOnlySpan<BucketRow> rows, Func<BucketRow, long> field)
+        {
+            for (var i = 0; i < rows.Length; i++)
+            {
+                integers[i] = field(rows[i]);
+            }
+            IntColumn.Write(to, integers);
+        }
+        var numbers = new double[rows.Length];
+        void Numbers(ReadOnlySpan<BucketRow> rows, Func<Rollup, double> field)
+        {
+            for (var i = 0; i < rows.Length; i++)
+            {
+                numbers[i] = field(rows[i].Rollup);
+            }
+            ValueColumn.Write(to, numbers);
+        }
+        var states = new string?[rows.Length];
+        void States(ReadOnlySpan<BucketRow> rows, Func<Rollup, string?> field)
+        {
+            for (var i = 0; i < rows.Length; i++)
+            {
+                states[i] = field(rows[i].Rollup);
+            }
+            StateColumn.Write(to, states, isAll: false);
+        }
+
+        int flags = 0;
+        foreach (ref readonly var row in rows)
+        {
+            flags |= (row.Rollup.FirstState is null ? 0 : HasFirstStates) | (row.Rollup.LastState is null ? 0 : HasLastStates);
+        }
+        to.Byte(flags);
+        Integers(rows, row => row.Start);
+        Integers(rows, row => row.Rollup.FirstTime - row.Start);
+        Integers(rows, row => row.Rollup.LastTime - row.Rollup.FirstTime);
+        Integers(rows, row => row.Rollup.Count);
+        Integers(rows, row => row.Rollup.Count - row.Rollup.Numbers);
+        Numbers(rows, rollup => rollup.Min);
+        Numbers(rows, rollup => rollup.Max);
+        Numbers(rows, rollup => rollup.First);
+        Numbers(rows, rollup => rollup.Last);
+        Numbers(rows, rollup => rollup.SumHigh);
+        Numbers(rows, rollup => rollup.SumLow);
+        if ((flags & HasFirstStates) != 0)
+        {
+            States(rows, rollup => rollup.FirstState);
+        }
+        if ((flags & HasLastStates) != 0)
+        {
+            States(rows, rollup => rollup.LastState);
+        }
+    }
+
+    public static void Read(ref ByteReader from, int count, long step, BucketRows into)
+    {
+        var flags = from.Byte();
+        if (flags > (HasFirstStates | HasLastStates))
+        {
+            throw new SegmentFormatException($"unknown flags 0x{flags:x2} of rollups");
+        }
+        var (starts, firstTimes, spans) = (Integers(ref from, count), Integers(ref from, count), Integers(ref from, count));
+        var (counts, stateCounts) = (Integers(ref from, count), Integers(ref from, count));
+        var (mins, maxes) = (Numbers(ref from, count), Numbers(ref from, count));
+        var (firsts, lasts) = (Numbers(ref from, count), Numbers(ref from, count));
+        var (sumHighs, sumLows) = (Numbers(ref from, count), Numbers(ref from, count));
+        var firstStates = (flags & HasFirstStates) != 0 ? StateColumn.Read(ref from, count, isAll: false) : null;
+        var lastStates = (flags & HasLastStates) != 0 ? StateColumn.Read(ref from, count, isAll: false) : null;
+        for (var i = 0; i < count; i++)
+        {
+            var rollup = new Rollup
+            {
+                Count = counts[i],
+                Numbers = counts[i] - stateCounts[i],
+                Min = mins[i],
+                Max = maxes[i],
+                FirstTime = starts[i] + firstTimes[i],
+                LastTime = starts[i] + firstTimes[i] + spans[i],
+                First = firsts[i],
+                Last = lasts[i],
+                FirstState = firstStates?[i],
+                LastState = lastStates?[i],
+            };
+            rollup.RestoreSum(sumHighs[i], sumLows[i]);
+            // Ascending, or rows would fall together and be added up.
+            if (counts[i] < 0 || into.Count > 0 && starts[i] <= into.Rows[^1].Start)
+            {
+                throw new SegmentFormatException("rollups that do not ascend, or count less than nothing");
+            }
+            into.Merge(starts[i], rollup);
+        }
+    }
+
+    private static long[] Integers(ref ByteReader from, int count)
+    {
+        var integers = new long[count];
+        IntColumn.Read(ref from, integers);
+        return integers;
+    }
+
+    private static double[] Numbers(ref ByteReader from, int count)
+    {
+        var numbers = new double[count];
+        ValueColumn.Read(ref from, numbers);
+        return numbers;
+    }
+}

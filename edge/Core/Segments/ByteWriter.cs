@@ -1,0 +1,55 @@
+using System.Buffers.Binary;
+using System.Numerics;
+
+namespace Foretier.Core.Segments;
+
+/// <summary>A growing buffer of little-endian fields and LEB128 varints.</summary>
+internal sealed class ByteWriter(int capacity = 256)
+{
+    private byte[] _buffer = new byte[capacity];
+
+    public int Length { get; private set; }
+    public ReadOnlySpan<byte> Written => _buffer.AsSpan(0, Length);
+
+    public void Clear() => Length = 0;
+
+    /// <summary>Zeroed room for <paramref name="count"/> bytes, to be filled before the next call.</summary>
+    public Span<byte> Reserve(int count)
+    {
+        if (count > _buffer.Length - Length)
+        {
+            Array.Resize(ref _buffer, checked((int)BitOperations.RoundUpToPowerOf2((uint)(Length + count))));
+        }
+        var room = _buffer.AsSpan(Length, count);
+        room.Clear();
+        Length += count;
+        return room;
+    }
+
+    public void Byte(int value) => Reserve(1)[0] = checked((byte)value);
+
+    public void UInt32(uint value) => BinaryPrimitives.WriteUInt32LittleEndian(Reserve(4), value);
+
+    public void Int64(long value) => BinaryPrimitives.WriteInt64LittleEndian(Reserve(8), value);
+
+    public void Bytes(ReadOnlySpan<byte> bytes) => bytes.CopyTo(Reserve(bytes.Length));
+
+    public void VarUInt(ulong value)
+    {
+        Span<byte> bytes = stackalloc byte[10];
+        var length = 0;
+        while (value >= 0x80)
+        {
+            bytes[length++] = (byte)(value | 0x80);
+            value >>= 7;
+        }
+        bytes[length++] = (byte)value;
+        Bytes(bytes[..length]);
+    }
+
+    /// <summary>Signed, zigzag: small numbers of either sign are short.</summary>
+    public void VarInt(long value) => VarUInt(ZigZag.Encode(value));
+
+    /// <summary>How many bytes <see cref="VarUInt"/> takes.</summary>
+    public static int VarUIntLength(ulong value) => (Bits.Length(value | 1) + 6) / 7;
+}

@@ -1,0 +1,117 @@
+using System.Runtime.InteropServices;
+using Foretier.Core.Segments.Values;
+
+namespace Foretier.Core.Segments;
+
+/// <summary>
+/// A column of float64, bit for bit: one byte that names the encoding, then what that encoding makes of it. Each column takes the encoding
+/// that comes out shortest; which ones are worth trying follows from the values.
+/// </summary>
+internal static class ValueColumn
+{
+    private const int Raw = 0;
+    private const int Constant = 1;
+    private const int Runs = 2;
+    private const int Decimal = 3;
+    private const int Dyadic = 4;
+    private const int Xor = 5;
+    private const int NearDecimal = 6;
+
+    public static void Write(ByteWriter to, ReadOnlySpan<double> values) => Write(to, values, mayRun: true);
+
+    /// <param name="mayRun">False within runs: there no two neighbours are equal.</param>
+    internal static void Write(ByteWriter to, ReadOnlySpan<double> values, bool mayRun)
+    {
+        if (values.IsEmpty)
+        {
+            return;
+        }
+        var runs = RunValues.CountOf(values);
+        if (runs == 1)
+        {
+            to.Byte(Constant);
+            Scalar.Write(to, values[0]);
+            return;
+        }
+        var best = new ByteWriter(values.Length * 2 + 64);
+        var trial = new ByteWriter(values.Length * 2 + 64);
+        var exceptions = DecimalValues.TryWrite(Begin(trial, Decimal), values);
+        Keep(ref best, ref trial);
+        if (exceptions * 16 > values.Length)
+        {
+            DyadicValues.TryWrite(Begin(trial, Dyadic), values);
+            Keep(ref best, ref trial);
+            NearDecimalValues.TryWrite(Begin(trial, NearDecimal), values);
+            Keep(ref best, ref trial);
+            XorValues.Write(Begin(trial, Xor), values);
+            Keep(ref best, ref trial);
+        }
+        if (mayRun && runs * 2 < values.Length)
+        {
+            RunValues.Write(Begin(trial, Runs), values, runs);
+            Keep(ref best, ref trial);
+        }
+        if (best.Length > 1 + 8 * values.Length)
+        {
+            to.Byte(Raw);
+            RawValues.Write(to, values);
+            return;
+        }
+        to.Bytes(best.Written);
+    }
+
+    public static void Read(ref ByteReader from, Span<double> values) => Read(ref from, values, mayRun: true);
+
+    internal static void Read(ref ByteReader from, Span<double> values, bool mayRun)
+    {
+        if (values.IsEmpty)
+        {
+            return;
+        }
+        switch (from.Byte())
+        {
+            case Raw:
+                RawValues.Read(ref from, values);
+                break;
+            case Constant:
+                values.Fill(Scalar.Read(ref from));
+                break;
+            case Runs when mayRun:
+                RunValues.Read(ref from, values);
+                break;
+            case Decimal:
+                DecimalValues.Read(ref from, values);
+                break;
+            case Dyadic:
+                DyadicValues.Read(ref from, values);
+                break;
+            case Xor:
+                XorValues.Read(ref from, values);
+                break;
+            case NearDecimal:
+                NearDecimalValues.Read(ref from, values);
+                break;
+            case var other:
+                throw new SegmentFormatException($"unknown value encoding {other}");
+        }
+    }
+
+    /// <summary>The values as the bits they are stored by.</summary>
+    internal static ReadOnlySpan<long> BitsOf(ReadOnlySpan<double> values) => MemoryMarshal.Cast<double, long>(values);
+
+    private static ByteWriter Begin(ByteWriter trial, int encoding)
+    {
+        trial.Clear();
+        trial.Byte(encoding);
+        return trial;
+    }
+
+    // A trial of one byte is one that its encoding gave up.
+    private static void Keep(ref ByteWriter best, ref ByteWriter trial)
+    {
+        if (trial.Length > 1 && (best.Length == 0 || trial.Length < best.Length))
+        {
+            (best, trial) = (trial, best);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+using System.Runtime.InteropServices;
+
+namespace Foretier.Core.Segments.Values;
+
+/// <summary>
+/// Decimal readings (21.5, 0.007) as integers: value = integer / 10^decimals, the integers in an <see cref="IntColumn"/>,
+/// and what no integer gives exactly (NaN, -0, infinities, long fractions) as exceptions.
+/// </summary>
+internal static class DecimalValues
+{
+    /// <summary>Writes the column; returns how many exceptions it took, or all values where it was not worth starting.</summary>
+    public static int TryWrite(ByteWriter to, ReadOnlySpan<double> values)
+    {
+        var decimals = BestScale(values);
+        if (decimals < 0)
+        {
+            return values.Length;
+        }
+        var power = DecimalScale.Power(decimals);
+        var integers = new long[values.Length];
+        var exceptions = new List<int>();
+        var last = 0L;
+        for (var i = 0; i < values.Length; i++)
+        {
+            if (DecimalScale.TryScale(values[i], power, out var integer))
+            {
+                last = integer;
+            }
+            else
+            {
+                exceptions.Add(i);
+            }
+            // An exception repeats its neighbour, which packs best.
+            integers[i] = last;
+        }
+        if (exceptions.Count > 0 && exceptions.Count < values.Length)
+        {
+            FillLeading(integers, exceptions);
+        }
+        to.Byte(decimals);
+        IntColumn.Write(to, integers);
+        Exceptions.Write(to, values, CollectionsMarshal.AsSpan(exceptions));
+        return exceptions.Count;
+    }
+
+    public static void Read(ref ByteReader from, Span<double> values)
+    {
+        var decimals = from.Byte();
+        if (decimals > DecimalScale.Max)
+        {
+            throw new SegmentFormatException($"a column of {decimals} decimals");
+        }
+        // The integers are unpacked where the values will be: no scratch, and one pass through the cache.
+        var integers = MemoryMarshal.Cast<double, long>(values);
+        IntColumn.Read(ref from, integers);
+        var power = DecimalScale.Power(decimals);
+        for (var i = 0; i < integers.Length; i++)
+        {
+            values[i] = integers[i] / power;
+        }
+        Exceptions.Read(ref from, values);
+    }
+
+    private static void FillLeading(long[] integers, List<int> exceptions)
+    {
+        var leading = 0;
+        while (leading < exceptions.Count && exceptions[leading] == leading)
+        {
+            leading++;
+        }
+        integers.AsSpan(0, leading).Fill(integers[leading]);
+    }
+
+    /// <summary>The number of decimals that packs a spread sample best: more hold more of the values, but widen all.</summary>
+    private static int BestScale(ReadOnlySpan<double> values)
+    {
+        Span<int> counts = stackalloc int[DecimalScale.Max + 1];
+        counts.Clear();
+        var sampled = Math.Min(values.Length, 128);
+        for (var i = 0; i < sampled; i++)
+        {
+            var decimals = DecimalScale.Of(values[(int)((long)i * values.Length / sampled)]);
+            if (decimals >= 0)
+            {
+                counts[decimals]++;
+            }
+        }
+        // log2(10) bits for each further digit of every value held, 80 for each value that is not.
+        var best = -1;
+        var bestBits = 80.0 * sampled;
+        var held = 0;
+        for (var decimals = 0; decimals <= DecimalScale.Max; decimals++)
+        {
+            held += counts[decimals];
+            var bits = 3.32 * decimals * held + 80.0 * (sampled - held);
+            if (held > 0 && bits < bestBits)
+            {
+                (best, bestBits) = (decimals, bits);
+            }
+        }
+        return best;
+    }
+}

@@ -1,0 +1,57 @@
+namespace Foretier.Core.Segments.Values;
+
+/// <summary>Each value once, with how often it repeats.</summary>
+internal static class RunValues
+{
+    public static int CountOf(ReadOnlySpan<double> values)
+    {
+        var bits = ValueColumn.BitsOf(values);
+        var runs = 1;
+        for (var i = 1; i < bits.Length; i++)
+        {
+            runs += bits[i] != bits[i - 1] ? 1 : 0;
+        }
+        return runs;
+    }
+
+    public static void Write(ByteWriter to, ReadOnlySpan<double> values, int runs)
+    {
+        var heads = new double[runs];
+        var lengths = new long[runs];
+        var bits = ValueColumn.BitsOf(values);
+        for (int i = 0, run = -1; i < bits.Length; i++)
+        {
+            if (i == 0 || bits[i] != bits[i - 1])
+            {
+                heads[++run] = values[i];
+            }
+            lengths[run]++;
+        }
+        to.VarUInt((ulong)runs);
+        IntColumn.Write(to, lengths);
+        ValueColumn.Write(to, heads, mayRun: false);
+    }
+
+    public static void Read(ref ByteReader from, Span<double> values)
+    {
+        var runs = from.Count(values.Length, "runs");
+        var lengths = new long[runs];
+        var heads = new double[runs];
+        IntColumn.Read(ref from, lengths);
+        ValueColumn.Read(ref from, heads, mayRun: false);
+        var at = 0;
+        for (var run = 0; run < runs; run++)
+        {
+            if (lengths[run] <= 0 || lengths[run] > values.Length - at)
+            {
+                throw new SegmentFormatException("runs that do not add up to their column");
+            }
+            values.Slice(at, (int)lengths[run]).Fill(heads[run]);
+            at += (int)lengths[run];
+        }
+        if (at != values.Length)
+        {
+            throw new SegmentFormatException("runs that do not add up to their column");
+        }
+    }
+}
