@@ -1,0 +1,210 @@
+using System.Buffers;
+using Foretier.Core.Partitions;
+using Foretier.Core.Query;
+using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
+
+namespace Foretier.Agent.Hot;
+
+/// <summary>
+/// The hot tiers of an edge: journal, memory, LiteDB window files. A sample is safe when its ticket is durable, and can be queried at once.
+/// Thread-safe.
+/// </summary>
+public sealed partial class HotStore : IAsyncDisposable, IDataSource
+{
+    private readonly HotOptions _options;
+    private readonly IDisk _disk;
+    private readonly Catalog _catalog;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _log;
+
+    // Owns everything below except the registry's readers and the journal's own state. Never held during I/O.
+    private readonly Lock _gate = new();
+    private readonly SeriesRegistry _series = new();
+    private readonly SortedDictionary<Window, WindowState> _windows = [];
+    private readonly Dictionary<string, long> _rejected = new(StringComparer.Ordinal);
+    private readonly CancellationTokenSource _stop = new();
+    private Journal _journal = null!;
+    private Task _publisher = Task.CompletedTask;
+    private long _accepted, _memoryBytes;
+
+    [ThreadStatic]
+    private static ArrayBufferWriter<byte>? _record;
+
+    private HotStore(HotOptions options, IDisk disk, Catalog catalog, TimeProvider clock, ILogger log) =>
+        (_options, _disk, _catalog, _clock, _log) = (options, disk, catalog, clock, log);
+
+    public string Node => _options.Node;
+
+    /// <summary>Tickets up to this one are durable: the device has confirmed them.</summary>
+    public long DurableTicket => _journal.DurableTicket;
+
+    /// <summary>True while ingest must stop reading: memory or journal is nearly used up.</summary>
+    public bool IsFull => Interlocked.Read(ref _memoryBytes) >= _options.MemoryBytesMax || _journal.Fill >= 0.85;
+
+    /// <summary>Why nothing can be accepted now; null while all is well.</summary>
+    public HotStoreUnavailableException? Unavailable => _journal.Failure;
+
+    /// <summary>Opens the store and recovers what was acknowledged. Series and windows are put into <paramref name="catalog"/>.</summary>
+    /// <exception cref="HotStoreUnavailableException">The folder is in use or cannot be written.</exception>
+    public static Task<HotStore> OpenAsync(
+        HotOptions options, Catalog catalog, TimeProvider clock, ILogger<HotStore> log, CancellationToken cancel) =>
+        Task.Run(() => Open(options, new FileDisk(options.Validated().Directory), catalog, clock, log), cancel);
+
+    internal static HotStore Open(HotOptions options, IDisk disk, Catalog catalog, TimeProvider clock, ILogger log)
+    {
+        var store = new HotStore(options, disk, catalog, clock, log);
+        try
+        {
+            store.Recover();
+        }
+        catch
+        {
+            disk.Dispose();
+            throw;
+        }
+        store._publisher = Task.Run(store.PublishAsync);
+        return store;
+    }
+
+    /// <summary>Finds or creates a series. A new one is in the journal before its first sample.</summary>
+    /// <param name="account">A valid name part, as are device and measurement.</param>
+    /// <param name="unit">SenML unit; kept if the series had none yet.</param>
+    /// <param name="isState">Whether a new series is of kind state instead of gauge.</param>
+    /// <exception cref="HotStoreUnavailableException">The journal has failed.</exception>
+    public int Resolve(string account, string device, string measurement, string? unit, bool isState)
+    {
+        var known = _series.Find(account, device, measurement);
+        if (known is not null && (known.Unit is not null || unit is null))
+        {
+            return known.Id;
+        }
+        lock (_gate)
+        {
+            known = _series.Find(account, device, measurement);
+            var entry = known is null
+                ? new SeriesEntry(_series.NextId, new SeriesKey(account, device, measurement).ToString(), unit, isState ? "state" : "gauge")
+                : known with { Unit = known.Unit ?? unit };
+            if (entry == known)
+            {
+                return entry.Id;
+            }
+            if (entry.Id > SeriesRegistry.IdMax)
+            {
+                throw new HotStoreUnavailableException("overloaded", $"this edge has {SeriesRegistry.IdMax} series already");
+            }
+            var record = Record(RecordKind.SeriesDefined);
+            RecordWriter.WriteVarint(record, (ulong)entry.Id);
+            RecordWriter.WriteText(record, entry.Name);
+            RecordWriter.WriteText(record, entry.Unit ?? "");
+            RecordWriter.WriteText(record, entry.Kind);
+            _journal.Append(record.WrittenSpan);
+            Define(entry);
+            return entry.Id;
+        }
+    }
+
+    /// <summary>Appends all samples of one message, as one: after a crash either all of them are there or none. Does not wait for the device.</summary>
+    /// <returns>The ticket to wait for before the message is acknowledged.</returns>
+    /// <exception cref="HotStoreUnavailableException">Nothing can be accepted now.</exception>
+    public long Append(ReadOnlySpan<IncomingSample> samples)
+    {
+        if (samples.IsEmpty)
+        {
+            return DurableTicket;
+        }
+        var record = _record ??= new(4096);
+        record.ResetWrittenCount();
+        SamplesRecord.Write(record, samples);
+        lock (_gate)
+        {
+            var (ticket, position) = _journal.Append(record.WrittenSpan);
+            Apply(position, samples, _clock.GetTimestamp());
+            _accepted += samples.Length;
+            return ticket;
+        }
+    }
+
+    /// <summary>Counts a refused payload, durably.</summary>
+    /// <param name="reason">A code, for example <c>unparsable</c>.</param>
+    /// <param name="samples">How many samples it stood for; 1 where that cannot be told.</param>
+    /// <returns>A ticket, as <see cref="Append"/>.</returns>
+    public long Reject(string reason, int samples)
+    {
+        lock (_gate)
+        {
+            var record = Record(RecordKind.Rejected);
+            RecordWriter.WriteText(record, reason);
+            RecordWriter.WriteVarint(record, (ulong)samples);
+            var (ticket, _) = _journal.Append(record.WrittenSpan);
+            _rejected[reason] = _rejected.GetValueOrDefault(reason) + samples;
+            return ticket;
+        }
+    }
+
+    /// <summary>Completes when the ticket is durable.</summary>
+    /// <exception cref="HotStoreUnavailableException">The journal failed first: do not acknowledge.</exception>
+    public ValueTask WaitDurableAsync(long ticket, CancellationToken cancel) => _journal.WaitDurableAsync(ticket, cancel);
+
+    /// <summary>Completes when <see cref="IsFull"/> is false.</summary>
+    public async ValueTask WaitForRoomAsync(CancellationToken cancel)
+    {
+        while (IsFull)
+        {
+            await Task.Delay(10, cancel);
+        }
+    }
+
+    /// <summary>Stops accepting, makes durable what was appended, and closes.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _publisher;
+        _journal.Dispose();
+        _disk.Dispose();
+        _stop.Dispose();
+    }
+
+    private static ArrayBufferWriter<byte> Record(RecordKind kind)
+    {
+        var record = _record ??= new(4096);
+        record.ResetWrittenCount();
+        RecordWriter.WriteByte(record, (byte)kind);
+        return record;
+    }
+
+    private void Define(SeriesEntry entry)
+    {
+        _series.Put(entry);
+        _catalog.Put(new SeriesInfo(entry.Name, Node, entry.Unit, entry.Kind));
+    }
+
+    private void Apply(long position, ReadOnlySpan<IncomingSample> samples, long now)
+    {
+        WindowState? state = null;
+        foreach (ref readonly var sample in samples)
+        {
+            if (state is null || !state.Window.Range.Contains(sample.Time))
+            {
+                state = StateOf(Window.DayOf(sample.Time));
+                state.OldestAt = state.Open.Count == 0 ? now : state.OldestAt;
+                state.NewestAt = now;
+            }
+            Interlocked.Add(ref _memoryBytes, state.Open.Add(position, sample));
+            state.IsDirty = true;
+            if (!state.Published.Contains(sample.Time))
+            {
+                Publish(state);
+            }
+        }
+    }
+
+    private WindowState StateOf(Window window)
+    {
+        if (!_windows.TryGetValue(window, out var state))
+        {
+            _windows[window] = state = new(window);
+        }
+        return state;
+    }
+}

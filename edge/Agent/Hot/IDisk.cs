@@ -1,0 +1,31 @@
+namespace Foretier.Agent.Hot;
+
+/// <summary>
+/// The folder the hot store lives in. Two forms: <see cref="FileDisk"/>, and the simulated disk of the tests, which loses what was not synced.
+/// Names are relative, with forward slashes.
+/// </summary>
+internal interface IDisk : IDisposable
+{
+    IDiskFile Open(string name);
+
+    /// <summary>Creates a file that must not exist. Reserves that many bytes on the device without changing the length.</summary>
+    IDiskFile Create(string name, long reserveBytes = 0);
+    bool Exists(string name);
+    IReadOnlyList<string> List(string folder);
+
+    /// <summary>Replaces a file of the new name. Durable only after <see cref="SyncFolder"/>, as are creations and deletions.</summary>
+    void Rename(string from, string to);
+    void Delete(string name);
+    void CreateFolder(string folder);
+    void SyncFolder(string folder);
+}
+
+/// <summary>A file. Writes are durable after <see cref="Sync"/> and not before. Not thread-safe except for reads.</summary>
+internal interface IDiskFile : IDisposable
+{
+    long Length { get; }
+    void SetLength(long length);
+    int Read(Span<byte> bytes, long position);
+    void Write(ReadOnlySpan<byte> bytes, long position);
+    void Sync();
+}

@@ -1,0 +1,458 @@
+using System.Diagnostics;
+using Foretier.Core.Samples;
+
+namespace Foretier.Agent.Hot;
+
+/// <summary>
+/// The write-ahead journal: a ring of preallocated files. What it has synced survives any kill or power cut, in order.
+/// </summary>
+/// <remarks>
+/// Each record has a position (1, 2, 3, …) that holds across restarts; records that are synced together are a batch, and the batch's
+/// sequence is the ticket. One thread writes: it waits for the first record, then up to the commit interval for others, writes one frame,
+/// syncs, and only then moves <see cref="DurableTicket"/>. Records that arrive during a sync belong to the next batch.
+/// After a failed write or sync nothing is assumed of the file: the batch stays queued and is written again to another one.
+/// </remarks>
+internal sealed class Journal : IDisposable
+{
+    /// <summary>A batch does not grow past this; what comes later begins the next one.</summary>
+    private const int BatchBytesMax = 1024 * 1024;
+
+    /// <summary>Queued bytes past which appending fails: ingest should have waited long before.</summary>
+    private const int QueueBytesMax = 32 * 1024 * 1024;
+
+    private readonly IDisk _disk;
+    private readonly HotOptions _options;
+    private readonly ILogger _log;
+    private readonly TimeSpan _retry;
+    private readonly object _gate = new();
+    private readonly Queue<JournalBatch> _queue = [];
+    private readonly List<JournalFile> _used = [];
+    private readonly Queue<JournalFile> _free = [];  // first in, first out: files are reused in the order of their sequences
+    private readonly Thread _writer;
+    private JournalBatch? _open;
+    private HotStoreUnavailableException? _failure;
+    private long _nextSequence = 1, _nextPosition = 1, _durableTicket, _durablePosition, _epoch, _queuedBytes;
+    private int _fileNumber;
+    private bool _stopping, _abandoned, _mustRotate;
+
+    private Journal(IDisk disk, HotOptions options, ILogger log, TimeSpan retry)
+    {
+        _disk = disk;
+        _options = options;
+        _log = log;
+        _retry = retry;
+        _writer = new(Write) { IsBackground = true, Name = "journal" };
+    }
+
+    /// <summary>Takes a record found at opening.</summary>
+    public delegate void Replay(long position, ReadOnlySpan<byte> record);
+
+    /// <summary>Positions of records whose frames were damaged on the device (not merely torn at the end) while still needed: they are lost.</summary>
+    public IReadOnlyList<TimeRange> Damaged { get; private set; } = [];
+
+    public long DurableTicket => Interlocked.Read(ref _durableTicket);
+    public long DurablePosition => Interlocked.Read(ref _durablePosition);
+    public HotStoreUnavailableException? Failure => Volatile.Read(ref _failure);
+
+    /// <summary>Share of the ring in use, over 1 where more files than planned were needed.</summary>
+    public double Fill
+    {
+        get
+        {
+            lock (_gate)
+            {
+                var used = _queuedBytes + _used.Sum(file => file == _used[^1] ? file.End : file.Length);
+                return used / ((double)_options.JournalFiles * _options.JournalFileBytes);
+            }
+        }
+    }
+
+    /// <summary>Opens the journal in the folder <c>journal</c> and hands every record it still has to <paramref name="replay"/>, oldest first.</summary>
+    /// <param name="disk">Where the files are.</param>
+    /// <param name="options">Sizes and intervals.</param>
+    /// <param name="log">For damage and failures.</param>
+    /// <param name="floor">What the store knows to have been reached and released.</param>
+    /// <param name="replay">Receives the records.</param>
+    /// <param name="retry">How long to wait before writing again after a failure; default 1 s.</param>
+    public static Journal Open(
+        IDisk disk, HotOptions options, ILogger log, JournalFloor floor, Replay replay, TimeSpan? retry = null)
+    {
+        var journal = new Journal(disk, options, log, retry ?? TimeSpan.FromSeconds(1));
+        try
+        {
+            journal.Recover(floor, replay);
+            journal.Preallocate();
+        }
+        catch
+        {
+            journal._abandoned = true;
+            journal.CloseFiles();
+            throw;
+        }
+        journal._writer.Start();
+        return journal;
+    }
+
+    /// <summary>Queues a record; never waits for the device.</summary>
+    /// <returns>The ticket of the batch it is in, and its position.</returns>
+    /// <exception cref="HotStoreUnavailableException">The journal has failed, is closed, or too much is queued.</exception>
+    public (long Ticket, long Position) Append(ReadOnlySpan<byte> record)
+    {
+        // A frame must fit one file whole: a message is durable or it is not.
+        if (record.Length > Math.Min(BatchBytesMax * 8, _options.JournalFileBytes - JournalFile.HeaderBytes - 64))
+        {
+            throw new ArgumentException($"a message of {record.Length} bytes does not fit the journal; send it in parts");
+        }
+        lock (_gate)
+        {
+            if (_failure is not null)
+            {
+                throw _failure;
+            }
+            if (_stopping)
+            {
+                throw new HotStoreUnavailableException("closed", "the hot store is closed");
+            }
+            if (_queuedBytes + record.Length > QueueBytesMax)
+            {
+                throw new HotStoreUnavailableException("overloaded", "the journal's device is too slow for what arrives; send again later");
+            }
+            var full = Math.Min(BatchBytesMax, _options.JournalFileBytes - JournalFile.HeaderBytes - 64);
+            if (_open is null || (_open.Bytes + record.Length + 8 > full && _open.Count > 0))
+            {
+                _open = new(_nextSequence++, _nextPosition) { Began = Stopwatch.GetTimestamp() };
+                _queue.Enqueue(_open);
+                Monitor.PulseAll(_gate);
+            }
+            _open.Add(record);
+            _queuedBytes += record.Length;
+            if (_open.Bytes >= _options.CommitBytes)
+            {
+                Monitor.PulseAll(_gate);
+            }
+            return (_open.Sequence, _nextPosition++);
+        }
+    }
+
+    /// <summary>Completes when the ticket's batch is on the device.</summary>
+    /// <exception cref="HotStoreUnavailableException">The journal failed before that.</exception>
+    public ValueTask WaitDurableAsync(long ticket, CancellationToken cancel)
+    {
+        if (DurableTicket >= ticket)
+        {
+            return ValueTask.CompletedTask;
+        }
+        lock (_gate)
+        {
+            if (DurableTicket >= ticket)
+            {
+                return ValueTask.CompletedTask;
+            }
+            if (_failure is not null)
+            {
+                return ValueTask.FromException(_failure);
+            }
+            var batch = _queue.FirstOrDefault(batch => batch.Sequence >= ticket);
+            return batch is null
+                ? ValueTask.FromException(new HotStoreUnavailableException("closed", "the journal was closed before this was durable"))
+                : new(batch.Done.WaitAsync(cancel));
+        }
+    }
+
+    /// <summary>The sequence of the last batch; anything appended so far has this ticket or a lower one.</summary>
+    public (long Ticket, long Position) Last
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return (_nextSequence - 1, _nextPosition - 1);
+            }
+        }
+    }
+
+    /// <summary>Says that records up to this position are safe elsewhere. Their files go back to the ring.</summary>
+    public void Release(long position)
+    {
+        lock (_gate)
+        {
+            while (_used.Count > 1 && _used[0].LastPosition <= position)
+            {
+                var file = _used[0];
+                _used.RemoveAt(0);
+                if (_used.Count + _free.Count < _options.JournalFiles)
+                {
+                    _free.Enqueue(file);
+                    continue;
+                }
+                file.Dispose();
+                _disk.Delete(file.Name);
+                _disk.SyncFolder("journal");
+            }
+        }
+    }
+
+    /// <summary>Writes what is queued, then closes.</summary>
+    public void Dispose() => Stop(abandon: false);
+
+    /// <summary>Closes without writing what is queued, as a crash would.</summary>
+    public void Abandon() => Stop(abandon: true);
+
+    private void Stop(bool abandon)
+    {
+        lock (_gate)
+        {
+            if (_stopping)
+            {
+                return;
+            }
+            _stopping = true;
+            _abandoned = abandon;
+            Monitor.PulseAll(_gate);
+        }
+        _writer.Join();
+        CloseFiles();
+    }
+
+    private void CloseFiles()
+    {
+        foreach (var file in _used.Concat(_free))
+        {
+            file.Dispose();
+        }
+    }
+
+    private void Recover(JournalFloor floor, Replay replay)
+    {
+        _disk.CreateFolder("journal");
+        foreach (var name in _disk.List("journal").Order(StringComparer.Ordinal))
+        {
+            if (int.TryParse(Path.GetFileNameWithoutExtension(name), out var number))
+            {
+                _fileNumber = Math.Max(_fileNumber, number);
+                var file = new JournalFile(_disk.Open(name), name);
+                if (file.TryOpen())
+                {
+                    _used.Add(file);
+                }
+                else
+                {
+                    _free.Enqueue(file);
+                }
+            }
+        }
+        _used.Sort((a, b) => a.FirstSequence != b.FirstSequence ? a.FirstSequence.CompareTo(b.FirstSequence) : a.Epoch.CompareTo(b.Epoch));
+        (_durablePosition, _durableTicket) = (floor.Position, floor.Sequence);
+        var damaged = new List<TimeRange>();
+        var expected = floor.Released + 1;
+        void Expect(long position)
+        {
+            if (position > expected)
+            {
+                damaged.Add(new(expected, position));
+            }
+        }
+        for (var i = 0; i < _used.Count; i++)
+        {
+            var file = _used[i];
+            _epoch = Math.Max(_epoch, file.Epoch);
+            Expect(file.FirstPosition);
+            foreach (var frame in file.Read(i + 1 < _used.Count ? _used[i + 1].FirstSequence : long.MaxValue))
+            {
+                Expect(frame.FirstPosition);
+                expected = Math.Max(expected, frame.FirstPosition + frame.Count);
+                ReplayFrame(frame, replay);
+            }
+        }
+        Expect(floor.Position + 1);
+        _used.LastOrDefault()?.ClearTail();
+        _nextSequence = _durableTicket + 1;
+        _nextPosition = _durablePosition + 1;
+        Damaged = damaged;
+        foreach (var range in damaged)
+        {
+            _log.LogCritical("Journal records {From} to {To} are damaged on the device: what they held is lost", range.From, range.To - 1);
+        }
+    }
+
+    private void ReplayFrame(JournalFile.Frame frame, Replay replay)
+    {
+        var records = new RecordReader(frame.Records.Span);
+        for (var i = 0; i < frame.Count; i++)
+        {
+            replay(frame.FirstPosition + i, records.Take(checked((int)records.Varint())));
+        }
+        _durableTicket = Math.Max(_durableTicket, frame.Sequence);
+        _durablePosition = Math.Max(_durablePosition, frame.FirstPosition + frame.Count - 1);
+    }
+
+    private void Preallocate()
+    {
+        while (_used.Count + _free.Count < _options.JournalFiles)
+        {
+            _free.Enqueue(CreateFile());
+        }
+    }
+
+    private JournalFile CreateFile()
+    {
+        var name = $"journal/{++_fileNumber:D6}.fj";
+        if (_disk.Exists(name))
+        {
+            _disk.Delete(name); // left by a creation that failed half-way
+        }
+        var file = _disk.Create(name);
+        try
+        {
+            // Written, not merely reserved: an unwritten extent would cost a metadata flush at each first write.
+            var zeros = new byte[Math.Min(_options.JournalFileBytes, 1024 * 1024)];
+            for (long at = 0; at < _options.JournalFileBytes; at += zeros.Length)
+            {
+                file.Write(zeros.AsSpan(0, (int)Math.Min(zeros.Length, _options.JournalFileBytes - at)), at);
+            }
+            file.Sync();
+            _disk.SyncFolder("journal");
+            return new(file, name);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    private void Write()
+    {
+        while (NextBatch() is { } batch)
+        {
+            try
+            {
+                FileFor(batch).Commit(batch);
+            }
+            catch (IOException e)
+            {
+                Fail(e);
+                continue;
+            }
+            lock (_gate)
+            {
+                _queue.Dequeue();
+                _queuedBytes = _queue.Sum(queued => (long)queued.Bytes);
+                Interlocked.Exchange(ref _durablePosition, batch.LastPosition);
+                Interlocked.Exchange(ref _durableTicket, batch.Sequence);
+                if (_failure is not null && _queue.Count == 0)
+                {
+                    _failure = null;
+                    _log.LogInformation("The journal writes again");
+                }
+                batch.Complete();
+            }
+        }
+    }
+
+    /// <summary>Waits for the first batch and for its time to be over, and closes it; null at the end.</summary>
+    private JournalBatch? NextBatch()
+    {
+        lock (_gate)
+        {
+            while (true)
+            {
+                if (_abandoned || (_stopping && (_queue.Count == 0 || _failure is not null)))
+                {
+                    FailQueue(new("closed", "the hot store was closed before this was durable"));
+                    return null;
+                }
+                if (!_queue.TryPeek(out var batch))
+                {
+                    Monitor.Wait(_gate);
+                    continue;
+                }
+                if (batch == _open && !_stopping && batch.Bytes < _options.CommitBytes)
+                {
+                    // The device's time, not the data's: the injected clock may run faster than the disk.
+                    var left = _options.CommitInterval - Stopwatch.GetElapsedTime(batch.Began);
+                    if (left > TimeSpan.Zero)
+                    {
+                        Monitor.Wait(_gate, TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds)));
+                        continue;
+                    }
+                }
+                if (batch == _open)
+                {
+                    _open = null;
+                }
+                return batch;
+            }
+        }
+    }
+
+    private JournalFile FileFor(JournalBatch batch)
+    {
+        JournalFile? file;
+        lock (_gate)
+        {
+            if (!_mustRotate && _used.Count > 0 && _used[^1].Fits(batch))
+            {
+                return _used[^1];
+            }
+            _free.TryDequeue(out file);
+        }
+        // With no free file the ring grows by one: what must be flushed to free it may itself wait for this very batch.
+        file ??= CreateFile();
+        try
+        {
+            file.Begin(++_epoch, batch.Sequence, batch.FirstPosition);
+        }
+        catch
+        {
+            lock (_gate)
+            {
+                _free.Enqueue(file);
+            }
+            throw;
+        }
+        lock (_gate)
+        {
+            _used.Add(file);
+            _mustRotate = false;
+            return file;
+        }
+    }
+
+    private void Fail(IOException e)
+    {
+        const int noSpace = 28;
+        var (reason, hint) = (e.HResult & 0xFFFF) == noSpace
+            ? ("disk_full", "free some space on the hot store's device; it goes on by itself")
+            : ("io_error", "check the hot store's device; it goes on by itself when writing works again");
+        lock (_gate)
+        {
+            if (_failure is null)
+            {
+                _log.LogError(e, "The journal cannot write: {Hint}", hint);
+            }
+            // After a failed sync the kernel may have dropped the pages and call the next sync a success: never this file again.
+            _mustRotate = true;
+            _failure = new(reason, $"the journal cannot write ({e.Message}): {hint}", e);
+            FailQueue(_failure);
+            if (!_stopping)
+            {
+                Monitor.Wait(_gate, _retry);
+            }
+        }
+    }
+
+    private void FailQueue(HotStoreUnavailableException reason)
+    {
+        foreach (var batch in _queue)
+        {
+            batch.Fail(reason);
+        }
+    }
+}
+
+/// <summary>Where a journal stood when the store last wrote its state down; numbering goes on from there even if no frame is left.</summary>
+/// <param name="Position">A position that was durable then.</param>
+/// <param name="Sequence">A ticket that was durable then.</param>
+/// <param name="Released">Records up to this one are not needed any more.</param>
+internal readonly record struct JournalFloor(long Position, long Sequence, long Released);
