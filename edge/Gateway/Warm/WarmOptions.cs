@@ -1,0 +1,13 @@
+namespace Foretier.Gateway.Warm;
+
+/// <summary>Where the gateway keeps what edges shipped to it.</summary>
+/// <param name="Node">The gateway's name in the catalog.</param>
+/// <param name="Directory">A folder on the hard disk; made when missing. No two processes may use it.</param>
+public sealed record WarmOptions(string Node, string Directory)
+{
+    public string IndexPath => Path.Combine(Directory, "catalog.db");
+
+    public string PathOf(string edge) => Path.Combine(Directory, "edges", edge);
+
+    internal string PathOf(string edge, WarmFileName file) => Path.Combine(PathOf(edge), file.ToString());
+}
