@@ -17,13 +17,12 @@ public sealed partial class WarmStore
         var frame = new WarmFrame(held.Through, batch.Through, file.Bytes, batch.Bytes);
         Append(held, file, frame);
 
-        ShipReceipt receipt = null!;
-        var stored = held;
-        _index.Writer.Transact(() => (stored, receipt) = Record(held, file, frame, batch));
-        Publish(stored);
+        Recorded recorded = null!;
+        _index.Writer.Transact(() => recorded = Record(held, file, frame, batch));
+        Publish(recorded);
         _log.LogDebug("Stored {Edge} {Window} through {Through}: {Accepted} samples, {Superseded} superseding",
-            held.Edge, held.Window, stored.Through, receipt.Accepted, receipt.Superseded);
-        return new(ReceiveOutcome.Stored, stored.Through, receipt);
+            held.Edge, held.Window, frame.Through, recorded.Receipt.Accepted, recorded.Receipt.Superseded);
+        return new(ReceiveOutcome.Stored, frame.Through, recorded.Receipt);
     }
 
     private static WarmFile NewFile(long after) => new(0, after, after, 0, false, TimeRange.Nothing, 0);
@@ -51,8 +50,11 @@ public sealed partial class WarmStore
         }
     }
 
+    /// <summary>What a frame changed, to be seen by others once its transaction has been committed.</summary>
+    private sealed record Recorded(WarmWindow Window, ShipReceipt Receipt, IReadOnlyDictionary<string, (long Id, SeriesInfo Info)> Series);
+
     /// <summary>Writes everything the catalog says of a frame that is in its file; within a transaction.</summary>
-    private (WarmWindow Window, ShipReceipt Receipt) Record(WarmWindow held, WarmFile file, WarmFrame frame, IncomingBatch batch)
+    private Recorded Record(WarmWindow held, WarmFile file, WarmFrame frame, IncomingBatch batch)
     {
         // Of a batch that begins before what is held, the earlier flushes have been received with another one.
         var segments = batch.Segments.Where(s => s.Shipped.Version > frame.After).ToList();
@@ -62,17 +64,23 @@ public sealed partial class WarmStore
 
         file = _index.Write(held.Edge, held.Window,
             file with { Through = frame.Through, Bytes = frame.End, Extent = extent, Count = file.Count + accepted - superseded });
-        _index.WriteBatch(file.Id, batch.After, frame.Through, batch.Digest, frame.Offset, frame.Payload.Length);
+        _index.WriteBatch(file.Id, frame.After, frame.Through, batch.Digest, frame.Offset, frame.Payload.Length);
+        var series = new Dictionary<string, (long Id, SeriesInfo Info)>();
         foreach (var (shipped, segment, offset, rollupOffset) in segments)
         {
             var start = frame.Offset + WarmFrame.HeaderBytes;
-            _index.Write(SeriesId(new(shipped.Series, held.Edge, shipped.Unit, shipped.Kind)), new(file.Id, segment.FirstTime, segment.LastTime,
+            var info = new SeriesInfo(shipped.Series, held.Edge, shipped.Unit, shipped.Kind);
+            if (!series.TryGetValue(info.Name, out var known) && !_series.TryGetValue((info.Edge, info.Name), out known) || known.Info != info)
+            {
+                series[info.Name] = known = (_index.WriteSeries(info), info);
+            }
+            _index.Write(known.Id, new(file.Id, segment.FirstTime, segment.LastTime,
                 shipped.Version, segment.Count, start + offset, shipped.Bytes.Length, start + rollupOffset, shipped.Rollups.Length));
         }
         _index.Count(Counter.Received, accepted);
         _index.Count(Counter.Accepted, accepted);
         _index.Count(Counter.Superseded, superseded);
-        return (held.With(file), new(frame.Through, accepted, superseded));
+        return new(held.With(file), new(frame.Through, accepted, superseded), series);
     }
 
     /// <summary>How many of the samples replace one of the same series and time in an earlier batch, or earlier in this one.</summary>
@@ -108,30 +116,21 @@ public sealed partial class WarmStore
         var rows = held.Files.SelectMany(file => WarmIndex.ReadSegments(_index.Writer, file.Id, known.Id, first, last, 0)).ToList();
         foreach (var file in held.Files.Where(file => rows.Exists(row => row.File == file.Id)))
         {
-            var path = _options.PathOf(held.Edge, new(held.Window, file.After));
-            if (!reader.TryOpen(file.Id, path))
-            {
-                throw new IOException($"{path} is missing");
-            }
+            OpenOrThrow(reader, held, file);
         }
         return reader.Read(rows, withRollups: false);
     }
 
-    private long SeriesId(SeriesInfo series)
+    private void Publish(Recorded recorded)
     {
-        var key = (series.Edge, series.Name);
-        if (!_series.TryGetValue(key, out var known) || known.Info != series)
+        foreach (var known in recorded.Series.Values)
         {
-            // Right even if the transaction is rolled back: ids are not given twice, because a row once numbered is asked for by name again.
-            known = (_index.WriteSeries(series), series);
-            _series[key] = known;
+            _series[(known.Info.Edge, known.Info.Name)] = known;
+            _catalog.Put(known.Info);
         }
-        return known.Id;
-    }
-
-    private void Publish(WarmWindow window)
-    {
+        var window = recorded.Window;
         _windows[(window.Edge, window.Window)] = window;
-        _recounted.Remove((window.Edge, window.Window));
+        _recounts.Remove((window.Edge, window.Window));
+        _catalog.Put(window.ToHolding(Node)!);
     }
 }

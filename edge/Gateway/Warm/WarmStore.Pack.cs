@@ -1,0 +1,121 @@
+using Foretier.Core.Partitions;
+using Foretier.Core.Query;
+using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
+using Microsoft.Extensions.Logging;
+
+namespace Foretier.Gateway.Warm;
+
+/// <content>
+/// What moving a window to the archive needs: 1. seal its files and write the intent down, 2. read it, merged, 3. once the archive has it,
+/// drop it here. A crash before 3 leaves an intent, with which the same flushes are packed again.
+/// </content>
+public sealed partial class WarmStore
+{
+    /// <summary>Windows that begin before a time and of which something is kept here, oldest first.</summary>
+    internal IReadOnlyList<WarmWindow> HeldBefore(long before) => [.. _windows.Values.Where(w => w.IsHeld && w.Window.Start < before)
+        .OrderBy(w => w.Window).ThenBy(w => w.Edge, StringComparer.Ordinal)];
+
+    /// <summary>Moves that had begun when the process ended.</summary>
+    internal Task<List<PackIntent>> ReadIntentsAsync(CancellationToken cancel) => LockedAsync(_index.ReadIntents, cancel);
+
+    /// <summary>Seals the window's files: later batches go to a new one. Null where nothing is left to move.</summary>
+    internal Task<PackIntent?> BeginPackAsync(string edge, Window window, CancellationToken cancel) => LockedAsync(() =>
+    {
+        if (!_windows.TryGetValue((edge, window), out var held) || !held.IsHeld)
+        {
+            return null;
+        }
+        var intent = new PackIntent(edge, window, held.After, held.Through);
+        var sealing = held with { Files = [.. held.Files.Select(f => f with { Sealed = true })] };
+        _index.Writer.Transact(() =>
+        {
+            foreach (var file in sealing.Files)
+            {
+                _index.Write(edge, window, file);
+            }
+            _index.Write(intent);
+        });
+        _windows[(edge, window)] = sealing;
+        return intent;
+    }, cancel);
+
+    /// <summary>Each series of a move with its samples: sorted, each time once. Series by name.</summary>
+    /// <exception cref="IOException">A file cannot be read.</exception>
+    internal IEnumerable<(SeriesInfo Series, SampleColumns Samples)> ReadPack(PackIntent intent)
+    {
+        var window = _windows[(intent.Edge, intent.Window)];
+        using var reader = new SegmentReader();
+        using var index = _index.OpenReader();
+        var rows = new List<(long Series, SegmentRow Row)>();
+        foreach (var file in FilesOf(window, intent))
+        {
+            OpenOrThrow(reader, window, file);
+            rows.AddRange(WarmIndex.ReadSegments(index, file.Id));
+        }
+        var series = rows.GroupBy(r => r.Series, r => r.Row).ToDictionary(g => g.Key, g => g.ToList());
+        foreach (var (id, info) in _series.Values.Where(s => s.Info.Edge == intent.Edge && series.ContainsKey(s.Id)).OrderBy(s => s.Info.Name, StringComparer.Ordinal))
+        {
+            yield return (info, SeriesScan.Raw(TimeRange.Everything, reader.Read(series[id], withRollups: false)));
+        }
+    }
+
+    /// <summary>The archive has it, verified: from here on it answers for it, and the files go.</summary>
+    internal async Task CompletePackAsync(PackIntent intent, IReadOnlyList<Holding> archived, CancellationToken cancel)
+    {
+        var gone = await LockedAsync(() =>
+        {
+            var held = _windows[(intent.Edge, intent.Window)];
+            var packed = FilesOf(held, intent).ToList();
+            var left = held with { Files = held.Files.RemoveRange(packed), ArchivedThrough = Math.Max(held.ArchivedThrough, intent.Through) };
+            var before = left.ToHolding(Node)?.Count ?? 0;
+            var recount = left.IsHeld ? Recount(left) : 0;
+            _index.Writer.Transact(() =>
+            {
+                foreach (var holding in archived)
+                {
+                    _index.Write(holding);
+                }
+                foreach (var file in packed)
+                {
+                    _index.Forget(file);
+                }
+                _index.Forget(intent);
+                if (recount != before)
+                {
+                    // What came while the window was packed and corrects some of it superseded samples here; now it is a layer of its own.
+                    var first = left.Files[0];
+                    left = left.With(_index.Write(left.Edge, left.Window, first with { Count = first.Count + recount - before }));
+                    _index.Count(Counter.Superseded, before - recount);
+                }
+            });
+            _windows[(left.Edge, left.Window)] = left;
+            _recounts.Remove((left.Edge, left.Window));
+            _catalog.Swap([new(intent.Edge, intent.Window, Node, Tier.Hdd, intent.After)],
+                left.ToHolding(Node) is { } rest ? [.. archived, rest] : archived);
+            return packed;
+        }, cancel).ConfigureAwait(false);
+
+        foreach (var file in gone)
+        {
+            File.Delete(_options.PathOf(intent.Edge, new(intent.Window, file.After)));
+        }
+        _log.LogInformation("Archived {Edge} {Window} through {Through}, {Files} files deleted", intent.Edge, intent.Window, intent.Through, gone.Count);
+    }
+
+    private static IEnumerable<WarmFile> FilesOf(WarmWindow window, PackIntent intent) =>
+        window.Files.Where(f => f.After >= intent.After && f.Through <= intent.Through);
+
+    private async Task<T> LockedAsync<T>(Func<T> action, CancellationToken cancel)
+    {
+        await _writing.WaitAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            return action();
+        }
+        finally
+        {
+            _writing.Release();
+        }
+    }
+}
