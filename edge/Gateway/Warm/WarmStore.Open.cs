@@ -23,7 +23,7 @@ public sealed partial class WarmStore
     /// <exception cref="IOException">The folder cannot be used, or another process does.</exception>
     /// <exception cref="InvalidDataException">A newer program wrote it.</exception>
     public static async Task<WarmStore> OpenAsync(WarmOptions options, Catalog catalog, TimeProvider clock, ILogger<WarmStore> log,
-        Func<CancellationToken, Task<IReadOnlyList<Holding>>>? archived, CancellationToken cancel)
+        Func<CancellationToken, Task<CatalogUpdate>>? archived, CancellationToken cancel)
     {
         Directory.CreateDirectory(Path.Combine(options.Directory, "edges"));
         var owner = new FileStream(Path.Combine(options.Directory, "lock"), FileMode.OpenOrCreate, FileAccess.Write, FileShare.None);
@@ -62,17 +62,21 @@ public sealed partial class WarmStore
     }
 
     /// <summary>A new catalog does not know what has been archived; without that, a file whose deletion a crash prevented would count as held.</summary>
-    private async Task LearnArchiveAsync(Func<CancellationToken, Task<IReadOnlyList<Holding>>>? archived, CancellationToken cancel)
+    private async Task LearnArchiveAsync(Func<CancellationToken, Task<CatalogUpdate>>? archived, CancellationToken cancel)
     {
         if (_index.ReadCounters().ContainsKey(Settled))
         {
             return;
         }
         _isRebuilding = true;
-        var holdings = archived is null ? [] : await archived(cancel).ConfigureAwait(false);
+        var known = archived is null ? null : await archived(cancel).ConfigureAwait(false);
         _index.Writer.Transact(() =>
         {
-            foreach (var holding in holdings)
+            foreach (var series in known?.Series ?? [])
+            {
+                _index.WriteSeries(series);
+            }
+            foreach (var holding in known?.Holdings ?? [])
             {
                 _index.Write(holding);
                 _index.Count(Counter.Received, holding.Count);

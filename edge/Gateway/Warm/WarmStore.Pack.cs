@@ -1,7 +1,7 @@
 using Foretier.Core.Partitions;
-using Foretier.Core.Query;
 using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
+using Foretier.Gateway.Pack;
 using Microsoft.Extensions.Logging;
 
 namespace Foretier.Gateway.Warm;
@@ -40,28 +40,34 @@ public sealed partial class WarmStore
         return intent;
     }, cancel);
 
-    /// <summary>Each series of a move with its samples: sorted, each time once. Series by name.</summary>
+    /// <summary>Opens what is to be moved.</summary>
     /// <exception cref="IOException">A file cannot be read.</exception>
-    internal IEnumerable<(SeriesInfo Series, SampleColumns Samples)> ReadPack(PackIntent intent)
+    internal PackReader ReadPack(PackIntent intent)
     {
         var window = _windows[(intent.Edge, intent.Window)];
-        using var reader = new SegmentReader();
-        using var index = _index.OpenReader();
-        var rows = new List<(long Series, SegmentRow Row)>();
-        foreach (var file in FilesOf(window, intent))
+        var reader = new SegmentReader();
+        try
         {
-            OpenOrThrow(reader, window, file);
-            rows.AddRange(WarmIndex.ReadSegments(index, file.Id));
+            var rows = new List<(long Series, SegmentRow Row)>();
+            using var index = _index.OpenReader();
+            foreach (var file in FilesOf(window, intent))
+            {
+                OpenOrThrow(reader, window, file);
+                rows.AddRange(WarmIndex.ReadSegments(index, file.Id));
+            }
+            var rowsOf = rows.ToLookup(r => r.Series, r => r.Row);
+            return new(reader, _series.Values.Where(s => s.Info.Edge == intent.Edge && rowsOf.Contains(s.Id))
+                .ToDictionary(s => s.Info, s => rowsOf[s.Id].ToList()));
         }
-        var series = rows.GroupBy(r => r.Series, r => r.Row).ToDictionary(g => g.Key, g => g.ToList());
-        foreach (var (id, info) in _series.Values.Where(s => s.Info.Edge == intent.Edge && series.ContainsKey(s.Id)).OrderBy(s => s.Info.Name, StringComparer.Ordinal))
+        catch
         {
-            yield return (info, SeriesScan.Raw(TimeRange.Everything, reader.Read(series[id], withRollups: false)));
+            reader.Dispose();
+            throw;
         }
     }
 
     /// <summary>The archive has it, verified: from here on it answers for it, and the files go.</summary>
-    internal async Task CompletePackAsync(PackIntent intent, IReadOnlyList<Holding> archived, CancellationToken cancel)
+    internal async Task CompletePackAsync(PackIntent intent, Holding archived, CancellationToken cancel)
     {
         var gone = await LockedAsync(() =>
         {
@@ -72,10 +78,7 @@ public sealed partial class WarmStore
             var recount = left.IsHeld ? Recount(left) : 0;
             _index.Writer.Transact(() =>
             {
-                foreach (var holding in archived)
-                {
-                    _index.Write(holding);
-                }
+                _index.Write(archived);
                 foreach (var file in packed)
                 {
                     _index.Forget(file);
@@ -92,7 +95,7 @@ public sealed partial class WarmStore
             _windows[(left.Edge, left.Window)] = left;
             _recounts.Remove((left.Edge, left.Window));
             _catalog.Swap([new(intent.Edge, intent.Window, Node, Tier.Hdd, intent.After)],
-                left.ToHolding(Node) is { } rest ? [.. archived, rest] : archived);
+                left.ToHolding(Node) is { } rest ? [archived, rest] : [archived]);
             return packed;
         }, cancel).ConfigureAwait(false);
 
