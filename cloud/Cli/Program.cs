@@ -1,1 +1,4 @@
-return 0;
+using Foretier.Cli;
+
+using var interruption = new Interruption();
+return await CommandLine.RunAsync(args, Console.Out, Console.Error, TimeProvider.System, interruption.Stop, interruption.Force);

@@ -77,13 +77,13 @@ public sealed class ForetierClient : IDisposable
     public Task<DevicesReply> DevicesAsync(CancellationToken cancel = default) => AskAsync(() => _api.DevicesAsync(cancel));
 
     /// <summary>Gives a device (or <c>*</c>, a concentrator) of an account its secret; the same again changes nothing.</summary>
+    /// <param name="account">Whose it is.</param>
+    /// <param name="device">Its name, or <c>*</c>.</param>
+    /// <param name="secret">Null: the server makes one up.</param>
+    /// <param name="cancel">Ends the wait.</param>
     /// <inheritdoc cref="QueryAsync"/>
-    public Task PutDeviceAsync(string account, string device, string secret, CancellationToken cancel = default) =>
-        AskAsync(async () =>
-        {
-            await _api.PutDeviceAsync(account, device, new(secret), cancel).ConfigureAwait(false);
-            return true;
-        });
+    public Task<DeviceSecretReply> PutDeviceAsync(string account, string device, string? secret, CancellationToken cancel = default) =>
+        AskAsync(() => _api.PutDeviceAsync(account, device, new(secret), cancel));
 
     /// <inheritdoc cref="QueryAsync"/>
     public Task RemoveDeviceAsync(string account, string device, CancellationToken cancel = default) =>

@@ -39,7 +39,7 @@ public interface IForetierApi
 
     /// <param name="device">Device name, or <c>*</c> for a concentrator that speaks for every device of the account.</param>
     [Put("/api/v1/devices/{account}/{device}")]
-    Task PutDeviceAsync(string account, string device, [Body] DeviceSecret secret, CancellationToken cancel);
+    Task<DeviceSecretReply> PutDeviceAsync(string account, string device, [Body] DeviceSecret secret, CancellationToken cancel);
 
     [Delete("/api/v1/devices/{account}/{device}")]
     Task RemoveDeviceAsync(string account, string device, CancellationToken cancel);

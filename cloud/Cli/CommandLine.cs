@@ -1,0 +1,129 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+using Foretier.Cli.Ask;
+using Foretier.Cli.Import;
+using Foretier.Cli.Simulate;
+using Foretier.Cli.Up;
+using Foretier.Client;
+using Foretier.Client.Mqtt;
+
+namespace Foretier.Cli;
+
+/// <summary>What every command works with.</summary>
+/// <param name="Force">Cancelled when the user asks a second time to stop.</param>
+internal sealed record Session(Terminal Terminal, TimeProvider Clock, CancellationToken Force);
+
+/// <summary>The commands, the options they share, and how they end.</summary>
+internal static class CommandLine
+{
+    private static readonly AsyncLocal<Session?> Current = new();
+
+    public static Option<bool> Json { get; } = new("--json")
+    {
+        Description = "Exactly one JSON document on standard output, all else on standard error.",
+        Recursive = true,
+    };
+
+    public static Option<string?> Data { get; } = new("--data")
+    {
+        Description = $"Data folder of 'foretier up' (default: ${DataFolder.Variable}, else $XDG_DATA_HOME/foretier, else ~/.local/share/foretier).",
+        HelpName = "DIR",
+        Recursive = true,
+    };
+
+    public static RootCommand Root()
+    {
+        var root = new RootCommand("Foretier: an IoT gateway that keeps sensor data on the tier where it will be read next.\n\n" + ExitCode.Help)
+        {
+            UpCommand.Make(),
+            PublishCommand.Make(),
+            ImportCommand.Make(),
+            SimulateCommand.Make(),
+            QueryCommand.Make(),
+            ExplainCommand.Make(),
+            SeriesCommand.Make(),
+            TierCommand.Make(),
+            LedgerCommand.Make(),
+            DevicesCommand.Make(),
+            Json,
+            Data,
+        };
+        root.HelpName = "foretier";
+        return root;
+    }
+
+    /// <summary>Parses, runs and says how it went.</summary>
+    /// <returns>One of <see cref="ExitCode"/>.</returns>
+    public static async Task<int> RunAsync(
+        IReadOnlyList<string> arguments, TextWriter output, TextWriter error, TimeProvider clock, CancellationToken stop, CancellationToken force = default)
+    {
+        var parse = Root().Parse(arguments);
+        var terminal = new Terminal(output, error, parse.GetResult(Json) is not null && parse.GetValue(Json));
+        if (parse.Errors.Count > 0 && parse.Action is ParseErrorAction)
+        {
+            var name = string.Join(' ', PathOf(parse.CommandResult.Command));
+            foreach (var mistake in parse.Errors)
+            {
+                terminal.Note($"foretier: {mistake.Message}");
+            }
+            terminal.Note($"See {name} --help");
+            return ExitCode.BadUsage;
+        }
+        Current.Value = new(terminal, clock, force);
+        // Signals are ours (see Interruption): the library would end the process two seconds after one.
+        var invocation = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
+        try
+        {
+            return await parse.InvokeAsync(invocation, stop).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            return ExitCode.Interrupted;
+        }
+        catch (Exception e) when (Describe(e) is { } failure)
+        {
+            Tell(terminal, failure, parse.CommandResult.Command.Name);
+            return failure.Code;
+        }
+    }
+
+    /// <summary>An action with its session.</summary>
+    public static Func<ParseResult, CancellationToken, Task<int>> Run(Func<Session, ParseResult, CancellationToken, Task<int>> action) =>
+        (parse, cancel) => action(Current.Value!, parse, cancel);
+
+    private sealed record Failure(int Code, string Title, string? Detail, string? Advice);
+
+    /// <summary>What is expected to go wrong; null for our own mistakes, which end the process with their trace.</summary>
+    private static Failure? Describe(Exception e) => e switch
+    {
+        CommandException own => new(own.ExitCode, own.Message, null, own.Advice),
+        ServerRefusedException { Problem: var problem } => new(ExitCode.Refused, $"{problem.Title} ({problem.Status})", problem.Detail,
+            problem.Status is 401 or 403 ? "Check the key: --key, FORETIER_KEY, or credentials.json of the data folder (--data)." : null),
+        MqttRefusedException => new(ExitCode.Refused, e.Message, null, "Check the user and its secret: --user and --secret, or --data."),
+        ServerUnreachableException => new(ExitCode.Unreachable, e.Message, null, "Is it running? Start it with: foretier up"),
+        UnauthorizedAccessException or IOException => new(ExitCode.Failed, e.Message, null, null),
+        _ => null,
+    };
+
+    private static void Tell(Terminal terminal, Failure failure, string command)
+    {
+        terminal.Note($"foretier {command}: {failure.Title}");
+        if (failure.Detail is not null)
+        {
+            terminal.Note($"  {failure.Detail}");
+        }
+        if (failure.Advice is not null)
+        {
+            terminal.Note($"  {failure.Advice}");
+        }
+        // 'up' promises one line when it is ready, and says nothing there before.
+        if (terminal.Json && command != "up")
+        {
+            terminal.WriteDocument(new { error = new { exitCode = failure.Code, title = failure.Title, detail = failure.Detail, advice = failure.Advice } });
+        }
+    }
+
+    private static IEnumerable<string> PathOf(Command command) =>
+        command is RootCommand ? ["foretier"] : command.Parents.OfType<Command>().Take(1).SelectMany(PathOf).Append(command.Name);
+}

@@ -1,0 +1,150 @@
+using System.Buffers;
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using Foretier.Client.Mqtt;
+using Foretier.Core.Samples;
+
+namespace Foretier.Cli.Simulate;
+
+/// <summary><c>foretier simulate</c>: a fleet of devices to look at, to load a machine with, to test against.</summary>
+internal static class SimulateCommand
+{
+    /// <summary>Each series is read so often unless --rate says otherwise.</summary>
+    private const double SecondsBetweenReadings = 10;
+    private static readonly TimeSpan ReportEvery = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(5);
+
+    public static Command Make()
+    {
+        var devices = new Argument<int>("N") { Description = "Devices, 1 to 1,000,000; each has " + string.Join(", ", Fleet.Measurements.Select(m => m.Name)) + "." };
+        devices.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is < 1 or > 1_000_000)
+            {
+                result.AddError("N: give 1 to 1000000 devices");
+            }
+        });
+        var seed = new Option<int>("--seed") { Description = "The same seed gives the same readings.", HelpName = "N", DefaultValueFactory = _ => 1 };
+        var rate = new Option<double?>("--rate") { Description = "Messages per second in all (default: every series each 10 s).", HelpName = "N" };
+        rate.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<double?>() is not > 0 and not null)
+            {
+                result.AddError("--rate: give a number above 0");
+            }
+        });
+        var duration = TimeText.DurationOption("--duration", "Stop after so long (default: on Ctrl-C).");
+        var backfill = TimeText.DurationOption("--backfill", "Publish the readings of the past so long, as fast as they are acknowledged, and stop. A bare number is hours.");
+        backfill.CustomParser = result => Hours(result.Tokens[0].Value) ?? ServerOptions.Refuse<TimeSpan?>(result, $"--backfill: '{result.Tokens[0].Value}' is not a duration; use for example 24 (hours), 24h or 7d");
+        var account = new Option<string?>("--account") { Description = "Account (default: that of the user).", HelpName = "NAME" };
+        var window = new Option<int>("--window") { Description = "Messages in flight, 1 to 65535.", HelpName = "N", DefaultValueFactory = _ => 100 };
+        window.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is < 1 or > 65_535)
+            {
+                result.AddError("--window: give a number from 1 to 65535");
+            }
+        });
+        var broker = new BrokerOptions();
+        var command = new Command("simulate", "Publish readings of a fleet of devices that follow the day, the same for the same seed.")
+        {
+            devices, seed, rate, duration, backfill, account, window,
+        };
+        broker.AddTo(command);
+        command.SetAction(CommandLine.Run(async (session, parse, cancel) =>
+        {
+            var target = broker.Resolve(parse, "simulate");
+            var of = parse.GetValue(account) ?? target.User?.Split('/')[0]
+                ?? throw new CommandException(ExitCode.BadUsage, "no account is known", "Name it with --account, or the user with --user ACCOUNT/DEVICE.");
+            var fleet = new Fleet(parse.GetValue(devices), parse.GetValue(seed));
+            var perSecond = parse.GetValue(rate) ?? fleet.Series / SecondsBetweenReadings;
+            var past = parse.GetValue(backfill);
+            var span = past ?? parse.GetValue(duration);
+            var progress = new ProgressLine(session.Terminal, "messages acknowledged", session.Clock);
+            var options = target with { Window = parse.GetValue(window), StartPatience = StartPatience, Status = progress.Note };
+            var run = new SimulateRun(fleet, of, perSecond, Instant.Now(session.Clock) - (long)(past?.TotalMicroseconds ?? 0), span, past is null, session.Clock);
+            var started = session.Clock.GetTimestamp();
+            await using (var publisher = await MqttPublisher.ConnectAsync(options, run.Acknowledged, session.Clock, cancel).ConfigureAwait(false))
+            {
+                using var ended = new CancellationTokenSource();
+                var reporting = ReportAsync(run, progress, session.Clock, ended.Token);
+                try
+                {
+                    await run.PublishAsync(publisher, cancel).ConfigureAwait(false);
+                }
+                catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+                {
+                    // Ctrl-C is how a simulation without an end is ended.
+                }
+                finally
+                {
+                    await DrainAsync(publisher, session.Clock).ConfigureAwait(false);
+                    await ended.CancelAsync().ConfigureAwait(false);
+                    await reporting.ConfigureAwait(false);
+                    progress.End();
+                }
+            }
+            return Tell(session.Terminal, run, session.Clock.GetElapsedTime(started));
+        }));
+        return command;
+    }
+
+    private static int Tell(Terminal terminal, SimulateRun run, TimeSpan elapsed)
+    {
+        var (published, acknowledged, refused) = run.Counts;
+        if (terminal.Json)
+        {
+            terminal.WriteDocument(new { published, acknowledged, refused, refusedBy = run.RefusedBy, seconds = elapsed.TotalSeconds });
+        }
+        else
+        {
+            terminal.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"published {published:N0}, acknowledged {acknowledged:N0}, refused {refused:N0} in {elapsed.TotalSeconds:0.0} s"));
+            foreach (var (reason, count) in run.RefusedBy)
+            {
+                terminal.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  refused {count:N0}: {reason}"));
+            }
+        }
+        return acknowledged == published ? ExitCode.Ok : ExitCode.Failed;
+    }
+
+    private static async Task DrainAsync(MqttPublisher publisher, TimeProvider clock)
+    {
+        using var patience = new CancellationTokenSource(EndPatience, clock);
+        try
+        {
+            await publisher.DrainAsync(patience.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // What is still open is seen in the counts.
+        }
+    }
+
+    private static async Task ReportAsync(SimulateRun run, ProgressLine progress, TimeProvider clock, CancellationToken ended)
+    {
+        using var timer = new PeriodicTimer(ReportEvery, clock);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(ended).ConfigureAwait(false))
+            {
+                progress.Report(run.Counts.Acknowledged, run.Fraction);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The simulation is over.
+        }
+    }
+
+    private static TimeSpan? Hours(string text)
+    {
+        if (double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var hours))
+        {
+            return hours is > 0 and < 1e6 ? TimeSpan.FromHours(hours) : null;
+        }
+        return Core.Query.Question.TryDuration(text, out var micros) && micros > 0 ? TimeSpan.FromMicroseconds(micros) : null;
+    }
+}

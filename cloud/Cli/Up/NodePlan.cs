@@ -1,0 +1,49 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Foretier.Cli.Up;
+
+/// <summary>How one node is started.</summary>
+/// <param name="Role">agent, gateway or router.</param>
+/// <param name="Http">Where its REST interface will listen.</param>
+/// <param name="Environment">Its settings.</param>
+internal sealed record NodePlan(string Role, string Executable, Uri Http, string Log, IReadOnlyDictionary<string, string> Environment)
+{
+    /// <summary>The three nodes of one machine, in the order in which they stop: nobody loses its upstream before it has stopped.</summary>
+    public static IReadOnlyList<NodePlan> Of(DataFolder data, NodeExecutables executables, Credentials credentials, Ports ports, string archive)
+    {
+        Dictionary<string, string> Common(string role)
+        {
+            var settings = new Dictionary<string, string>
+            {
+                ["FORETIER__NODE"] = $"{(role == "agent" ? "edge" : role)}-1",
+                ["FORETIER__DATA"] = data.In(role),
+                ["FORETIER__HTTP"] = ports.HttpOf(role),
+                ["FORETIER__LINK__TOKEN"] = credentials.LinkToken,
+                ["FORETIER__KEYS__BOOTSTRAP"] = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(credentials.ApiKey))),
+                ["FORETIER__PARENTPID"] = System.Environment.ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture),
+            };
+            if (NodeExecutables.DotnetRoot() is { } root && System.Environment.GetEnvironmentVariable("DOTNET_ROOT") is null)
+            {
+                settings["DOTNET_ROOT"] = root;
+            }
+            return settings;
+        }
+        NodePlan Plan(string role, string executable, params ReadOnlySpan<(string Key, string Value)> more)
+        {
+            var settings = Common(role);
+            foreach (var (key, value) in more)
+            {
+                settings["FORETIER__" + key] = value;
+            }
+            return new(role, executable, new(ports.HttpOf(role)), Path.Combine(data.Logs, role + ".log"), settings);
+        }
+        return
+        [
+            Plan("agent", executables.Agent,
+                ("MQTT__PORT", ports.Mqtt.ToString(System.Globalization.CultureInfo.InvariantCulture)), ("UPSTREAM", ports.HttpOf("gateway"))),
+            Plan("gateway", executables.Gateway, ("UPSTREAM", ports.HttpOf("router")), ("SITE", "site-1"), ("ARCHIVE", archive)),
+            Plan("router", executables.Router, ("ARCHIVE", archive)),
+        ];
+    }
+}

@@ -1,0 +1,169 @@
+using System.CommandLine;
+using Foretier.Client;
+
+namespace Foretier.Cli.Up;
+
+/// <summary><c>foretier up</c>: the whole path on this machine, until Ctrl-C.</summary>
+internal static class UpCommand
+{
+    public static Command Make()
+    {
+        var mqtt = new Option<int>("--mqtt-port") { Description = "Where devices publish (MQTT).", HelpName = "PORT", DefaultValueFactory = _ => 1883 };
+        var http = new Option<int>("--http-port") { Description = "Where the router answers (REST).", HelpName = "PORT", DefaultValueFactory = _ => 8080 };
+        var archive = new Option<string?>("--archive") { Description = "Where history goes for good: a folder, or s3://… (default: archive/ in the data folder).", HelpName = "DIR|s3://…" };
+        foreach (var port in new[] { mqtt, http })
+        {
+            port.Validators.Add(result =>
+            {
+                if (result.GetValueOrDefault<int>() is < 1 or > 65535)
+                {
+                    result.AddError($"{port.Name}: a port is 1 to 65535");
+                }
+            });
+        }
+        var command = new Command("up", """
+            Start agent, gateway and router on this machine and keep them running until Ctrl-C.
+            Everything is kept in the data folder; the next start goes on from there, with the same account, secret and key.
+            With --json: one line {"mqtt","router","gateway","agent","pids","account","device","user","secret","apiKey"} once all is ready.
+            """) { mqtt, http, archive };
+        command.SetAction(CommandLine.Run((session, parse, cancel) =>
+            RunAsync(session, DataFolder.Of(parse.GetValue(CommandLine.Data)), parse.GetValue(mqtt), parse.GetValue(http), parse.GetValue(archive), cancel)));
+        return command;
+    }
+
+    /// <remarks>
+    /// Steps: 1. the folder is ours; 2. nothing of an earlier start is left; 3. ports and credentials; 4. three children, until ready;
+    /// 5. the device secret; 6. tell; 7. wait; 8. stop them from the edge upward.
+    /// </remarks>
+    private static async Task<int> RunAsync(Session session, DataFolder data, int mqttPort, int httpPort, string? archive, CancellationToken cancel)
+    {
+        var (terminal, clock) = (session.Terminal, session.Clock);
+        using var held = UpLock.Take(data);
+        await Leftovers.ClearAsync(data, clock, terminal.Note, cancel).ConfigureAwait(false);
+        var ports = Ports.Choose(data, mqttPort, httpPort);
+        var credentials = data.ReadCredentials();
+        if (credentials is null)
+        {
+            credentials = Credentials.Create();
+            DataFolder.Replace(data.CredentialsFile, credentials);
+        }
+        var place = archive is null ? data.In("archive") : archive.Contains("://", StringComparison.Ordinal) ? archive : Path.GetFullPath(archive);
+        var plans = NodePlan.Of(data, NodeExecutables.Find(), credentials, ports, place);
+
+        using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
+        List<NodeProcess> nodes = [];
+        List<(Task Task, CancellationTokenSource Stop)> running = [];
+        try
+        {
+            foreach (var plan in plans)
+            {
+                Rotate(plan.Log);
+                var node = new NodeProcess(plan, http, clock, terminal.Note);
+                var stop = new CancellationTokenSource();
+                nodes.Add(node);
+                running.Add((node.RunAsync(stop.Token, session.Force), stop));
+            }
+            RunInfo Info() => new(ports.MqttAddress, ports.HttpOf("router"), ports.HttpOf("gateway"), ports.HttpOf("agent"),
+                new(nodes[0].Pid, nodes[1].Pid, nodes[2].Pid), Environment.ProcessId);
+            var writing = new Lock();
+            void WriteRun()
+            {
+                lock (writing)
+                {
+                    DataFolder.Replace(data.RunFile, Info());
+                }
+            }
+            // Also before they are ready: whoever cleans up after a kill -9 must know them.
+            WriteRun();
+            nodes.ForEach(node => node.Restarted = WriteRun);
+            await foreach (var ready in Task.WhenEach(nodes.Select(node => node.Ready)).WithCancellation(cancel).ConfigureAwait(false))
+            {
+                await ready.ConfigureAwait(false);
+            }
+            await ProvisionAsync(ports, credentials, clock, terminal.Note, cancel).ConfigureAwait(false);
+            Tell(session, data, Info(), credentials);
+            await Task.Delay(Timeout.InfiniteTimeSpan, cancel).ConfigureAwait(false);
+            return ExitCode.Ok;
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            terminal.Note("stopping");
+            return ExitCode.Ok;
+        }
+        finally
+        {
+            foreach (var (task, stop) in running)
+            {
+                await stop.CancelAsync().ConfigureAwait(false);
+                await task.ConfigureAwait(false);
+                stop.Dispose();
+            }
+            nodes.ForEach(node => node.Dispose());
+            File.Delete(data.RunFile);
+        }
+    }
+
+    /// <summary>The device secret reaches the agent through the router and its links, which come up a moment after the nodes.</summary>
+    private static async Task ProvisionAsync(Ports ports, Credentials credentials, TimeProvider clock, Action<string> note, CancellationToken cancel)
+    {
+        using var router = new ForetierClient(new(ports.HttpOf("router")), credentials.ApiKey);
+        var (account, device) = (credentials.User.Split('/')[0], credentials.User.Split('/')[1]);
+        for (var tries = 1; ; tries++)
+        {
+            try
+            {
+                await router.PutDeviceAsync(account, device, credentials.Secret, cancel).ConfigureAwait(false);
+                return;
+            }
+            catch (Exception e) when (e is ServerUnreachableException || (e is ServerRefusedException refused && refused.Problem.Status is >= 500 or 404))
+            {
+                if (tries % 100 == 0)
+                {
+                    note($"the device secret has not reached the agent yet ({e.Message})");
+                }
+            }
+            await Task.Delay(TimeSpan.FromMilliseconds(100), clock, cancel).ConfigureAwait(false);
+        }
+    }
+
+    private static void Tell(Session session, DataFolder data, RunInfo run, Credentials credentials)
+    {
+        var terminal = session.Terminal;
+        if (terminal.Json)
+        {
+            terminal.WriteDocument(new
+            {
+                run.Mqtt, run.Router, run.Gateway, run.Agent, run.Pids,
+                credentials.Account, credentials.Device, credentials.User, credentials.Secret, credentials.ApiKey,
+            });
+            return;
+        }
+        var folder = data.Path == Path.GetFullPath(DataFolder.DefaultPath) ? "" : $" --data {Invocation.Quote(Invocation.Shorter(data.Path))}";
+        var series = $"{credentials.Account}/{credentials.Device}/temperature";
+        var foretier = Invocation.Name;
+        var (host, port) = (run.Mqtt.Split(':')[0], run.Mqtt.Split(':')[1]);
+        terminal.WriteLine($"""
+            Foretier is ready. Data folder: {data.Path}
+
+              MQTT  {run.Mqtt}          user {credentials.User}  secret {credentials.Secret}
+              REST  {run.Router}   key  {credentials.ApiKey}
+
+            Publish a value, query it, see how the query is answered:
+
+              mosquitto_pub -h {host} -p {port} -V 5 -q 1 -u '{credentials.User}' -P {credentials.Secret} -t v1/{series} -m 21.5
+              {foretier} query {series} --from -1h{folder}
+              {foretier} explain {series} --from -1h{folder}
+
+            Without mosquitto-clients: {foretier} publish {series} 21.5{folder}
+            Ctrl-C stops all; the next start goes on from here.
+            """);
+    }
+
+    private static void Rotate(string log)
+    {
+        if (File.Exists(log))
+        {
+            File.Move(log, log + ".1", overwrite: true);
+        }
+    }
+}
