@@ -28,9 +28,9 @@ public static class Planner
             var layers = new List<PlacedLayer>();
             foreach (var edge in group.Key.Split('\n'))
             {
-                foreach (var window in catalog.OfEdge(edge).Where(h => ReachOf(h).Overlaps(question.Range)).GroupBy(h => h.Window))
+                foreach (var window in catalog.OfEdge(edge).Where(h => h.Window.Range.Overlaps(question.Range)).GroupBy(h => h.Window))
                 {
-                    var chain = BestChain([.. window], h => health.IsAvailable(h.Node) && avoid?.Contains(h.Node) != true, health);
+                    var chain = BestChain([.. window], question.Range, h => health.IsAvailable(h.Node) && avoid?.Contains(h.Node) != true, health);
                     missing.AddRange(MissingBeyond(chain, [.. window], question.Range));
                     foreach (var holding in chain)
                     {
@@ -66,20 +66,22 @@ public static class Planner
     private static TimeRange ReachOf(Holding holding) => holding.Through != Holding.Latest ? holding.Extent
         : holding.IsWhole ? holding.Window.Range.Hull(holding.Extent) : new(holding.Extent.From, Math.Max(holding.Extent.To, holding.Window.End));
 
-    private static List<Holding> BestChain(List<Holding> holdings, Func<Holding, bool> isAvailable, SourceHealth health)
+    private static List<Holding> BestChain(List<Holding> holdings, TimeRange range, Func<Holding, bool> isAvailable, SourceHealth health)
     {
-        // A window has a handful of holdings: an exhaustive search is the simple way.
+        // A window has a handful of holdings: an exhaustive search is the simple way. A link of the chain that has nothing in the
+        // range costs nothing and need not be reachable.
         (long Reached, double Cost, List<Holding> Chain) Best(long after)
         {
             (long Reached, double Cost, List<Holding> Chain) best = (after, 0, []);
             foreach (var holding in holdings)
             {
-                if (holding.After > after || holding.Through <= after || !isAvailable(holding))
+                var isAsked = ReachOf(holding).Overlaps(range);
+                if (holding.After > after || holding.Through <= after || (isAsked && !isAvailable(holding)))
                 {
                     continue;
                 }
                 var (reached, cost, rest) = Best(holding.Through);
-                cost += health.Estimate(holding.Node, holding.Tier, 1);
+                cost += isAsked ? health.Estimate(holding.Node, holding.Tier, 1) : 0;
                 if (reached > best.Reached || (reached == best.Reached && cost < best.Cost))
                 {
                     best = (reached, cost, [holding, .. rest]);
