@@ -1,0 +1,76 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Foretier.Archive.Stores;
+using Foretier.Core.Partitions;
+using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
+
+namespace Foretier.Archive;
+
+/// <summary>
+/// Publishes the layers (After, Through] of one window of one edge: written last, so that what it names is there and verified.
+/// The archive is the sum of its manifests; a file that none names does not exist for a query.
+/// </summary>
+/// <param name="Format">1.</param>
+/// <param name="Window">As <see cref="Core.Partitions.Window"/> writes itself.</param>
+/// <param name="Files">None where these layers have no samples.</param>
+public sealed record ArchiveManifest(
+    int Format, string Site, string Edge, string Window, long After, long Through, IReadOnlyList<ArchivedFile> Files)
+{
+    public const int CurrentFormat = 1;
+
+    /// <summary>The name of the node in holdings and plans.</summary>
+    public const string Node = "archive";
+
+    public Holding ToHolding()
+    {
+        _ = Core.Partitions.Window.TryParse(Window, out var window);
+        var extent = Files.Aggregate(TimeRange.Nothing, (all, file) => all.Hull(new(file.MinTime, file.MaxTime + 1)));
+        return new(Edge, window, Node, Tier.Archive, After, Through, extent, Files.Sum(f => f.Rows), Files.Sum(f => f.Bytes));
+    }
+
+    public byte[] ToBytes() => JsonSerializer.SerializeToUtf8Bytes(this, ArchiveJson.Default.ArchiveManifest);
+
+    /// <exception cref="ArchiveException">Damaged: the bytes are no manifest, or not the one of this key, or of a newer format.</exception>
+    public static ArchiveManifest Parse(ManifestKey key, ReadOnlySpan<byte> bytes)
+    {
+        ArchiveManifest? manifest;
+        try
+        {
+            manifest = JsonSerializer.Deserialize(bytes, ArchiveJson.Default.ArchiveManifest);
+        }
+        catch (JsonException e)
+        {
+            throw new ArchiveException(ArchiveFault.Damaged, "read", key.ToString(), "not a manifest; publish this window again", e);
+        }
+        if (manifest is { Format: > CurrentFormat })
+        {
+            throw new ArchiveException(ArchiveFault.Damaged, "read", key.ToString(),
+                $"format {manifest.Format} is newer than this program knows ({CurrentFormat}); update it");
+        }
+        return manifest is not null && manifest.Site == key.Site && manifest.Edge == key.Edge && manifest.Window == key.Window.ToString()
+            && manifest.After == key.After && manifest.Through == key.Through
+            && manifest.Files.All(f => f.Rows == f.Series.Sum(s => s.Count) && f.Rows > 0)
+            ? manifest
+            : throw new ArchiveException(ArchiveFault.Damaged, "read", key.ToString(), "the manifest is not the one of its key; publish this window again");
+    }
+}
+
+/// <param name="Sha256">Of the whole object, lower-case hex.</param>
+/// <param name="MinTime">Of the first sample, µs.</param>
+/// <param name="MaxTime">Of the last sample, µs.</param>
+/// <param name="Series">In the order in which the file has them: their counts tell where each begins.</param>
+public sealed record ArchivedFile(
+    string Key, long Bytes, string Sha256, long Rows, long MinTime, long MaxTime, IReadOnlyList<ArchivedSeries> Series);
+
+/// <param name="States">How many of the samples are states.</param>
+/// <param name="MinTime">Of the first sample, µs.</param>
+/// <param name="MaxTime">Of the last sample, µs.</param>
+public sealed record ArchivedSeries(string Name, string? Unit, string Kind, long Count, long States, long MinTime, long MaxTime);
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectRequiredConstructorParameters = true, RespectNullableAnnotations = true,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(ArchiveManifest))]
+[JsonSerializable(typeof(IReadOnlyList<ArchivedSeries>))]
+internal sealed partial class ArchiveJson : JsonSerializerContext;

@@ -1,0 +1,193 @@
+using System.Collections.Concurrent;
+using System.Runtime.ExceptionServices;
+using System.Security.Cryptography;
+using System.Text.Json;
+using Foretier.Archive.Parquet;
+using Foretier.Archive.Stores;
+using Foretier.Core.Query;
+using Foretier.Core.Rollups;
+using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
+using ParquetSharp;
+
+namespace Foretier.Archive;
+
+public sealed record ArchiveSourceOptions
+{
+    /// <summary>Memory for files and manifests that were read.</summary>
+    public long CacheBytes { get; init; } = 64 << 20;
+
+    /// <summary>Files up to this are read whole and their digest is checked; of larger ones only the pages that are needed, each with its CRC.</summary>
+    public int WholeFileBytesMax { get; init; } = 8 << 20;
+
+    /// <summary>Parts of one question read at the same time.</summary>
+    public int PartsAtOnce { get; init; } = 4;
+}
+
+/// <summary>
+/// The archive as a tier to ask: answers exactly for the layers that a manifest published, and says Gone for any others.
+/// </summary>
+/// <param name="clock">Only times the answers.</param>
+public sealed class ArchiveSource(ObjectStore store, ArchiveCatalog catalog, ArchiveSourceOptions options, TimeProvider clock) : IDataSource
+{
+    private readonly ByteCache _cache = new(options.CacheBytes);
+
+    public string Node => ArchiveManifest.Node;
+
+    public async Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel)
+    {
+        var answers = new ConcurrentDictionary<int, PartAnswer?>();
+        try
+        {
+            await Parallel.ForEachAsync(Enumerable.Range(0, request.Parts.Count),
+                new ParallelOptions { MaxDegreeOfParallelism = options.PartsAtOnce, CancellationToken = cancel },
+                async (part, stop) => answers[part] = await ReadAsync(request, part, stop).ConfigureAwait(false)).ConfigureAwait(false);
+        }
+        catch (ArchiveException e)
+        {
+            throw new DataSourceUnavailableException(Node, e.Message, e);
+        }
+        var parts = answers.OrderBy(a => a.Key).ToList();
+        return new(
+            [.. parts.SelectMany(p => p.Value?.Slices ?? [])],
+            [.. parts.Where(p => p.Value is null).Select(p => p.Key)],
+            [.. parts.Where(p => p.Value is { Slices.Count: > 0 }).Select(p =>
+                new TierUse(Tier.Archive, Node, request.Parts[p.Key].Range, "raw", p.Value!.Milliseconds))]);
+    }
+
+    /// <summary>Null where the part is not, or no longer, in the archive.</summary>
+    private async Task<PartAnswer?> ReadAsync(FetchRequest request, int index, CancellationToken cancel)
+    {
+        var began = clock.GetTimestamp();
+        var part = request.Parts[index];
+        if (await catalog.FindAsync(part.Edge, part.Window, part.After, part.Through, cancel).ConfigureAwait(false) is not { } key)
+        {
+            return null;
+        }
+        try
+        {
+            var manifest = await ManifestAsync(key, cancel).ConfigureAwait(false);
+            var slices = new List<Slice>();
+            var names = request.Series.ToHashSet(StringComparer.Ordinal);
+            foreach (var file in manifest.Files.Where(f => f.MinTime < part.Range.To && f.MaxTime >= part.Range.From))
+            {
+                var wanted = Wanted(file, names, part.Range);
+                if (wanted.Count > 0)
+                {
+                    slices.AddRange(Cut(request, index, await SamplesAsync(file, wanted, part.Range, cancel).ConfigureAwait(false)));
+                }
+            }
+            return new(slices, clock.GetElapsedTime(began).TotalMilliseconds);
+        }
+        catch (ArchiveException e) when (e.Kind == ArchiveFault.NotFound)
+        {
+            // The layers were published anew or removed since. What is remembered of them must not be used again.
+            _cache.Remove(key.ToString());
+            return null;
+        }
+    }
+
+    private static IEnumerable<Slice> Cut(FetchRequest request, int index, IEnumerable<(string Name, SampleColumns Samples)> read)
+    {
+        var grid = request.GridOf(request.Parts[index]);
+        foreach (var (name, samples) in read)
+        {
+            if (samples.Count == 0)
+            {
+                continue;
+            }
+            if (request.Raw)
+            {
+                yield return new(index, name, samples, null);
+                continue;
+            }
+            var rows = new BucketRows();
+            rows.Add(samples, grid);
+            yield return new(index, name, null, rows);
+        }
+    }
+
+    /// <summary>The series to read, each with the row where it begins.</summary>
+    private static List<(ArchivedSeries Series, long Start)> Wanted(ArchivedFile file, HashSet<string> names, TimeRange range)
+    {
+        var wanted = new List<(ArchivedSeries, long)>();
+        var start = 0L;
+        foreach (var series in file.Series)
+        {
+            if (names.Contains(series.Name) && series.MinTime < range.To && series.MaxTime >= range.From)
+            {
+                wanted.Add((series, start));
+            }
+            start += series.Count;
+        }
+        return wanted;
+    }
+
+    private async Task<List<(string Name, SampleColumns Samples)>> SamplesAsync(
+        ArchivedFile file, List<(ArchivedSeries Series, long Start)> wanted, TimeRange range, CancellationToken cancel)
+    {
+        var whole = file.Bytes <= options.WholeFileBytesMax;
+        using Stream content = whole
+            ? new MemoryStream(await WholeAsync(file, cancel).ConfigureAwait(false), writable: false)
+            : new RangeStream(store, _cache, file.Key, file.Bytes, cancel);
+        try
+        {
+            using var reader = new RawFileReader(content);
+            if (reader.Rows != file.Rows || (!whole && !IsOf(reader, file)))
+            {
+                throw new InvalidDataException("it is another file than the one published");
+            }
+            return wanted.ConvertAll(w => (w.Series.Name, reader.Read(w.Start, w.Series, range)));
+        }
+        catch (Exception e)
+        {
+            cancel.ThrowIfCancellationRequested();
+            if (content is RangeStream { Fault: { } fault })
+            {
+                ExceptionDispatchInfo.Throw(fault);
+            }
+            if (e is not (ParquetException or InvalidDataException or JsonException))
+            {
+                throw;
+            }
+            throw new ArchiveException(ArchiveFault.Damaged, "read", file.Key, $"damaged: {e.Message}", e);
+        }
+    }
+
+    private async Task<byte[]> WholeAsync(ArchivedFile file, CancellationToken cancel)
+    {
+        if (_cache.Get<byte[]>(file.Key) is { } kept)
+        {
+            return kept;
+        }
+        var bytes = await store.GetAsync(file.Key, cancel).ConfigureAwait(false);
+        if (Convert.ToHexStringLower(SHA256.HashData(bytes)) != file.Sha256)
+        {
+            throw new ArchiveException(ArchiveFault.Damaged, "read", file.Key,
+                $"damaged: {bytes.Length} bytes that are not those published ({file.Bytes} bytes, SHA-256 {file.Sha256[..16]}…); restore it from a copy");
+        }
+        _cache.Put(file.Key, bytes, bytes.Length);
+        return bytes;
+    }
+
+    private async Task<ArchiveManifest> ManifestAsync(ManifestKey key, CancellationToken cancel)
+    {
+        var name = key.ToString();
+        if (_cache.Get<ArchiveManifest>(name) is { } kept)
+        {
+            return kept;
+        }
+        var bytes = await store.GetAsync(name, cancel).ConfigureAwait(false);
+        var manifest = ArchiveManifest.Parse(key, bytes);
+        // As objects it takes about twice its text.
+        _cache.Put(name, manifest, bytes.Length * 2L);
+        return manifest;
+    }
+
+    private static bool IsOf(RawFileReader reader, ArchivedFile file) =>
+        reader.Metadata.TryGetValue(RawSchema.SeriesKey, out var text)
+        && JsonSerializer.Deserialize(text, ArchiveJson.Default.IReadOnlyListArchivedSeries) is { } series
+        && series.SequenceEqual(file.Series);
+
+    private sealed record PartAnswer(IReadOnlyList<Slice> Slices, double Milliseconds);
+}

@@ -1,0 +1,150 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using Foretier.Archive.Parquet;
+using Foretier.Archive.Stores;
+using Foretier.Core.Partitions;
+using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
+
+namespace Foretier.Archive;
+
+/// <summary>The layers (After, Through] of one window of one edge, merged, to be archived.</summary>
+/// <param name="Window">Lies within one UTC day, which names the partition of its files.</param>
+/// <param name="Through">The last flush that is in it; a whole number of flushes, never <see cref="Holding.Latest"/>.</param>
+/// <param name="Series">In any order; each name once.</param>
+/// <param name="Read">Gives the samples of a series, strictly ascending in time and within the window; called once for each, in order of names.</param>
+public sealed record ArchivePack(
+    string Edge, Window Window, long After, long Through, IReadOnlyCollection<SeriesInfo> Series, Func<SeriesInfo, SampleColumns> Read);
+
+public sealed record ArchiveWriterOptions
+{
+    /// <summary>The name of this gateway's place, the first part of every key.</summary>
+    public required string Site { get; init; }
+
+    /// <summary>A directory on a local disk for the file being packed.</summary>
+    public required string ScratchPath { get; init; }
+
+    /// <summary>A file ends with the series that reaches this; 16 million rows are about 64 MB.</summary>
+    public int RowsPerFile { get; init; } = 16_000_000;
+}
+
+/// <summary>
+/// Puts windows into the archive: (1) packs the samples into Parquet files, (2) uploads each, (3) stats and reads it back and compares
+/// its SHA-256, (4) publishes all of them with one manifest. Until (4) nothing of it can be seen; a crash before leaves at most files that
+/// no manifest names, and packing again gives the same keys.
+/// </summary>
+public sealed class ArchiveWriter(ObjectStore store, ArchiveWriterOptions options)
+{
+    private readonly int _rowsPerFile = options.RowsPerFile > 0
+        ? options.RowsPerFile
+        : throw new ArgumentOutOfRangeException(nameof(options), options.RowsPerFile, "RowsPerFile is at least 1");
+
+    /// <summary>Returns what the archive holds now, durable and verified.</summary>
+    /// <exception cref="ArchiveException">The store failed; nothing is published.</exception>
+    /// <exception cref="ArgumentException">The pack is not as it says.</exception>
+    public async Task<Holding> PublishAsync(ArchivePack pack, CancellationToken cancel)
+    {
+        Check(pack);
+        var files = new List<ArchivedFile>();
+        Directory.CreateDirectory(options.ScratchPath);
+        var scratch = Path.Combine(options.ScratchPath, string.Create(CultureInfo.InvariantCulture,
+            $"{ArchiveKeys.Bucket(pack.Edge)}-{pack.Window}-{pack.After}-{pack.Through}.parquet"));
+        try
+        {
+            var pending = new Queue<SeriesInfo>(pack.Series.OrderBy(s => s.Name, StringComparer.Ordinal));
+            while (pending.Count > 0)
+            {
+                using var content = new FileStream(scratch, FileMode.Create, FileAccess.ReadWrite);
+                var series = Fill(content, pack, pending, cancel);
+                if (series.Count > 0)
+                {
+                    files.Add(await UploadAsync(content, pack, series, cancel).ConfigureAwait(false));
+                }
+            }
+        }
+        finally
+        {
+            File.Delete(scratch);
+        }
+        var manifest = new ArchiveManifest(
+            ArchiveManifest.CurrentFormat, options.Site, pack.Edge, pack.Window.ToString(), pack.After, pack.Through, files);
+        var key = new ManifestKey(options.Site, pack.Edge, pack.Window, pack.After, pack.Through).ToString();
+        var bytes = manifest.ToBytes();
+        await store.PutAsync(key, bytes, cancel).ConfigureAwait(false);
+        await VerifyAsync(key, bytes.Length, Convert.ToHexStringLower(SHA256.HashData(bytes)), cancel).ConfigureAwait(false);
+        return manifest.ToHolding();
+    }
+
+    private static void Check(ArchivePack pack)
+    {
+        if (pack.After < 0 || pack.Through <= pack.After || pack.Through == Holding.Latest)
+        {
+            throw new ArgumentException($"({pack.After}, {pack.Through}] is no run of flushes", nameof(pack));
+        }
+        if (Window.DayOf(pack.Window.Start) != Window.DayOf(pack.Window.End - 1))
+        {
+            throw new ArgumentException($"window {pack.Window} spans two days", nameof(pack));
+        }
+    }
+
+    private IReadOnlyList<ArchivedSeries> Fill(Stream content, ArchivePack pack, Queue<SeriesInfo> pending, CancellationToken cancel)
+    {
+        using var file = new RawFileWriter(content, new()
+        {
+            [RawSchema.FormatKey] = "1",
+            [RawSchema.SiteKey] = options.Site,
+            [RawSchema.EdgeKey] = pack.Edge,
+            [RawSchema.WindowKey] = pack.Window.ToString(),
+            [RawSchema.AfterKey] = pack.After.ToString(CultureInfo.InvariantCulture),
+            [RawSchema.ThroughKey] = pack.Through.ToString(CultureInfo.InvariantCulture),
+        });
+        while (file.Rows < _rowsPerFile && pending.TryDequeue(out var series))
+        {
+            cancel.ThrowIfCancellationRequested();
+            var samples = pack.Read(series);
+            if (samples.Count == 0)
+            {
+                continue;
+            }
+            if (!pack.Window.Range.Contains(samples.FirstTime) || !pack.Window.Range.Contains(samples.LastTime))
+            {
+                throw new ArgumentException($"{series.Name} has samples outside of window {pack.Window}", nameof(pack));
+            }
+            file.Add(series, samples);
+        }
+        file.Close();
+        return file.Series;
+    }
+
+    private async Task<ArchivedFile> UploadAsync(
+        FileStream content, ArchivePack pack, IReadOnlyList<ArchivedSeries> series, CancellationToken cancel)
+    {
+        content.Position = 0;
+        var sha256 = Convert.ToHexStringLower(await SHA256.HashDataAsync(content, cancel).ConfigureAwait(false));
+        long minTime = series.Min(s => s.MinTime), maxTime = series.Max(s => s.MaxTime);
+        var key = ArchiveKeys.Raw(options.Site, pack.Edge, pack.Window, minTime, maxTime, sha256);
+
+        // An earlier attempt may have brought it there; the digest below tells whether it did so whole.
+        var present = await store.StatAsync(key, cancel).ConfigureAwait(false);
+        if (present?.Bytes != content.Length || await store.DigestAsync(key, cancel).ConfigureAwait(false) != sha256)
+        {
+            content.Position = 0;
+            await store.PutAsync(key, content, cancel).ConfigureAwait(false);
+            await VerifyAsync(key, content.Length, sha256, cancel).ConfigureAwait(false);
+        }
+        return new(key, content.Length, sha256, series.Sum(s => s.Count), minTime, maxTime, series);
+    }
+
+    private async Task VerifyAsync(string key, long bytes, string sha256, CancellationToken cancel)
+    {
+        var there = await store.StatAsync(key, cancel).ConfigureAwait(false);
+        if (there?.Bytes != bytes)
+        {
+            throw new ArchiveException(ArchiveFault.Damaged, "verify", key, $"the store has {there?.Bytes ?? 0} of {bytes} bytes after the upload");
+        }
+        if (await store.DigestAsync(key, cancel).ConfigureAwait(false) != sha256)
+        {
+            throw new ArchiveException(ArchiveFault.Damaged, "verify", key, "the store gives back other bytes than were uploaded");
+        }
+    }
+}
