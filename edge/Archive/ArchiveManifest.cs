@@ -69,8 +69,7 @@ public sealed record ArchivedFile(
 public sealed record ArchivedSeries(string Name, string? Unit, string Kind, long Count, long States, long MinTime, long MaxTime);
 
 [JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectRequiredConstructorParameters = true, RespectNullableAnnotations = true,
-    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectRequiredConstructorParameters = true, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(ArchiveManifest))]
 [JsonSerializable(typeof(IReadOnlyList<ArchivedSeries>))]
 internal sealed partial class ArchiveJson : JsonSerializerContext;

@@ -36,7 +36,7 @@ internal static class RawSchema
         using var ts = new PrimitiveNode("ts", Repetition.Required, time, PhysicalType.Int64);
         using var value = new PrimitiveNode("value", Repetition.Optional, none, PhysicalType.Double);
         using var state = new PrimitiveNode("state", Repetition.Optional, text, PhysicalType.ByteArray);
-        return new("schema", Repetition.Required, [series, ts, value, state], none);
+        return new("schema", Repetition.Required, [series, ts, value, state]);
     }
 
     /// <summary>zstd level 3; deltas for the times; dictionaries elsewhere, which fall back to plain values where they do not pay.</summary>
