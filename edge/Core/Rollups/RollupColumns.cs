@@ -1,3 +1,4 @@
+using Foretier.Core.Segments.Integers;
 using Foretier.Core.Segments;
 
 namespace Foretier.Core.Rollups;

@@ -1,3 +1,5 @@
+using Foretier.Core.Segments.Integers;
+
 namespace Foretier.Core.Segments;
 
 /// <summary>

@@ -12,10 +12,13 @@ internal static class ValueColumn
     private const int Raw = 0;
     private const int Constant = 1;
     private const int Runs = 2;
-    private const int Decimal = 3;
-    private const int Dyadic = 4;
-    private const int Xor = 5;
-    private const int NearDecimal = 6;
+    private const int Dyadic = 3;
+    private const int Xor = 4;
+    private const int NearDecimal = 5;
+
+    // Decimal readings are the usual case: one byte says their decimals too, and whether there are exceptions.
+    private const int Decimal = 64;
+    private const int DecimalWithExceptions = 128;
 
     public static void Write(ByteWriter to, ReadOnlySpan<double> values) => Write(to, values, mayRun: true);
 
@@ -35,8 +38,13 @@ internal static class ValueColumn
         }
         var best = new ByteWriter(values.Length * 2 + 64);
         var trial = new ByteWriter(values.Length * 2 + 64);
-        var exceptions = DecimalValues.TryWrite(Begin(trial, Decimal), values);
-        Keep(ref best, ref trial);
+        var exceptions = values.Length;
+        if (DecimalValues.TryScale(values, out var scaled))
+        {
+            exceptions = scaled.Exceptions.Count;
+            scaled.Write(Begin(trial, (exceptions == 0 ? Decimal : DecimalWithExceptions) + scaled.Decimals), values);
+            Keep(ref best, ref trial);
+        }
         if (exceptions * 16 > values.Length)
         {
             DyadicValues.TryWrite(Begin(trial, Dyadic), values);
@@ -79,9 +87,6 @@ internal static class ValueColumn
             case Runs when mayRun:
                 RunValues.Read(ref from, values);
                 break;
-            case Decimal:
-                DecimalValues.Read(ref from, values);
-                break;
             case Dyadic:
                 DyadicValues.Read(ref from, values);
                 break;
@@ -90,6 +95,13 @@ internal static class ValueColumn
                 break;
             case NearDecimal:
                 NearDecimalValues.Read(ref from, values);
+                break;
+            case >= Decimal and <= Decimal + DecimalScale.Max and var head:
+                DecimalValues.Read(ref from, values, head - Decimal);
+                break;
+            case >= DecimalWithExceptions and <= DecimalWithExceptions + DecimalScale.Max and var head:
+                DecimalValues.Read(ref from, values, head - DecimalWithExceptions);
+                Exceptions.Read(ref from, values);
                 break;
             case var other:
                 throw new SegmentFormatException($"unknown value encoding {other}");

@@ -11,7 +11,7 @@ public class RollupBlockTests
 
     [Fact]
     public void Rows_of_samples_of_every_shape_come_back_bit_for_bit() =>
-        SegmentGen.Samples.Sample(samples => RoundTrips(Minute, RowsOf(samples, Minute)), iter: 500);
+        SegmentGen.Samples.Sample(samples => RoundTrips(Minute, RowsOf(samples, Minute)), iter: 200);
 
     [Fact]
     public void No_rows_and_more_than_a_group_come_back()

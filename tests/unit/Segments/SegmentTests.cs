@@ -96,10 +96,13 @@ public class SegmentTests
         Assert.InRange(Segment.Encode(switches).Bytes.Length, 1, 50);
     }
 
-    internal static bool RoundTrips(SampleColumns samples)
+    internal static bool RoundTrips(SampleColumns samples) => RoundTrips(samples, out _);
+
+    internal static bool RoundTrips(SampleColumns samples, out int bytes)
     {
         var expected = RollupOf(samples);
         var encoded = Segment.Encode(samples);
+        bytes = encoded.Bytes.Length;
         var opened = Segment.Open(encoded.Bytes);
         var decoded = new SampleColumns();
         opened.Decode(decoded);

@@ -1,4 +1,6 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
+using Foretier.Core.Segments.Integers;
 
 namespace Foretier.Core.Segments.Values;
 
@@ -6,19 +8,56 @@ namespace Foretier.Core.Segments.Values;
 /// Decimal readings (21.5, 0.007) as integers: value = integer / 10^decimals, the integers in an <see cref="IntColumn"/>,
 /// and what no integer gives exactly (NaN, -0, infinities, long fractions) as exceptions.
 /// </summary>
-internal static class DecimalValues
+internal sealed class DecimalValues
 {
-    /// <summary>Writes the column; returns how many exceptions it took, or all values where it was not worth starting.</summary>
-    public static int TryWrite(ByteWriter to, ReadOnlySpan<double> values)
+    private readonly long[] _integers;
+
+    private DecimalValues(int decimals, int count) => (Decimals, _integers) = (decimals, new long[count]);
+
+    public int Decimals { get; }
+
+    /// <summary>Where the values are that no integer gives.</summary>
+    public List<int> Exceptions { get; } = [];
+
+    /// <summary>False where hardly any value is a decimal.</summary>
+    public static bool TryScale(ReadOnlySpan<double> values, [NotNullWhen(true)] out DecimalValues? scaled)
     {
+        scaled = null;
         var decimals = BestScale(values);
         if (decimals < 0)
         {
-            return values.Length;
+            return false;
         }
+        scaled = new(decimals, values.Length);
+        scaled.Scale(values);
+        return scaled.Exceptions.Count < values.Length;
+    }
+
+    public void Write(ByteWriter to, ReadOnlySpan<double> values)
+    {
+        IntColumn.Write(to, _integers);
+        if (Exceptions.Count > 0)
+        {
+            Values.Exceptions.Write(to, values, CollectionsMarshal.AsSpan(Exceptions));
+        }
+    }
+
+    /// <summary>Reads all but the exceptions.</summary>
+    public static void Read(ref ByteReader from, Span<double> values, int decimals)
+    {
+        // The integers are unpacked where the values will be: no scratch, and one pass through the cache.
+        var integers = MemoryMarshal.Cast<double, long>(values);
+        IntColumn.Read(ref from, integers);
         var power = DecimalScale.Power(decimals);
-        var integers = new long[values.Length];
-        var exceptions = new List<int>();
+        for (var i = 0; i < integers.Length; i++)
+        {
+            values[i] = integers[i] / power;
+        }
+    }
+
+    private void Scale(ReadOnlySpan<double> values)
+    {
+        var power = DecimalScale.Power(Decimals);
         var last = 0L;
         for (var i = 0; i < values.Length; i++)
         {
@@ -28,37 +67,15 @@ internal static class DecimalValues
             }
             else
             {
-                exceptions.Add(i);
+                Exceptions.Add(i);
             }
             // An exception repeats its neighbour, which packs best.
-            integers[i] = last;
+            _integers[i] = last;
         }
-        if (exceptions.Count > 0 && exceptions.Count < values.Length)
+        if (Exceptions.Count > 0 && Exceptions.Count < values.Length)
         {
-            FillLeading(integers, exceptions);
+            FillLeading(_integers, Exceptions);
         }
-        to.Byte(decimals);
-        IntColumn.Write(to, integers);
-        Exceptions.Write(to, values, CollectionsMarshal.AsSpan(exceptions));
-        return exceptions.Count;
-    }
-
-    public static void Read(ref ByteReader from, Span<double> values)
-    {
-        var decimals = from.Byte();
-        if (decimals > DecimalScale.Max)
-        {
-            throw new SegmentFormatException($"a column of {decimals} decimals");
-        }
-        // The integers are unpacked where the values will be: no scratch, and one pass through the cache.
-        var integers = MemoryMarshal.Cast<double, long>(values);
-        IntColumn.Read(ref from, integers);
-        var power = DecimalScale.Power(decimals);
-        for (var i = 0; i < integers.Length; i++)
-        {
-            values[i] = integers[i] / power;
-        }
-        Exceptions.Read(ref from, values);
     }
 
     private static void FillLeading(long[] integers, List<int> exceptions)

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
+using Foretier.Core.Segments.Integers;
 
 namespace Foretier.Core.Segments.Values;
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Foretier.Core.Segments.Integers;
 
 namespace Foretier.Core.Segments.Values;
 

@@ -1,3 +1,5 @@
+using Foretier.Core.Segments.Integers;
+
 namespace Foretier.Core.Segments.Values;
 
 /// <summary>Each value once, with how often it repeats.</summary>

@@ -1,7 +1,7 @@
-namespace Foretier.Core.Segments;
+namespace Foretier.Core.Segments.Integers;
 
 /// <summary>How a column of integers (or of their differences) will be packed, and an estimate of what that takes.</summary>
-internal readonly record struct IntPlan(int Order, long Base, long Divisor, int Width, int Exceptions, double Bits)
+internal readonly record struct IntPlan(int Order, long Base, long Divisor, int Width, int Exceptions, double Bits, int HeadBits)
 {
     public bool IsConstant => Width == 0 && Exceptions == 0;
 
@@ -21,7 +21,7 @@ internal readonly record struct IntPlan(int Order, long Base, long Divisor, int 
         }
         if (min == max)
         {
-            return new(order, min, 1, 0, 0, headBits + VarIntBits(min));
+            return new(order, min, 1, 0, 0, headBits + VarIntBits(min), headBits + VarIntBits(min));
         }
         // A range that overflows is packed by wrapping arithmetic, where no divisor is right.
         var wraps = max - min < 0;
@@ -93,7 +93,7 @@ internal readonly record struct IntPlan(int Order, long Base, long Divisor, int 
         }
         var widest = Math.Max(lengths.LastIndexOfAnyExcept(0), under.LastIndexOfAnyExcept(0));
         headBits += VarIntBits(low) + (divisor > 1 ? 8 * ByteWriter.VarUIntLength((ulong)divisor) : 0);
-        var best = new IntPlan(order, low, divisor, 64, 0, headBits + 64.0 * values.Length);
+        var best = new IntPlan(order, low, divisor, 64, 0, headBits + 64.0 * values.Length, headBits);
         for (var width = Math.Min(widest, 63); width >= 0; width--)
         {
             var exceptions = 0;
@@ -107,7 +107,7 @@ internal readonly record struct IntPlan(int Order, long Base, long Divisor, int 
             bits += exceptions > 0 ? 8 : 0;
             if (bits < best.Bits)
             {
-                best = new(order, low, divisor, width, exceptions, bits);
+                best = new(order, low, divisor, width, exceptions, bits, headBits);
             }
         }
         return best;

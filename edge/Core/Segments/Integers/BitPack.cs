@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 
-namespace Foretier.Core.Segments;
+namespace Foretier.Core.Segments.Integers;
 
 /// <summary>
 /// Numbers of one fixed width, one after the other from the lowest bit up: number i is at bits [i·w, (i+1)·w), so eight of them are w whole bytes.

@@ -1,0 +1,241 @@
+using System.Runtime.InteropServices;
+
+namespace Foretier.Core.Segments.Integers;
+
+/// <summary>
+/// A column of 64-bit integers: as they are, as differences, or as differences of differences, whichever packs best, less a base and
+/// divided by what all share; then either by a <see cref="PrefixColumn"/>, or at one width, where the few that need more bits have the rest
+/// listed behind (patched frame of reference). All arithmetic wraps, so that every column of longs round-trips. Layout in FORMAT.md.
+/// </summary>
+internal static class IntColumn
+{
+    // The low six bits of the first byte: a width, or what else there is to say. The two above are the order of the differences.
+    private const int PlainWidthMax = 60;
+    private const int WithExceptions = 61;
+    private const int Prefixed = 62;
+    private const int Flagged = 63;
+
+    private const int HasDivisor = 1;
+    private const int HasExceptions = 2;
+    private const int IsPrefixed = 4;
+
+    /// <summary>Codes are read at a third of the rate of packed integers: they must save a tenth.</summary>
+    private const double PrefixGain = 0.9;
+
+    public static void Write(ByteWriter to, ReadOnlySpan<long> integers) => Write(to, integers, mayPrefix: true);
+
+    /// <summary>Without a prefix code: for the columns that one is made of.</summary>
+    internal static void WritePacked(ByteWriter to, ReadOnlySpan<long> integers) => Write(to, integers, mayPrefix: false);
+
+    private static void Write(ByteWriter to, ReadOnlySpan<long> integers, bool mayPrefix)
+    {
+        if (integers.IsEmpty)
+        {
+            return;
+        }
+        Span<long> residuals = integers.Length <= 512 ? stackalloc long[integers.Length] : new long[integers.Length];
+        integers.CopyTo(residuals);
+        var best = IntPlan.For(residuals, 0, 0);
+        var prefix = mayPrefix ? PrefixPlan.For(residuals, best) : null;
+        var bestBits = Bits(best, prefix);
+        var seedBits = 0;
+        for (var order = 1; order <= 2 && order < integers.Length && !best.IsConstant; order++)
+        {
+            seedBits += 8 * ByteWriter.VarUIntLength(ZigZag.Encode(residuals[order - 1]));
+            Difference(residuals, order);
+            var plan = IntPlan.For(residuals[order..], order, seedBits);
+            var codes = mayPrefix ? PrefixPlan.For(residuals[order..], plan) : null;
+            if (Bits(plan, codes) < bestBits)
+            {
+                (best, prefix, bestBits) = (plan, codes, Bits(plan, codes));
+            }
+        }
+        integers.CopyTo(residuals);
+        for (var order = 1; order <= best.Order; order++)
+        {
+            Difference(residuals, order);
+        }
+        Write(to, residuals, best, prefix is { } p && p.Bits < PrefixGain * best.Bits ? p : null);
+    }
+
+    private static double Bits(in IntPlan plan, PrefixPlan? prefix) =>
+        prefix is { } codes && codes.Bits < PrefixGain * plan.Bits ? codes.Bits : plan.Bits;
+
+    private static void Write(ByteWriter to, Span<long> residuals, in IntPlan plan, PrefixPlan? prefix)
+    {
+        var flags = (plan.Divisor > 1 ? HasDivisor : 0) | (prefix is not null ? IsPrefixed : plan.Exceptions > 0 ? HasExceptions : 0);
+        var head = flags switch
+        {
+            0 when plan.Width <= PlainWidthMax => plan.Width,
+            HasExceptions => WithExceptions,
+            IsPrefixed => Prefixed,
+            _ => Flagged,
+        };
+        to.Byte(plan.Order << 6 | head);
+        if (head == Flagged)
+        {
+            to.Byte(flags);
+        }
+        if (head is WithExceptions or Flagged && prefix is null)
+        {
+            to.Byte(plan.Width);
+        }
+        for (var i = 0; i < plan.Order; i++)
+        {
+            to.VarInt(residuals[i]);
+        }
+        to.VarInt(plan.Base);
+        if (plan.Divisor > 1)
+        {
+            to.VarUInt((ulong)plan.Divisor);
+        }
+        var body = residuals[plan.Order..];
+        for (var i = 0; i < body.Length; i++)
+        {
+            body[i] = plan.Reduce(body[i]);
+        }
+        if (prefix is not null)
+        {
+            PrefixColumn.Write(to, body, prefix);
+        }
+        else
+        {
+            WriteBody(to, body, plan);
+        }
+    }
+
+    private static void WriteBody(ByteWriter to, ReadOnlySpan<long> body, in IntPlan plan)
+    {
+        BitPack.Pack(MemoryMarshal.Cast<long, ulong>(body), plan.Width, to.Reserve(BitPack.BytesOf(body.Length, plan.Width)));
+        if (plan.Exceptions == 0)
+        {
+            return;
+        }
+        to.VarUInt((ulong)plan.Exceptions);
+        var next = 0;
+        for (var i = 0; i < body.Length; i++)
+        {
+            if (plan.Fits(body[i]))
+            {
+                continue;
+            }
+            to.VarUInt((ulong)(i - next));
+            to.VarInt(body[i] >> plan.Width);
+            next = i + 1;
+        }
+    }
+
+    /// <summary>Fills <paramref name="integers"/>; their number is known to the caller, the column does not hold it.</summary>
+    public static void Read(ref ByteReader from, scoped Span<long> integers) => Read(ref from, integers, mayPrefix: true);
+
+    internal static void ReadPacked(ref ByteReader from, scoped Span<long> integers) => Read(ref from, integers, mayPrefix: false);
+
+    private static void Read(ref ByteReader from, scoped Span<long> integers, bool mayPrefix)
+    {
+        if (integers.IsEmpty)
+        {
+            return;
+        }
+        var head = from.Byte();
+        var order = head >> 6;
+        head &= 63;
+        var flags = head switch
+        {
+            WithExceptions => HasExceptions,
+            Prefixed => IsPrefixed,
+            Flagged => from.Byte(),
+            _ => 0,
+        };
+        var isPrefixed = (flags & IsPrefixed) != 0;
+        var width = head <= PlainWidthMax ? head : isPrefixed ? 0 : from.Byte();
+        if (order > Math.Min(2, integers.Length) || flags > (HasDivisor | IsPrefixed) || (isPrefixed && !mayPrefix) || width > 64)
+        {
+            throw new SegmentFormatException($"unknown packing of integers: order {order}, flags {flags}, width {width}");
+        }
+        for (var i = 0; i < order; i++)
+        {
+            integers[i] = from.VarInt();
+        }
+        var start = from.VarInt();
+        var divisor = (flags & HasDivisor) != 0 ? (long)from.VarUInt() : 1;
+        var body = integers[order..];
+        if (isPrefixed)
+        {
+            PrefixColumn.Read(ref from, body);
+        }
+        else
+        {
+            BitPack.Unpack(from.Bytes(BitPack.BytesOf(body.Length, width)), width, MemoryMarshal.Cast<long, ulong>(body));
+            if ((flags & HasExceptions) != 0)
+            {
+                Patch(ref from, body, width);
+            }
+        }
+        Restore(integers, order, start, divisor);
+    }
+
+    private static void Patch(ref ByteReader from, scoped Span<long> body, int width)
+    {
+        var count = from.Count(body.Length, "exceptions");
+        if (count > 0 && width == 64)
+        {
+            throw new SegmentFormatException("exceptions to a packing that is full width");
+        }
+        var next = 0;
+        for (var i = 0; i < count; i++)
+        {
+            next += from.Count(body.Length - next - 1, "integers skipped");
+            body[next++] |= from.VarInt() << width;
+            if (next == body.Length && i + 1 < count)
+            {
+                throw new SegmentFormatException("an exception lies beyond its column");
+            }
+        }
+    }
+
+    private static void Restore(Span<long> integers, int order, long start, long divisor)
+    {
+        var body = integers[order..];
+        switch (order)
+        {
+            case 0 when divisor == 1:
+                foreach (ref var x in body)
+                {
+                    x += start;
+                }
+                break;
+            case 0:
+                foreach (ref var x in body)
+                {
+                    x = start + x * divisor;
+                }
+                break;
+            case 1:
+                var last = integers[0];
+                foreach (ref var x in body)
+                {
+                    x = last += start + x * divisor;
+                }
+                break;
+            default:
+                var step = integers[1];
+                var at = integers[0] + step;
+                integers[1] = at;
+                foreach (ref var x in body)
+                {
+                    step += start + x * divisor;
+                    x = at += step;
+                }
+                break;
+        }
+    }
+
+    /// <summary>From differences of order - 1 to those of <paramref name="order"/>: the leading ones stay as seeds.</summary>
+    private static void Difference(Span<long> residuals, int order)
+    {
+        for (var i = residuals.Length - 1; i >= order; i--)
+        {
+            residuals[i] -= residuals[i - 1];
+        }
+    }
+}
