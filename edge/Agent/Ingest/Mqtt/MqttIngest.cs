@@ -1,0 +1,384 @@
+using System.Collections;
+using System.Collections.Concurrent;
+using System.Net;
+using System.Text;
+using Foretier.Agent.Hot;
+using Foretier.Agent.Ingest.Identity;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
+using MQTTnet;
+using MQTTnet.Diagnostics.Logger;
+using MQTTnet.Adapter;
+using MQTTnet.Protocol;
+using MQTTnet.Server;
+
+namespace Foretier.Agent.Ingest.Mqtt;
+
+/// <summary>
+/// The MQTT face of the agent. Connections come from Kestrel (<see cref="MqttEndpoints.Listen"/>), samples go to the hot store, and a
+/// PUBACK goes out after they are durable. MQTTnet keeps CONNECT, SUBSCRIBE, delivery to subscribers and wills.
+/// </summary>
+/// <remarks>
+/// Sessions end with their connection, and no message is retained: a subscription is a live view of what arrives.
+/// QoS 2 (MQTT 3.1.1 only) is exactly once within a connection; over a reconnect it is at least once, like QoS 1, and a sample that carries
+/// its time is stored once anyway.
+/// </remarks>
+public sealed class MqttIngest : IAsyncDisposable
+{
+    private const string ChannelItem = "foretier.channel";
+
+    private static readonly TimeSpan Sweep = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(5);
+
+    private readonly MqttOptions _options;
+    private readonly HotStore _store;
+    private readonly DeviceRegistry _devices;
+    private readonly ILogger _log;
+    private readonly Quarantine _quarantine;
+    private readonly Intake _intake;
+    private readonly FailureThrottle _failures;
+    private readonly SubscriptionTable _subscriptions = new();
+    private readonly ConcurrentDictionary<long, MqttChannel> _channels = new();
+    private readonly ConcurrentDictionary<(string User, string ClientId), MqttChannel> _clients = new();
+    private readonly ConcurrentDictionary<object, object> _forwarded = new();
+    private readonly SemaphoreSlim _logins = new(Math.Max(1, Environment.ProcessorCount / 2));
+    private readonly Adapter _adapter = new();
+    private readonly MqttServer _server;
+    private ITimer? _sweeper;
+    private long _numbers;
+    private long _sweeps;
+    private long _journalFailureLogged;
+    private bool _stopping;
+
+    /// <param name="clock">The node's clock: arrival times, and what times are judged by.</param>
+    /// <param name="wire">Clock of the time-outs of connections. Real time, also where the node's clock is scaled: the other ends keep real time.</param>
+    /// <exception cref="ArgumentException">An option is impossible; the message names it.</exception>
+    public MqttIngest(
+        MqttOptions options, HotStore store, DeviceRegistry devices, TimeProvider clock, ILogger<MqttIngest> log, TimeProvider? wire = null)
+    {
+        _options = options.Validated();
+        _store = store;
+        _devices = devices;
+        _log = log;
+        Wire = wire ?? TimeProvider.System;
+        _quarantine = new(options.QuarantineFile, options.QuarantineBytesMax, Wire, log);
+        _intake = new(store, devices, new(store, _quarantine, clock, Wire, log), new(), clock);
+        _failures = new(options.FailedLoginsBurst, options.FailedLoginRefill, Wire);
+        _server = new(new MqttServerOptions
+        {
+            DefaultCommunicationTimeout = options.ConnectTimeout,
+            EnablePersistentSessions = false,
+            MaxPendingMessagesPerClient = options.PendingMessagesMax,
+            // The monitor has nothing to do (MqttChannel sees to silence), and need not wake a thread twice a second for it.
+            KeepAliveOptions = { MonitorInterval = TimeSpan.FromMinutes(1) },
+        }, [_adapter], new MqttLog(log));
+        _server.ValidatingConnectionAsync += LogInAsync;
+        _server.InterceptingSubscriptionAsync += AllowSubscriptionAsync;
+        _server.ClientSubscribedTopicAsync += SubscribedAsync;
+        _server.ClientUnsubscribedTopicAsync += UnsubscribedAsync;
+        _server.InterceptingPublishAsync += TakeWillAsync;
+    }
+
+    /// <summary>Connections now.</summary>
+    public int Connections => _channels.Count;
+
+    internal MqttOptions Options => _options;
+    internal TimeProvider Wire { get; }
+
+    /// <summary>To be called before Kestrel starts.</summary>
+    public async Task StartAsync()
+    {
+        await _server.StartAsync();
+        _devices.SecretChanged += CloseConnectionsOf;
+        _sweeper = Wire.CreateTimer(_ => SweepConnections(), null, Sweep, Sweep);
+    }
+
+    /// <summary>
+    /// Ends all connections (acknowledging what is durable within seconds) and writes the devices down. The hot store must still be open.
+    /// </summary>
+    public async Task StopAsync()
+    {
+        if (Interlocked.Exchange(ref _stopping, true))
+        {
+            return;
+        }
+        _devices.SecretChanged -= CloseConnectionsOf;
+        if (_sweeper is not null)
+        {
+            await _sweeper.DisposeAsync();
+        }
+        foreach (var channel in _channels.Values)
+        {
+            channel.Close(MqttDisconnectReasonCode.ServerShuttingDown, "the server is stopping");
+        }
+        using var limit = new CancellationTokenSource(StopLimit);
+        foreach (var channel in _channels.Values)
+        {
+            await channel.Finished.WaitAsync(limit.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        await _server.StopAsync(new MqttServerStopOptions());
+        await _quarantine.DisposeAsync();
+        SaveDevices();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        _server.Dispose();
+        _logins.Dispose();
+    }
+
+    /// <summary>Serves one connection until its end.</summary>
+    public async Task OnConnectedAsync(ConnectionContext connection)
+    {
+        if (_stopping || _channels.Count >= _options.ConnectionsMax || _adapter.ClientHandler is not { } handler)
+        {
+            connection.Abort(new ConnectionAbortedException("this server takes no more connections"));
+            return;
+        }
+        using var channel = new MqttChannel(connection, this, _options, _store, Interlocked.Increment(ref _numbers));
+        _channels[channel.Number] = channel;
+        using var leaving = connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested
+            .Register(() => channel.Close(MqttDisconnectReasonCode.ServerShuttingDown, "the server is stopping"));
+        channel.StartFlusher();
+        try
+        {
+            await handler(channel);
+        }
+        catch (Exception failure)
+        {
+            _log.LogError(failure, "The connection of {Sender} from {Remote} failed", channel.Sender?.Name, channel.RemoteEndPoint);
+        }
+        finally
+        {
+            foreach (var covered in channel.Subscriptions.Values)
+            {
+                _subscriptions.Remove(covered);
+            }
+            if (channel.Sender is { } sender)
+            {
+                _clients.TryRemove(new((sender.Name.ToString(), channel.ClientId), channel));
+            }
+            await channel.FinishAsync();
+            _channels.TryRemove(channel.Number, out _);
+            channel.SetFinished();
+        }
+    }
+
+    /// <summary>Hands a message to MQTTnet where somebody listens to it.</summary>
+    internal void Forward(MqttChannel from, DeviceName device, ReadOnlySpan<byte> topic, in PublishPacket publish)
+    {
+        if (!_subscriptions.HasListener(device))
+        {
+            return;
+        }
+        var message = new MqttApplicationMessage
+        {
+            Topic = Encoding.UTF8.GetString(topic),
+            PayloadSegment = publish.Payload.ToArray(),
+            QualityOfServiceLevel = MqttQualityOfServiceLevel.AtMostOnce,
+        };
+        var injected = new InjectedMqttApplicationMessage(message) { SenderClientId = from.SessionId, CustomSessionItems = _forwarded };
+        try
+        {
+            _ = Observe(_server.InjectApplicationMessage(injected));
+        }
+        catch (Exception stopping) when (stopping is InvalidOperationException)
+        {
+            // The server is being stopped: nobody is there to be told.
+        }
+
+        async Task Observe(Task delivery)
+        {
+            try
+            {
+                await delivery;
+            }
+            catch (Exception failure)
+            {
+                _log.LogDebug(failure, "A message could not be delivered to its subscribers");
+            }
+        }
+    }
+
+    /// <summary>Logs a failure of the journal, which every connection meets at once, one time in ten seconds.</summary>
+    internal void JournalFailed(HotStoreUnavailableException failure)
+    {
+        var last = Interlocked.Read(ref _journalFailureLogged);
+        if ((last == 0 || Wire.GetElapsedTime(last) > TimeSpan.FromSeconds(10))
+            && Interlocked.CompareExchange(ref _journalFailureLogged, Wire.GetTimestamp(), last) == last)
+        {
+            _log.LogError("Messages are not acknowledged and connections closed: {Reason}: {Message}", failure.Reason, failure.Message);
+        }
+    }
+
+    private async Task LogInAsync(ValidatingConnectionEventArgs args)
+    {
+        var channel = (MqttChannel)args.ChannelAdapter;
+        if (!_failures.Allows(channel.RemoteAddress, args.UserName))
+        {
+            args.ReasonCode = channel.IsV5 ? MqttConnectReasonCode.ConnectionRateExceeded : MqttConnectReasonCode.ServerUnavailable;
+            args.ReasonString = "too many failed log-ins from this address: wait, then check user name and secret";
+            return;
+        }
+        await _logins.WaitAsync(args.CancellationToken);
+        SecretHash? secret = null;
+        DeviceName? name;
+        try
+        {
+            if (DeviceName.TryParse(args.UserName, out var claimed))
+            {
+                secret = _devices.Find(claimed!)?.Secret;
+            }
+            _devices.TryAuthenticate(args.UserName, args.RawPassword, out name);
+        }
+        finally
+        {
+            _logins.Release();
+        }
+        if (name is null)
+        {
+            _failures.Failed(channel.RemoteAddress, args.UserName);
+            _log.LogInformation("Refused the log-in of {User} from {Remote}", Shown(args.UserName), channel.RemoteEndPoint);
+            args.ReasonCode = MqttConnectReasonCode.BadUserNameOrPassword;
+            args.ReasonString = "user name account/device (or account/*) and its secret are needed, and do not match";
+            return;
+        }
+        channel.Sender = new(name, _intake);
+        if (!ReferenceEquals(secret, _devices.Find(name)?.Secret))
+        {
+            // Changed while we looked: its connections were closed just before this one could be seen.
+            args.ReasonCode = MqttConnectReasonCode.BadUserNameOrPassword;
+            return;
+        }
+        args.SessionItems[ChannelItem] = channel;
+        if (channel.ClientId.Length == 0)
+        {
+            args.AssignedClientIdentifier = $"auto-{channel.Number}";
+            return;
+        }
+        MqttChannel? older = null;
+        _clients.AddOrUpdate((name.ToString(), channel.ClientId), channel, (_, known) =>
+        {
+            older = known;
+            return channel;
+        });
+        older?.Close(MqttDisconnectReasonCode.SessionTakenOver, null);
+    }
+
+    private Task AllowSubscriptionAsync(InterceptingSubscriptionEventArgs args)
+    {
+        if (ChannelOf(args.SessionItems) is not { Sender: { } sender } channel
+            || SubscriptionTable.Covers(args.TopicFilter.Topic ?? "", sender.Name) is null)
+        {
+            args.ProcessSubscription = false;
+            args.Response.ReasonCode = MqttSubscribeReasonCode.NotAuthorized;
+            args.ReasonString = "subscribe within v1/account/device of your own user name";
+        }
+        else if (channel.Subscriptions.Count >= _options.SubscriptionsMax && !channel.Subscriptions.ContainsKey(args.TopicFilter.Topic!))
+        {
+            args.ProcessSubscription = false;
+            args.Response.ReasonCode = MqttSubscribeReasonCode.QuotaExceeded;
+            args.ReasonString = $"a connection may have {_options.SubscriptionsMax} subscriptions";
+        }
+        return Task.CompletedTask;
+    }
+
+    private Task SubscribedAsync(ClientSubscribedTopicEventArgs args)
+    {
+        if (ChannelOf(args.SessionItems) is { Sender: { } sender } channel
+            && SubscriptionTable.Covers(args.TopicFilter.Topic, sender.Name) is { } covered
+            && channel.Subscriptions.TryAdd(args.TopicFilter.Topic, covered))
+        {
+            _subscriptions.Add(covered);
+        }
+        return Task.CompletedTask;
+    }
+
+    private Task UnsubscribedAsync(ClientUnsubscribedTopicEventArgs args)
+    {
+        if (ChannelOf(args.SessionItems) is { } channel && channel.Subscriptions.Remove(args.TopicFilter, out var covered))
+        {
+            _subscriptions.Remove(covered);
+        }
+        return Task.CompletedTask;
+    }
+
+    /// <summary>A will comes from MQTTnet, past the channel, and obeys the same rules: its sender's topics, a good payload, the journal.</summary>
+    private async Task TakeWillAsync(InterceptingPublishEventArgs args)
+    {
+        if (ReferenceEquals(args.SessionItems, _forwarded))
+        {
+            return;
+        }
+        args.ProcessPublish = false;
+        if (ChannelOf(args.SessionItems) is not { Sender: { } sender } channel || channel.CloseReason == MqttDisconnectReasonCode.NotAuthorized)
+        {
+            return;
+        }
+        try
+        {
+            var payload = args.ApplicationMessage.Payload;
+            // The reader has ended, so the sender is ours alone.
+            var verdict = sender.Publish(Encoding.UTF8.GetBytes(args.ApplicationMessage.Topic),
+                payload.IsSingleSegment ? payload.FirstSpan : System.Buffers.BuffersExtensions.ToArray(payload));
+            await _store.WaitDurableAsync(verdict.Ticket, args.CancellationToken);
+            args.ApplicationMessage.Retain = false;
+            args.ProcessPublish = verdict.Device is not null && _subscriptions.HasListener(verdict.Device);
+        }
+        catch (HotStoreUnavailableException failure)
+        {
+            JournalFailed(failure);
+        }
+    }
+
+    private void CloseConnectionsOf(DeviceName name)
+    {
+        foreach (var channel in _channels.Values.Where(c => c.Sender?.Name == name))
+        {
+            channel.Close(MqttDisconnectReasonCode.NotAuthorized, "the secret of this device was changed or revoked");
+        }
+    }
+
+    private void SweepConnections()
+    {
+        foreach (var (_, channel) in _channels)
+        {
+            channel.CheckSilence();
+        }
+        if (++_sweeps % 60 == 0)
+        {
+            SaveDevices();
+        }
+    }
+
+    private void SaveDevices()
+    {
+        try
+        {
+            _devices.Save();
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            _log.LogWarning("The devices could not be written down: {Reason}", failure.Message);
+        }
+    }
+
+    private static MqttChannel? ChannelOf(IDictionary items) => items[ChannelItem] as MqttChannel;
+
+    private static string Shown(string? user) => user is null ? "nobody" : Excerpt.Of(Encoding.UTF8.GetBytes(user), 100);
+
+    /// <summary>The door through which MQTTnet is given the connections that Kestrel accepted.</summary>
+    private sealed class Adapter : IMqttServerAdapter
+    {
+        public Func<IMqttChannelAdapter, Task>? ClientHandler { get; set; }
+
+        public Task StartAsync(MqttServerOptions options, IMqttNetLogger logger) => Task.CompletedTask;
+
+        public Task StopAsync() => Task.CompletedTask;
+
+        public void Dispose()
+        {
+        }
+    }
+}

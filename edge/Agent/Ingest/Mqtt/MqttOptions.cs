@@ -1,0 +1,122 @@
+using System.Net;
+
+namespace Foretier.Agent.Ingest.Mqtt;
+
+/// <summary>How devices reach the agent by MQTT, and what one connection may cost.</summary>
+public sealed record MqttOptions
+{
+    /// <summary>Address of the plain port. Anything but loopback must be opted in by <see cref="PlainBeyondLoopback"/>. Default 127.0.0.1.</summary>
+    public string Address { get; init; } = "127.0.0.1";
+
+    /// <summary>TCP port without TLS; 0 = any free one, -1 = none. Default 1883.</summary>
+    public int Port { get; init; } = 1883;
+
+    /// <summary>Lets the plain port, over which secrets travel readable, listen on other addresses than loopback.</summary>
+    public bool PlainBeyondLoopback { get; init; }
+
+    /// <summary>The TLS port; null = none.</summary>
+    public MqttTlsOptions? Tls { get; init; }
+
+    /// <summary>Where refused messages are kept, a file of JSON lines.</summary>
+    public required string QuarantineFile { get; init; }
+
+    /// <summary>Bytes of quarantine file and its predecessor together. Default 1 MB.</summary>
+    public int QuarantineBytesMax { get; init; } = 1024 * 1024;
+
+    /// <summary>Connections at a time. Default 10,000.</summary>
+    public int ConnectionsMax { get; init; } = 10_000;
+
+    /// <summary>Largest packet once connected, judged by its header. Default 256 KB.</summary>
+    public int PacketBytesMax { get; init; } = 256 * 1024;
+
+    /// <summary>Largest CONNECT packet. Default 4 KB.</summary>
+    public int ConnectBytesMax { get; init; } = 4 * 1024;
+
+    /// <summary>How long a new connection may take until its CONNECT is complete. Default 5 s.</summary>
+    public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Unacknowledged messages that MQTT 5 clients are told they may send. Default 100.</summary>
+    public ushort ReceiveMaximum { get; init; } = 100;
+
+    /// <summary>Topic aliases a client may use. Default 16.</summary>
+    public ushort TopicAliasMaximum { get; init; } = 16;
+
+    /// <summary>Longest keep-alive granted to MQTT 5 clients. Default 300 s.</summary>
+    public TimeSpan KeepAliveMax { get; init; } = TimeSpan.FromSeconds(300);
+
+    /// <summary>Silence after which an MQTT 3.1.1 client that asked for no keep-alive is given up. Default 1 h.</summary>
+    public TimeSpan SilenceMax { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>Messages of one connection waiting for the journal past which it is not read from. Default 1,000.</summary>
+    public int UnackedMessagesMax { get; init; } = 1_000;
+
+    /// <summary>The same in bytes. Default 4 MB.</summary>
+    public int UnackedBytesMax { get; init; } = 4 * 1024 * 1024;
+
+    /// <summary>Subscriptions of one connection. Default 100.</summary>
+    public int SubscriptionsMax { get; init; } = 100;
+
+    /// <summary>Messages queued for one slow subscriber, past which the oldest is dropped. Default 100.</summary>
+    public int PendingMessagesMax { get; init; } = 100;
+
+    /// <summary>Failed log-ins an address has free. Default 10.</summary>
+    public int FailedLoginsBurst { get; init; } = 10;
+
+    /// <summary>Time after which an address has another one. Default 2 s.</summary>
+    public TimeSpan FailedLoginRefill { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <exception cref="ArgumentException">A value is impossible; the message names it.</exception>
+    public MqttOptions Validated()
+    {
+        Require(IPAddress.TryParse(Address, out var address), nameof(Address), "must be an IP address such as 127.0.0.1 or 0.0.0.0");
+        Require(PlainBeyondLoopback || IPAddress.IsLoopback(address!), nameof(Address),
+            "is not loopback, and without TLS secrets would travel readable: set Mqtt:PlainBeyondLoopback to true if the network is trusted");
+        Require(Port is >= -1 and <= 65_535, nameof(Port), "must lie within 0 and 65535, or be -1 for no plain port");
+        Require(Tls is null || IPAddress.TryParse(Tls.Address, out _), "Tls:Address", "must be an IP address such as 0.0.0.0");
+        Require(Tls is null || Tls.Port is >= 0 and <= 65_535, "Tls:Port", "must lie within 0 and 65535");
+        Require(QuarantineFile.Length > 0, nameof(QuarantineFile), "must name a file");
+        Require(QuarantineBytesMax >= 16 * 1024, nameof(QuarantineBytesMax), "must be at least 16 KB");
+        Require(ConnectionsMax > 0, nameof(ConnectionsMax), "must be positive");
+        Require(ConnectBytesMax is >= 256 and <= 64 * 1024, nameof(ConnectBytesMax), "must lie within 256 and 64 KB");
+        Require(PacketBytesMax is >= 1024 and <= 1024 * 1024, nameof(PacketBytesMax), "must lie within 1 KB and 1 MB");
+        Require(ConnectTimeout > TimeSpan.Zero, nameof(ConnectTimeout), "must be positive");
+        Require(ReceiveMaximum > 0, nameof(ReceiveMaximum), "must be positive");
+        Require(TopicAliasMaximum <= 1000, nameof(TopicAliasMaximum), "must be at most 1000");
+        Require(KeepAliveMax >= TimeSpan.FromSeconds(5) && KeepAliveMax.TotalSeconds <= 65_535, nameof(KeepAliveMax), "must lie within 5 s and 65535 s");
+        Require(SilenceMax >= KeepAliveMax, nameof(SilenceMax), "must be at least KeepAliveMax");
+        Require(UnackedMessagesMax >= ReceiveMaximum, nameof(UnackedMessagesMax), "must be at least ReceiveMaximum");
+        Require(UnackedBytesMax >= PacketBytesMax, nameof(UnackedBytesMax), "must be at least PacketBytesMax");
+        Require(SubscriptionsMax >= 0, nameof(SubscriptionsMax), "must not be negative");
+        Require(PendingMessagesMax > 0, nameof(PendingMessagesMax), "must be positive");
+        Require(FailedLoginsBurst > 0, nameof(FailedLoginsBurst), "must be positive");
+        Require(FailedLoginRefill > TimeSpan.Zero, nameof(FailedLoginRefill), "must be positive");
+        return this;
+    }
+
+    private static void Require(bool condition, string name, string rule)
+    {
+        if (!condition)
+        {
+            throw new ArgumentException($"Mqtt:{name} {rule}");
+        }
+    }
+}
+
+/// <summary>The port with TLS 1.2 or later.</summary>
+public sealed record MqttTlsOptions
+{
+    /// <summary>Default all addresses.</summary>
+    public string Address { get; init; } = "0.0.0.0";
+
+    /// <summary>Default 8883.</summary>
+    public int Port { get; init; } = 8883;
+
+    /// <summary>PEM (chain allowed) or PKCS #12 file.</summary>
+    public required string CertificateFile { get; init; }
+
+    /// <summary>PEM file of the private key; null where the certificate's file has it.</summary>
+    public string? KeyFile { get; init; }
+
+    /// <summary>Of the PKCS #12 file or the key, where they have one.</summary>
+    public string? Password { get; init; }
+}

@@ -1,0 +1,141 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using Foretier.Agent.Hot;
+using Foretier.Agent.Ingest.Identity;
+using Foretier.Agent.Ingest.Payloads;
+using Foretier.Core.Samples;
+
+namespace Foretier.Agent.Ingest;
+
+/// <summary>What became of a message.</summary>
+/// <param name="Ticket">Durable with this commit, and not to be acknowledged before.</param>
+/// <param name="Device">Whose message it was; null where it was refused.</param>
+internal readonly record struct Verdict(long Ticket, Refusal Refusal, DeviceName? Device);
+
+/// <summary>What all ways in share.</summary>
+internal sealed record Intake(HotStore Store, DeviceRegistry Devices, RefusalBook Refusals, ArrivalTimes Arrivals, TimeProvider Clock);
+
+/// <summary>
+/// One authenticated sender, that is one connection: checks that the topic is its own, decodes, and hands the samples to the hot store.
+/// It remembers what its topics mean, so that a repeated topic costs one look-up. Not thread-safe.
+/// </summary>
+internal sealed class Sender(DeviceName name, Intake intake)
+{
+    // Past these it forgets all and learns anew: a sender of ever new topics must not fill the memory.
+    private const int TopicsMax = 4096;
+    private const int MembersMax = 1024;
+
+    private readonly PayloadDecoder _decoder = new();
+    private readonly ReadingList _readings = new();
+    private readonly List<IncomingSample> _samples = [];
+    private readonly Dictionary<byte[], KnownTopic> _topics = new(BytesComparer.Instance);
+
+    public DeviceName Name { get; } = name;
+
+    /// <summary>Takes one message, whole or not at all.</summary>
+    /// <exception cref="HotStoreUnavailableException">The store can take nothing now: do not acknowledge.</exception>
+    public Verdict Publish(ReadOnlySpan<byte> topic, ReadOnlySpan<byte> payload)
+    {
+        if (!TryKnow(topic, out var known, out var refusal))
+        {
+            return Refuse(topic, payload, refusal);
+        }
+        var now = Instant.Now(intake.Clock);
+        if (!_decoder.TryDecode(payload, known!.Topic.Measurement is not null, now, _readings, out refusal))
+        {
+            return Refuse(topic, payload, refusal);
+        }
+        _samples.Clear();
+        foreach (ref readonly var reading in _readings.Readings)
+        {
+            var series = reading.IsNamedByTopic ? known.Series! : known.Member(_readings.NameOf(reading));
+            var handle = series.Resolve(intake, reading.Unit, reading.State is not null);
+            var time = reading.Time == Reading.Untimed ? series.Arrivals!.Next(now) : reading.Time;
+            _samples.Add(new(handle, time, reading.Value, reading.State));
+        }
+        var ticket = intake.Store.Append(CollectionsMarshal.AsSpan(_samples));
+        if (_samples.Capacity > MembersMax)
+        {
+            _samples.Clear();
+            _samples.Capacity = 0;
+        }
+        known.Device.Seen(now);
+        return new(ticket, default, known.Topic.Device);
+    }
+
+    /// <summary>Counts and keeps a message that was refused before it could be taken.</summary>
+    public Verdict Refuse(ReadOnlySpan<byte> topic, ReadOnlySpan<byte> payload, in Refusal refusal) =>
+        new(intake.Refusals.Enter(Name.ToString(), topic, payload, refusal), refusal, null);
+
+    public bool Owns(DeviceName device) => device.Account == Name.Account && (Name.IsConcentrator || device.Device == Name.Device);
+
+    private bool TryKnow(ReadOnlySpan<byte> text, out KnownTopic? known, out Refusal refusal)
+    {
+        refusal = default;
+        var topics = _topics.GetAlternateLookup<ReadOnlySpan<byte>>();
+        if (topics.TryGetValue(text, out known))
+        {
+            return true;
+        }
+        if (!Ingest.Topic.TryParse(text, out var topic, out refusal))
+        {
+            return false;
+        }
+        if (!Owns(topic!.Device))
+        {
+            refusal = new(RefusalCode.NotAuthorized, Name.IsConcentrator
+                ? $"{Name} may publish for devices of account '{Name.Account}' only, under v1/{Name.Account}/"
+                : $"{Name} may publish to v1/{Name} and v1/{Name}/… only", 1);
+            return false;
+        }
+        if (_topics.Count >= TopicsMax)
+        {
+            _topics.Clear();
+        }
+        known = new(topic, intake.Devices.Meet(topic.Device));
+        topics[text] = known;
+        return true;
+    }
+
+    private sealed class KnownTopic(Topic topic, Device device)
+    {
+        private readonly Dictionary<byte[], KnownSeries> _members = new(BytesComparer.Instance);
+
+        public Topic Topic { get; } = topic;
+        public Device Device { get; } = device;
+        public KnownSeries? Series { get; } = topic.Measurement is null ? null : new(topic.Device, topic.Measurement);
+
+        public KnownSeries Member(ReadOnlySpan<byte> name)
+        {
+            var members = _members.GetAlternateLookup<ReadOnlySpan<byte>>();
+            if (!members.TryGetValue(name, out var series))
+            {
+                if (_members.Count >= MembersMax)
+                {
+                    _members.Clear();
+                }
+                members[name] = series = new(Topic.Device, Encoding.ASCII.GetString(name));
+            }
+            return series;
+        }
+    }
+
+    private sealed class KnownSeries(DeviceName device, string measurement)
+    {
+        private int _handle;
+        private string? _unit;
+
+        public ArrivalTimes.Series? Arrivals { get; private set; }
+
+        public int Resolve(Intake intake, string? unit, bool isState)
+        {
+            if (Arrivals is null || (unit is not null && unit != _unit))
+            {
+                _unit = unit ?? _unit;
+                _handle = intake.Store.Resolve(device.Account, device.Device, measurement, _unit, isState);
+                Arrivals = intake.Arrivals.Of(_handle);
+            }
+            return _handle;
+        }
+    }
+}
