@@ -50,6 +50,8 @@ internal static class CommandLine
             Data,
         };
         root.HelpName = "foretier";
+        var help = root.Options.OfType<HelpOption>().Single();
+        help.Action = new BriefHelp((HelpAction)help.Action!);
         return root;
     }
 
@@ -121,6 +123,21 @@ internal static class CommandLine
         if (terminal.Json && command != "up")
         {
             terminal.WriteDocument(new { error = new { exitCode = failure.Code, title = failure.Title, detail = failure.Detail, advice = failure.Advice } });
+        }
+    }
+
+    /// <summary>Help that lists commands with the first line of what they say of themselves; their own help says all of it.</summary>
+    private sealed class BriefHelp(HelpAction help) : SynchronousCommandLineAction
+    {
+        public override bool ClearsParseErrors => true;
+
+        public override int Invoke(ParseResult parseResult)
+        {
+            foreach (var command in parseResult.CommandResult.Command.Subcommands)
+            {
+                command.Description = command.Description?.Split('\n')[0];
+            }
+            return help.Invoke(parseResult);
         }
     }
 

@@ -131,11 +131,8 @@ internal static class UpCommand
         var terminal = session.Terminal;
         if (terminal.Json)
         {
-            terminal.WriteDocument(new
-            {
-                run.Mqtt, run.Router, run.Gateway, run.Agent, run.Pids,
-                credentials.Account, credentials.Device, credentials.User, credentials.Secret, credentials.ApiKey,
-            });
+            terminal.WriteDocument(new UpLine(run.Mqtt, run.Router, run.Gateway, run.Agent, run.Pids,
+                credentials.Account, credentials.Device, credentials.User, credentials.Secret, credentials.ApiKey));
             return;
         }
         var folder = data.Path == Path.GetFullPath(DataFolder.DefaultPath) ? "" : $" --data {Invocation.Quote(Invocation.Shorter(data.Path))}";
@@ -167,3 +164,7 @@ internal static class UpCommand
         }
     }
 }
+
+/// <summary>The line of <c>up --json</c>. Scripts live by these names: none is taken away or changed.</summary>
+internal sealed record UpLine(
+    string Mqtt, string Router, string Gateway, string Agent, Pids Pids, string Account, string Device, string User, string Secret, string ApiKey);

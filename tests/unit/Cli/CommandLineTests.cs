@@ -1,0 +1,205 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using Foretier.Cli;
+
+namespace Foretier.Tests.Unit.Cli;
+
+public sealed class CommandLineTests : IDisposable
+{
+    private readonly HttpListener _server = new();
+    private readonly string _folder = Directory.CreateTempSubdirectory("foretier-cli-").FullName;
+    private readonly string _url;
+
+    public CommandLineTests()
+    {
+        using var free = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
+        free.Start();
+        _url = $"http://127.0.0.1:{((IPEndPoint)free.LocalEndpoint).Port}/";
+        free.Stop();
+        _server.Prefixes.Add(_url);
+        _server.Start();
+    }
+
+    public void Dispose()
+    {
+        _server.Close();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private static async Task<(int Code, string Output, string Error)> RunAsync(params string[] arguments)
+    {
+        var (output, error) = (new StringWriter(CultureInfo.InvariantCulture), new StringWriter(CultureInfo.InvariantCulture));
+        var code = await CommandLine.RunAsync(arguments, output, error, TimeProvider.System, CancellationToken.None);
+        return (code, output.ToString(), error.ToString());
+    }
+
+    /// <summary>Runs a command against a server that gives one answer; tells what was asked.</summary>
+    private async Task<(int Code, string Output, string Error, string Asked)> AskAsync(int status, string body, params string[] arguments)
+    {
+        var asked = "";
+        var serving = Task.Run(async () =>
+        {
+            var context = await _server.GetContextAsync();
+            asked = $"{context.Request.HttpMethod} {context.Request.RawUrl} {context.Request.Headers["Authorization"]} {await new StreamReader(context.Request.InputStream).ReadToEndAsync()}".TrimEnd();
+            context.Response.StatusCode = status;
+            context.Response.ContentType = status < 300 ? "application/json" : "application/problem+json";
+            await context.Response.OutputStream.WriteAsync(Encoding.UTF8.GetBytes(body));
+            context.Response.Close();
+        });
+        var (code, output, error) = await RunAsync([.. arguments, "--url", _url, "--key", "k", "--data", _folder]);
+        await serving.WaitAsync(TimeSpan.FromSeconds(10));
+        return (code, output, error, asked);
+    }
+
+    private const string Answer = """
+        {"results":[{"series":"acme/b/t","unit":"Cel","fn":"avg","points":[[1489017600000,21.4],[1489017600000.5,null],[1489021200000,"on"]]}],
+        "meta":{"tiers":[{"tier":"ssd","node":"edge-1","from":"2017-03-09T00:00:00Z","to":1489021200000,"resolution":"1m","ms":0.8}],
+        "exact":true,"partial":true,"missing":[{"from":1489017600000,"to":1489021200000}],"watermark":"2017-03-09T01:00:00Z","planRevision":7}}
+        """;
+
+    [Fact]
+    public async Task A_query_is_sent_as_written_and_its_document_passed_on_untouched()
+    {
+        var (code, output, error, asked) = await AskAsync(200, Answer, "query", "acme/*/t", "--from", "-1h", "--to", "2017-03-09T00:00:00.000001Z", "--step", "1h", "--fn", "avg,max", "--json");
+        Assert.Equal((ExitCode.Ok, Answer + Environment.NewLine, ""), (code, output, error));
+        Assert.Equal("GET /api/v1/query?series=acme%2F%2A%2Ft&from=-1h&to=2017-03-09T00%3A00%3A00.000001Z&step=1h&fn=avg%2Cmax Bearer k", asked.Replace("*", "%2A", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_table_shows_points_and_where_they_came_from()
+    {
+        var (code, output, _, _) = await AskAsync(200, Answer, "query", "acme/b/t");
+        Assert.Equal(ExitCode.Ok, code);
+        Assert.Contains("2017-03-09T00:00:00Z", output, StringComparison.Ordinal);
+        Assert.Contains("2017-03-09T00:00:00.000500Z", output, StringComparison.Ordinal);
+        Assert.Contains("21.4", output, StringComparison.Ordinal);
+        Assert.Contains("\"on\"", output, StringComparison.Ordinal);
+        Assert.Contains("from ssd@edge-1 1m 0.8 ms · exact · PARTIAL (missing 2017-03-09T00:00:00Z..2017-03-09T01:00:00Z) · complete up to 2017-03-09T01:00:00Z", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_refusal_says_title_detail_and_ends_with_its_code()
+    {
+        const string problem = """{"type":"urn:foretier:problem:bad_step","title":"Bad step","status":400,"detail":"step='0' is not a positive duration; use 1m","code":"bad_step"}""";
+        var (code, output, error, _) = await AskAsync(400, problem, "query", "acme/b/t", "--step", "0", "--json");
+        Assert.Equal(ExitCode.Refused, code);
+        Assert.Contains("Bad step (400)", error, StringComparison.Ordinal);
+        Assert.Contains("use 1m", error, StringComparison.Ordinal);
+        Assert.Equal("Bad step (400)", JsonDocument.Parse(output).RootElement.GetProperty("error").GetProperty("title").GetString());
+    }
+
+    [Fact]
+    public async Task A_refusal_without_a_problem_document_is_told_by_its_status()
+    {
+        var (code, _, error, _) = await AskAsync(502, "<html>bad gateway</html>", "series");
+        Assert.Equal(ExitCode.Refused, code);
+        Assert.Contains("502", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_ledger_that_does_not_balance_fails_the_command()
+    {
+        const string ledger = """{"nodes":[{"node":"edge-1","received":10,"accepted":9,"rejected":1,"unique":9,"held":8,"balanced":false}],"balanced":false}""";
+        Assert.Equal(ExitCode.Failed, (await AskAsync(200, ledger, "ledger")).Code);
+        var balanced = ledger.Replace("\"held\":8", "\"held\":9", StringComparison.Ordinal).Replace("false", "true", StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Ok, (await AskAsync(200, balanced, "ledger", "--json")).Code);
+    }
+
+    [Fact]
+    public async Task A_move_sends_its_time_as_a_number_and_tells_what_has_moved()
+    {
+        var (code, output, _, asked) = await AskAsync(200, """{"windows":3,"samples":285954,"extra":1}""", "tier", "move", "--to", "hdd", "--before", "2017-03-09", "--wait");
+        Assert.Equal(ExitCode.Ok, code);
+        Assert.Contains("moved 3 windows, 285,954 samples", output, StringComparison.Ordinal);
+        Assert.Contains("""{"to":"hdd","before":1489017600000,"wait":true}""", asked, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_concentrator_is_named_with_a_star()
+    {
+        var (code, output, _, asked) = await AskAsync(200, """{"account":"acme","device":"*","secret":"s3"}""", "devices", "add", "acme/*", "--device-secret", "s3");
+        Assert.Equal(ExitCode.Ok, code);
+        Assert.Contains("secret s3", output, StringComparison.Ordinal);
+        Assert.StartsWith("PUT /api/v1/devices/acme/%2A Bearer k", asked.Replace("/* ", "/%2A ", StringComparison.Ordinal), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_explanation_is_shown_whole_whatever_is_in_it()
+    {
+        var (code, output, _, _) = await AskAsync(200, """{"plan":{"fetches":[{"tier":"hdd","estimatedMs":1.5,"windows":[{"edge":"e"}]}],"missing":[]},"new":true}""", "explain", "acme/b/t");
+        Assert.Equal(ExitCode.Ok, code);
+        Assert.Contains("tier hdd · estimatedMs 1.5", output, StringComparison.Ordinal);
+        Assert.Contains("new: yes", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_server_that_is_not_there_is_its_own_code()
+    {
+        var (code, output, error) = await RunAsync("query", "acme/b/t", "--url", "http://127.0.0.1:1", "--data", _folder, "--json");
+        Assert.Equal(ExitCode.Unreachable, code);
+        Assert.Contains("foretier up", error, StringComparison.Ordinal);
+        Assert.Equal(4, JsonDocument.Parse(output).RootElement.GetProperty("error").GetProperty("exitCode").GetInt32());
+    }
+
+    [Fact]
+    public async Task Without_a_running_server_the_data_folder_is_named()
+    {
+        var (code, _, error) = await RunAsync("ledger", "--data", _folder);
+        Assert.Equal(ExitCode.Unreachable, code);
+        Assert.Contains(_folder, error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("bogus")]
+    [InlineData("query")]
+    [InlineData("query", "a/b/c", "--url", "not a url")]
+    [InlineData("tier", "move")]
+    [InlineData("tier", "move", "--to", "cloud")]
+    [InlineData("import", "x.csv", "--batch", "0")]
+    [InlineData("simulate", "0")]
+    [InlineData("up", "--mqtt-port", "70000")]
+    [InlineData("devices", "add", "acme")]
+    public async Task Bad_usage_is_told_on_standard_error(params string[] arguments)
+    {
+        var (code, output, error) = await RunAsync(arguments);
+        Assert.Equal(ExitCode.BadUsage, code);
+        Assert.Equal("", output);
+        Assert.Contains("--help", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_line_of_up_has_these_names_in_this_order()
+    {
+        var line = JsonSerializer.Serialize(new Foretier.Cli.Up.UpLine("127.0.0.1:1883", "http://127.0.0.1:8080", "g", "a", new(1, 2, 3),
+            "acme", "boiler-1", "acme/*", "s", "k"), Protocol.Api.ApiJson.Options);
+        Assert.Equal("""{"mqtt":"127.0.0.1:1883","router":"http://127.0.0.1:8080","gateway":"g","agent":"a","pids":{"agent":1,"gateway":2,"router":3},"account":"acme","device":"boiler-1","user":"acme/*","secret":"s","apiKey":"k"}""", line);
+    }
+
+    [Fact]
+    public async Task Every_command_has_help()
+    {
+        foreach (var command in CommandLine.Root().Subcommands)
+        {
+            var (code, output, _) = await RunAsync(command.Name, "--help");
+            Assert.Equal(ExitCode.Ok, code);
+            Assert.Contains("Usage:", output, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task A_published_value_that_the_broker_refuses_is_said_in_its_words()
+    {
+        await using var broker = new FakeBroker { Judge = payload => payload == "NaN" ? ((byte)0x99, "not finite") : null };
+        string[] to = ["--mqtt", $"127.0.0.1:{broker.Port}", "--data", _folder];
+        var good = await RunAsync(["publish", "acme/boiler-1/temperature", "21.5", "--json", .. to]);
+        Assert.Equal(ExitCode.Ok, good.Code);
+        Assert.True(JsonDocument.Parse(good.Output).RootElement.GetProperty("acknowledged").GetBoolean());
+        Assert.Equal(("v1/acme/boiler-1/temperature", "21.5"), broker.Acknowledged[0]);
+
+        var bad = await RunAsync(["publish", "acme/boiler-1/temperature", "NaN", .. to]);
+        Assert.Equal(ExitCode.Refused, bad.Code);
+        Assert.Contains("payload format invalid (0x99): not finite", bad.Error, StringComparison.Ordinal);
+    }
+}

@@ -1,0 +1,119 @@
+using System.Net;
+using System.Net.Sockets;
+using Foretier.Cli;
+using Foretier.Cli.Up;
+
+namespace Foretier.Tests.Unit.Cli;
+
+public sealed class UpTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("foretier-up-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    private void Program(string folder, string name)
+    {
+        Directory.CreateDirectory(Path.Combine(_folder, folder));
+        File.WriteAllText(Path.Combine(_folder, folder, name), "");
+        File.WriteAllText(Path.Combine(_folder, folder, name + ".runtimeconfig.json"), "");
+    }
+
+    [Fact]
+    public void The_nodes_are_found_where_they_were_built_else_beside_the_program()
+    {
+        foreach (var (folder, name) in new[] { ("agent", "Foretier.Agent"), ("gateway", "Foretier.Gateway"), ("router", "Foretier.Router"), ("built", "Foretier.Router") })
+        {
+            Program(folder, name);
+        }
+        var found = NodeExecutables.Find(_folder, name => name switch
+        {
+            "Foretier.Agent" => "gone/Foretier.Agent.dll",
+            "Foretier.Router" => "built/Foretier.Router.dll",
+            _ => null,
+        });
+        Assert.Equal(new(Path.Combine(_folder, "agent/Foretier.Agent"), Path.Combine(_folder, "gateway/Foretier.Gateway"), Path.Combine(_folder, "built/Foretier.Router")), found);
+    }
+
+    [Fact]
+    public void A_missing_node_is_said_with_where_it_was_looked_for()
+    {
+        var missing = Assert.Throws<CommandException>(() => NodeExecutables.Find(_folder, _ => null));
+        Assert.Equal(ExitCode.NotHere, missing.ExitCode);
+        Assert.Contains(Path.Combine(_folder, "agent"), missing.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void This_build_remembers_where_its_nodes_are()
+    {
+        var found = NodeExecutables.Find();
+        Assert.True(File.Exists(found.Agent) && File.Exists(found.Gateway) && File.Exists(found.Router));
+    }
+
+    [Fact]
+    public void A_second_up_on_a_folder_is_turned_away_and_told_where_the_first_is()
+    {
+        var data = new DataFolder(_folder);
+        using (UpLock.Take(data))
+        {
+            DataFolder.Replace(data.RunFile, new RunInfo("127.0.0.1:1883", "http://127.0.0.1:8080", "", "", new(1, 2, 3), 4711));
+            var second = Assert.Throws<CommandException>(() => UpLock.Take(data));
+            Assert.Equal(ExitCode.NotHere, second.ExitCode);
+            Assert.Contains("running already", second.Message, StringComparison.Ordinal);
+            Assert.Contains("4711", second.Message, StringComparison.Ordinal);
+        }
+        using var after = UpLock.Take(data);
+    }
+
+    [Fact]
+    public void A_folder_that_cannot_be_made_is_a_plain_message()
+    {
+        File.WriteAllText(Path.Combine(_folder, "file"), "");
+        var refused = Assert.Throws<CommandException>(() => UpLock.Take(new(Path.Combine(_folder, "file/data"))));
+        Assert.Equal(ExitCode.NotHere, refused.ExitCode);
+        Assert.Contains("--data", refused.Advice, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Credentials_are_for_their_owner_alone_and_stay()
+    {
+        var data = new DataFolder(_folder);
+        var made = Credentials.Create();
+        DataFolder.Replace(data.CredentialsFile, made);
+        Assert.Equal(made, data.ReadCredentials());
+        Assert.NotEqual(made.Secret, Credentials.Create().Secret);
+        if (!OperatingSystem.IsWindows())
+        {
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(data.CredentialsFile));
+        }
+    }
+
+    [Fact]
+    public void Chosen_ports_are_kept_while_they_are_free_and_a_taken_one_that_was_asked_for_is_named()
+    {
+        var data = new DataFolder(_folder);
+        using var probe = new TcpListener(IPAddress.Loopback, 0);
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        probe.Start();
+        other.Start();
+        var (mqtt, http) = (((IPEndPoint)probe.LocalEndpoint).Port, ((IPEndPoint)other.LocalEndpoint).Port);
+        other.Stop();
+        var taken = Assert.Throws<CommandException>(() => Ports.Choose(data, mqtt, http));
+        Assert.Contains(mqtt.ToString(System.Globalization.CultureInfo.InvariantCulture), taken.Message, StringComparison.Ordinal);
+        Assert.Contains("--mqtt-port", taken.Advice, StringComparison.Ordinal);
+        probe.Stop();
+
+        var first = Ports.Choose(data, mqtt, http);
+        Assert.Equal(first, Ports.Choose(data, mqtt, http));
+        using var squatter = new TcpListener(IPAddress.Loopback, first.Agent);
+        squatter.Start();
+        var moved = Ports.Choose(data, mqtt, http);
+        Assert.NotEqual(first.Agent, moved.Agent);
+        Assert.Equal(first.Gateway, moved.Gateway);
+    }
+
+    [Theory]
+    [InlineData("scripts/foretier", "scripts/foretier")]
+    [InlineData("/my data/it's", "'/my data/it'\\''s'")]
+    [InlineData("", "''")]
+    public void Names_are_quoted_for_a_shell(string text, string quoted) => Assert.Equal(quoted, Invocation.Quote(text));
+}
