@@ -11,7 +11,8 @@ internal static class LedgerCommand
     {
         var server = new ServerOptions();
         var command = new Command("ledger", """
-            Show the conservation account of every hop, in samples:
+            Show the conservation account of every hop.
+            In samples:
             received = accepted + rejected; accepted = unique + superseded; unique = held + released + expired + deleted + shed.
             Ends with exit code 1 where one does not balance.
             """);
