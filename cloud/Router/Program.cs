@@ -1,1 +1,40 @@
-return 0;
+using Foretier.Archive;
+using Foretier.Archive.Stores;
+using Foretier.Core.Query;
+using Foretier.Core.Tiers;
+using Foretier.Node.Hosting;
+using Foretier.Node.Keys;
+using Foretier.Node.Link;
+using Foretier.Node.Serve;
+using Foretier.Router;
+
+// The router: knows who holds what, plans every question, and asks each holder directly, the archive by itself.
+return await NodeHost.RunAsync(args, "router", async args =>
+{
+    var builder = NodeHost.CreateBuilder<RouterOptions>(args, out var options);
+    builder.Services.AddOpenApi();
+    await using var app = builder.Build();
+    var clock = app.Services.GetRequiredService<TimeProvider>();
+    var logs = app.Services.GetRequiredService<ILoggerFactory>();
+
+    // What there is: learned from the gateways that dial in, and from the archive's own manifests.
+    var catalog = new Catalog();
+    var health = new SourceHealth(clock);
+    var hub = new LinkHub(logs.CreateLogger<LinkHub>());
+    var follower = new CatalogFollower(hub, catalog, health, clock, logs.CreateLogger<CatalogFollower>());
+    hub.Map(app);
+    using var archive = ObjectStore.Open(options.Archive);
+    using var archived = new ArchiveCatalog(archive);
+    var archiveSource = new ArchiveSource(archive, archived, new(), clock);
+    await using var watch = ArchiveWatch.Start(archived, catalog, health, clock, logs.CreateLogger<ArchiveWatch>());
+
+    var answerer = new Answerer(catalog, node => node == ArchiveManifest.Node ? archiveSource : follower.SourceOf(node), health, clock);
+    var cascade = new Cascade(new NodeDuties(), hub, clock, logs.CreateLogger<Cascade>());
+
+    app.MapHealth(() => follower.Nodes.Where(n => !n.Connected).Select(n => $"{n.Node} is not connected").Concat(watch.Fault is { } fault ? [fault] : []));
+    app.MapOpenApi("/openapi/v1.json");
+    var api = app.MapApi();
+    new QueryApi(answerer, catalog, clock).Map(api);
+    cascade.Map(api);
+    await app.RunAsync();
+});

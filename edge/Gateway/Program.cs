@@ -1,1 +1,72 @@
-return 0;
+using Foretier.Archive;
+using Foretier.Archive.Stores;
+using Foretier.Core.Query;
+using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
+using Foretier.Gateway;
+using Foretier.Gateway.Pack;
+using Foretier.Gateway.Receive;
+using Foretier.Gateway.Warm;
+using Foretier.Node.Hosting;
+using Foretier.Node.Keys;
+using Foretier.Node.Link;
+using Foretier.Node.Serve;
+using Foretier.Protocol;
+
+// The gateway: takes in what its edges ship, keeps it on a hard disk, packs it to the archive, and answers for all of it.
+return await NodeHost.RunAsync(args, "gateway", async args =>
+{
+    var builder = NodeHost.CreateBuilder<GatewayOptions>(args, out var options);
+    await using var app = builder.Build();
+    var clock = app.Services.GetRequiredService<TimeProvider>();
+    var logs = app.Services.GetRequiredService<ILoggerFactory>();
+
+    // The archive below, then the disk, which learns from it where its own catalog is new.
+    using var archive = options.Archive.Length > 0 ? ObjectStore.Open(options.Archive) : null;
+    using var archived = archive is null ? null : new ArchiveCatalog(archive);
+    var catalog = new Catalog();
+    await using var store = await WarmStore.OpenAsync(new(options.Node, Path.Combine(options.Data, "hdd")), catalog, clock,
+        logs.CreateLogger<WarmStore>(), archived is null ? null : archived.RefreshAsync, CancellationToken.None);
+
+    // The edges, which dial in.
+    var hub = new LinkHub(logs.CreateLogger<LinkHub>());
+    var health = new SourceHealth(clock);
+    var follower = new CatalogFollower(hub, catalog, health, clock, logs.CreateLogger<CatalogFollower>());
+    hub.Map(app);
+
+    // Down to the archive.
+    var writer = archive is null ? null : new ArchiveWriter(archive, new() { Site = options.Site, ScratchPath = Path.Combine(options.Data, "scratch") });
+    using var packer = writer is null ? null : new Packer(store, writer.PublishAsync, logs.CreateLogger<Packer>());
+
+    // Questions: of its own disk, of the archive, and of the edges behind it.
+    var sources = new Dictionary<string, IDataSource> { [options.Node] = store };
+    if (archive is not null)
+    {
+        sources[ArchiveManifest.Node] = new ArchiveSource(archive, archived!, new(), clock);
+    }
+    foreach (var source in sources.Keys)
+    {
+        health.Connected(source);
+    }
+    var answerer = new Answerer(catalog, node => sources.GetValueOrDefault(node) ?? follower.SourceOf(node), health, clock);
+
+    var cascade = new Cascade(new NodeDuties
+    {
+        Ledger = store.CountLedger,
+        Move = async (move, cancel) => move.To != "archive" ? null
+            : packer is null ? throw new InvalidOperationException("this gateway has no archive; set FORETIER__ARCHIVE")
+            : await packer.PackAsync(move.Before, cancel),
+    }, hub, clock, logs.CreateLogger<Cascade>());
+
+    app.MapHealth(() => []);
+    var api = app.MapApi();
+    new QueryApi(answerer, catalog, clock).Map(api);
+    cascade.Map(api);
+    var inner = app.MapInternal();
+    inner.MapReceive(store, options.BatchBytesMax);
+    inner.MapFetch(store);
+    inner.MapCatalog(catalog, clock, () => follower.Nodes);
+    inner.MapForward(hub);
+    cascade.Map(inner);
+    await app.RunAsync();
+});

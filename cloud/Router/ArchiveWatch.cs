@@ -1,0 +1,69 @@
+using Foretier.Archive;
+using Foretier.Archive.Stores;
+using Foretier.Core.Query;
+using Foretier.Core.Tiers;
+
+namespace Foretier.Router;
+
+/// <summary>
+/// Reads the archive's manifests at start and now and then, so that archived data is found even where its gateway is gone.
+/// Between two looks the gateways' own catalogs bring the news.
+/// </summary>
+public sealed class ArchiveWatch : IAsyncDisposable
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(5);
+
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _loop;
+
+    private ArchiveWatch(ArchiveCatalog archived, Catalog catalog, SourceHealth health, TimeProvider clock, ILogger<ArchiveWatch> log) =>
+        _loop = Task.Run(() => LoopAsync(archived, catalog, health, clock, log));
+
+    /// <summary>Why the archive cannot be read; null while it can.</summary>
+    public string? Fault { get; private set; }
+
+    public static ArchiveWatch Start(ArchiveCatalog archived, Catalog catalog, SourceHealth health, TimeProvider clock, ILogger<ArchiveWatch> log) =>
+        new(archived, catalog, health, clock, log);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _loop.ConfigureAwait(false);
+        _stop.Dispose();
+    }
+
+    private async Task LoopAsync(ArchiveCatalog archived, Catalog catalog, SourceHealth health, TimeProvider clock, ILogger log)
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            try
+            {
+                catalog.Apply(await archived.RefreshAsync(_stop.Token).ConfigureAwait(false), key => key.Node == ArchiveManifest.Node);
+                health.Connected(ArchiveManifest.Node);
+                Fault = null;
+            }
+            catch (ArchiveException error)
+            {
+                if (Fault is null)
+                {
+                    log.LogWarning("The archive cannot be read: {Reason}", error.Message);
+                }
+                Fault = error.Message;
+                health.Disconnected(ArchiveManifest.Node);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+            try
+            {
+                await Task.Delay(Fault is null ? Interval : RetryInterval, clock, _stop.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+}
