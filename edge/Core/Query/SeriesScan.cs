@@ -33,7 +33,7 @@ public static class SeriesScan
             }
             else
             {
-                rows.Add(layer.Decode(), grid);
+                Add(rows, grid, layer);
                 resolution = 0;
             }
         }
@@ -46,6 +46,11 @@ public static class SeriesScan
         var samples = new SampleColumns();
         foreach (var cluster in Clusters(layers, range))
         {
+            if (cluster is [{ Segment: { } segment }])
+            {
+                segment.Decode(samples, range);
+                continue;
+            }
             var part = cluster.Count > 1 ? Merge(cluster) : cluster[0].Decode();
             int from = part.LowerBound(range.From), to = part.LowerBound(range.To);
             var states = part.States;
@@ -55,6 +60,18 @@ public static class SeriesScan
             }
         }
         return samples;
+    }
+
+    private static void Add(BucketRows rows, in BucketGrid grid, Layer layer)
+    {
+        if (layer.Segment is { } segment)
+        {
+            segment.AddTo(rows, grid);
+        }
+        else
+        {
+            rows.Add(layer.Samples!, grid);
+        }
     }
 
     private static bool TryRollups(BucketRows rows, in BucketGrid grid, Layer layer, out long step)

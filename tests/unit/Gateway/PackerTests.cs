@@ -1,3 +1,4 @@
+using Foretier.Archive;
 using Foretier.Core.Tiers;
 using Foretier.Gateway.Receive;
 using Foretier.Protocol;

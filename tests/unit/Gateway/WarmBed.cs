@@ -1,3 +1,4 @@
+using Foretier.Archive;
 using System.Globalization;
 using Foretier.Core.Partitions;
 using Foretier.Core.Query;
