@@ -164,7 +164,7 @@ public sealed class ArchiveCatalog(ObjectStore store) : IDisposable
         lock (_lock)
         {
             vanished.ForEach(Forget);
-            foreach (var (entry, manifest) in read)
+            foreach (var (entry, manifest) in read.OrderBy(r => r.Entry.Key.Window).ThenBy(r => r.Entry.Key.Through))
             {
                 Forget(entry.Info.Key);
                 _entries[entry.Info.Key] = entry;

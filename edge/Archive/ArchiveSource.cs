@@ -137,7 +137,7 @@ public sealed class ArchiveSource(ObjectStore store, ArchiveCatalog catalog, Arc
             {
                 throw new InvalidDataException("it is another file than the one published");
             }
-            return wanted.ConvertAll(w => (w.Series.Name, reader.Read(w.Start, w.Series, range)));
+            return [.. wanted.Zip(reader.Read(wanted, range), (w, samples) => (w.Series.Name, samples))];
         }
         catch (Exception e)
         {
