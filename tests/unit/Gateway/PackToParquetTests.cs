@@ -1,0 +1,116 @@
+using Foretier.Archive;
+using Foretier.Archive.Stores;
+using Foretier.Core.Query;
+using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
+using Foretier.Gateway.Pack;
+using Foretier.Gateway.Warm;
+using Foretier.Protocol;
+using Foretier.Protocol.Shipping;
+using Microsoft.Extensions.Logging.Abstractions;
+using static Foretier.Tests.Unit.Gateway.WarmBed;
+
+namespace Foretier.Tests.Unit.Gateway;
+
+/// <summary>The real archive behind the packer: Parquet in a folder.</summary>
+public sealed class PackToParquetTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("pack").FullName;
+    private readonly ObjectStore _objects;
+    private readonly ArchiveWriter _writer;
+    private readonly ArchiveCatalog _archived;
+
+    public PackToParquetTests()
+    {
+        _objects = ObjectStore.Open(Path.Combine(_folder, "archive"));
+        _writer = new(_objects, new() { Site = "site-1", ScratchPath = Path.Combine(_folder, "scratch") });
+        _archived = new(_objects);
+    }
+
+    public void Dispose()
+    {
+        _objects.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private static readonly string[] Names = ["acme/boiler-1/door", "acme/boiler-1/pressure", Series];
+
+    private static async Task FillAsync(WarmBed bed)
+    {
+        var random = new Random(3);
+        for (var flush = 1; flush <= 5; flush++)
+        {
+            var segments = new List<ShippedSegment>();
+            foreach (var name in Names)
+            {
+                var samples = new SampleColumns();
+                for (var second = flush * 500; second < flush * 500 + 900; second += random.Next(1, 20))
+                {
+                    // Each flush overlaps the one before and corrects some of it.
+                    samples.Add(Day.Start + second * Instant.Second, name == Names[0] ? 0 : random.Next(1000) / 10.0, name == Names[0] ? $"state-{random.Next(4)}" : null);
+                }
+                segments.Add(Shipped(name, flush, samples) with { Kind = name == Names[0] ? "state" : "gauge" });
+            }
+            await bed.ReceiveAsync(new(Day, flush - 1, flush, segments));
+        }
+    }
+
+    private static async Task<string> ReadAsync(IDataSource source, Holding holding)
+    {
+        var result = await source.FetchAsync(new(Names, [new(holding.Edge, holding.Window, holding.After, holding.Through, Day.Range)], true, 0, 0), default);
+        Assert.Empty(result.Gone);
+        return string.Join('\n', result.Slices.OrderBy(s => s.Series, StringComparer.Ordinal).Select(s => s.Series + ": " + string.Join(' ',
+            Enumerable.Range(0, s.Samples!.Count).Select(i => $"{s.Samples.Times[i]}={s.Samples.StateAt(i) ?? s.Samples.Values[i].ToString("R", System.Globalization.CultureInfo.InvariantCulture)}"))));
+    }
+
+    [Fact]
+    public async Task Archive_answers_what_the_gateway_answered_and_a_lost_disk_is_learnt_from_it()
+    {
+        await using var bed = await WarmBed.OpenAsync();
+        await FillAsync(bed);
+        var held = bed.Hdd()!;
+        var before = await ReadAsync(bed.Store, held);
+        Assert.Equal(3, before.Split('\n').Length);
+        using var packer = new Packer(bed.Store, _writer.PublishAsync, NullLogger<Packer>.Instance);
+
+        Assert.Equal(new MoveResult(1, held.Count), await packer.PackAsync(long.MaxValue, default));
+
+        var holding = Assert.Single(bed.Catalog.View.Holdings);
+        await _archived.RefreshAsync(default);
+        Assert.Equal(holding, Assert.Single(_archived.Holdings));
+        Assert.Equal(before, await ReadAsync(new ArchiveSource(_objects, _archived, new(), TimeProvider.System), holding));
+        Assert.Equal(held.Count, bed.BalancedLedger().Released);
+
+        // A new disk, the same archive.
+        var catalog = new Catalog();
+        await using var fresh = await WarmStore.OpenAsync(new("gateway-1", Path.Combine(_folder, "fresh")), catalog, TimeProvider.System,
+            NullLogger<WarmStore>.Instance, new ArchiveCatalog(_objects).RefreshAsync, default);
+
+        Assert.Equal(holding, Assert.Single(catalog.View.Holdings));
+        Assert.Equal(Names, catalog.View.Series.Select(s => s.Name).Order(StringComparer.Ordinal));
+        Assert.Equal(5, Assert.Single(fresh.ProgressOf(Edge)).Through);
+        Assert.True(fresh.CountLedger().Balanced);
+    }
+
+    [Fact]
+    public async Task Packing_again_what_was_published_before_a_crash_leaves_one_manifest()
+    {
+        await using var bed = await WarmBed.OpenAsync();
+        await FillAsync(bed);
+        using var dying = new Packer(bed.Store, async (pack, cancel) =>
+        {
+            await _writer.PublishAsync(pack, cancel);
+            throw new IOException("the process ends here");
+        }, NullLogger<Packer>.Instance);
+        await Assert.ThrowsAsync<IOException>(() => dying.PackAsync(long.MaxValue, default));
+        await bed.ReceiveAsync(Batch(5, 6, (1, 10)));
+        using var packer = new Packer(bed.Store, _writer.PublishAsync, NullLogger<Packer>.Instance);
+
+        await packer.PackAsync(long.MaxValue, default);
+        await _archived.RefreshAsync(default);
+
+        Assert.Equal([(0L, 5L), (5L, 6L)], _archived.Holdings.OrderBy(h => h.After).Select(h => (h.After, h.Through)));
+        Assert.Equal(bed.Catalog.View.Holdings.OrderBy(h => h.After), _archived.Holdings.OrderBy(h => h.After));
+        Assert.Equal(0, bed.BalancedLedger().Held);
+    }
+}
