@@ -1,0 +1,142 @@
+using Foretier.Core.Partitions;
+using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
+using Foretier.Predict.Access;
+using Foretier.Predict.Volume;
+
+namespace Foretier.Predict.Plan;
+
+/// <summary>
+/// Draws up the partition map of one edge: groups its series, predicts what the open window and the next ones will hold, and says what to
+/// reserve and to have ready for them. The same inputs give the same map; nothing new gives the previous map itself.
+/// </summary>
+/// <remarks>
+/// 1. Forecast every series. 2. For each window, group the series of each account. A window not announced before is grouped anew, starting
+/// from the window before it; one that is only takes newcomers in, so that groups change at most daily. 3. Predict each partition.
+/// 4. Leave what moved only a little as it was. 5. Raise the revision if anything is different.
+/// </remarks>
+public sealed class PartitionPlanner
+{
+    private readonly PlannerOptions _options;
+    private readonly GroupPacker _packer;
+    private readonly Func<string, TimeZoneInfo> _zoneOf;
+    private readonly Dictionary<TimeZoneInfo, HourOfWeekMean> _forecasters = [];
+
+    /// <param name="zoneOf">The time zone an account lives by; UTC for all where it is left out.</param>
+    public PartitionPlanner(PlannerOptions options, Func<string, TimeZoneInfo>? zoneOf = null)
+    {
+        options.Validate();
+        _options = options;
+        _packer = new(options);
+        _zoneOf = zoneOf ?? (_ => TimeZoneInfo.Utc);
+    }
+
+    /// <summary>Not thread-safe: one plan at a time.</summary>
+    /// <param name="previous">The edge's map so far.</param>
+    /// <param name="now">µs.</param>
+    public PartitionMap Plan(string edge, VolumeHistory volumes, AccessLog access, SampleBytes bytes, PartitionMap previous, long now)
+    {
+        var open = Window.DayOf(now);
+        var last = Window.DayOf(open.Start + _options.WindowsAhead * Instant.Day);
+        var series = Forecast(volumes, access, now, (int)((last.End - Instant.Floor(now, Instant.Hour)) / Instant.Hour));
+        var draft = new Draft(edge, previous, previous.Revision + 1);
+        foreach (var entry in previous.Entries)
+        {
+            var window = entry.Id.Window;
+            if (window.Start < open.Start && window.Start >= open.Start - _options.WindowsKept * Instant.Day)
+            {
+                draft.Keep(entry);
+            }
+        }
+        for (var window = open; window <= last; window = Window.DayOf(window.End))
+        {
+            foreach (var account in series.GroupBy(s => s.Account))
+            {
+                Plan(draft, account.Key, [.. account], window, window == open, access, bytes, now);
+            }
+        }
+        return draft.ToMap();
+    }
+
+    private List<PlannedSeries> Forecast(VolumeHistory volumes, AccessLog access, long now, int hours)
+    {
+        var buffer = new int[SeriesVolume.HoursRead];
+        List<PlannedSeries> planned = new(volumes.Count);
+        foreach (var volume in volumes.Series)
+        {
+            if (SeriesKey.TryParse(volume.Series, out var key))
+            {
+                var forecast = ForecasterOf(key!.Account).Forecast(volumes.Read(volume, now, buffer), hours);
+                planned.Add(new(key.Account, volume, forecast, access.ReadsPerDay(volume.Series, now)));
+            }
+        }
+        return planned;
+    }
+
+    private HourOfWeekMean ForecasterOf(string account)
+    {
+        var zone = _zoneOf(account);
+        return _forecasters.TryGetValue(zone, out var known) ? known : _forecasters[zone] = new(zone);
+    }
+
+    private void Plan(
+        Draft draft, string account, List<PlannedSeries> series, Window window, bool isOpen, AccessLog access, SampleBytes bytes, long now)
+    {
+        var byName = series.ToDictionary(s => s.Name, StringComparer.Ordinal);
+        var before = draft.GroupsBefore(account, window, out var announced);
+        var groups = _packer.Pack(
+            [.. series.Select(s => new PackedSeries(s.Name, (long)(s.Room(window) * bytes.Ssd), s.ReadsPerDay))],
+            before.Select(g => (g.Group, g.Series)), mayMove: !announced);
+        foreach (var group in groups)
+        {
+            var members = draft.Members(account, group.Name, [.. group.Members.Select(m => m.Name).Order(StringComparer.Ordinal)]);
+            List<PlannedSeries> known = [.. members.Series.Where(byName.ContainsKey).Select(name => byName[name])];
+            var id = new PartitionId(account, members.Group, members.Version, window);
+            var similar = draft.Previous(id) ?? draft.PreviousOfGroup(id);
+            var fresh = Predict(draft, id, members.Series.Count, known, bytes, similar, access, now);
+            draft.Put(draft.Previous(id) is { } previous ? Settle(previous, fresh, known, isOpen) : fresh);
+        }
+    }
+
+    private PartitionEntry Predict(
+        Draft draft, PartitionId id, int count, List<PlannedSeries> members, SampleBytes bytes, PartitionEntry? similar, AccessLog access, long now)
+    {
+        var reads = members.Select(m => m.ReadsPerDay).DefaultIfEmpty().Max();
+        var pattern = PatternOf(reads, similar?.Access, isKnown: access.Since <= now - Instant.Day);
+        var prefer = pattern switch { AccessPattern.Frequent => Tier.Ssd, AccessPattern.Occasional => Tier.Hdd, _ => Tier.Archive };
+        var rollups = ReadyRollups.Of(members, access, now, similar?.Rollups, _options.RollupReadsPerDayMin);
+        if (members.Count == 0)
+        {
+            return new(id, draft.Edge, count, 0, 0, default, pattern, prefer, rollups, draft.Revision);
+        }
+        var mean = members.Sum(m => m.Mean(id.Window));
+        var p50 = Math.Max(0, mean + WindowErrors.Margin(members, id.Window, 0.5));
+        var p90 = Math.Max(Math.Max(mean, p50), mean + WindowErrors.Margin(members, id.Window, 0.9));
+        var busiest = members.Sum(m => m.Forecast.BusiestP90In(id.Window.Range));
+        return new(id, draft.Edge, count, (long)Math.Round(p50), (long)Math.Ceiling(p90),
+            // Samples leave memory within the hour; the busiest one is what it has to hold.
+            new((long)(busiest * bytes.Memory), (long)(p90 * bytes.Ssd), (long)(p90 * bytes.Hdd), (long)(p90 * bytes.Archive)),
+            pattern, prefer, rollups, draft.Revision);
+    }
+
+    /// <summary>What is read keeps its pattern until reads fall to half of what earned it.</summary>
+    private AccessPattern PatternOf(double readsPerDay, AccessPattern? before, bool isKnown)
+    {
+        bool Reaches(double threshold, AccessPattern pattern) => readsPerDay >= (before >= pattern ? threshold / 2 : threshold);
+        return Reaches(_options.FrequentReadsPerDay, AccessPattern.Frequent) ? AccessPattern.Frequent
+            : Reaches(_options.OccasionalReadsPerDay, AccessPattern.Occasional) || !isKnown ? AccessPattern.Occasional : AccessPattern.Rare;
+    }
+
+    private PartitionEntry Settle(PartitionEntry previous, PartitionEntry fresh, List<PlannedSeries> members, bool isOpen)
+    {
+        var tolerance = isOpen ? _options.OpenChangeMin : _options.ChangeMin;
+        bool IsNear(long before, long now) => Math.Abs(now - before) <= tolerance * before;
+        var same = IsNear(previous.SamplesP90, fresh.SamplesP90) && IsNear(previous.Reserved.Ssd, fresh.Reserved.Ssd)
+            && (isOpen || IsNear(previous.SamplesP50, fresh.SamplesP50))
+            && members.Sum(m => m.Counted(fresh.Id.Window)) <= previous.SamplesP90;
+        var settled = same
+            ? fresh with { SamplesP50 = previous.SamplesP50, SamplesP90 = previous.SamplesP90, Reserved = previous.Reserved }
+            : fresh;
+        return settled.SaysSameAs(previous) ? previous : settled;
+    }
+}

@@ -1,0 +1,87 @@
+using Foretier.Core.Partitions;
+using Foretier.Core.Samples;
+using Foretier.Predict.Volume;
+
+namespace Foretier.Predict.Plan;
+
+/// <summary>What the planner knows of a series in one cycle.</summary>
+internal sealed class PlannedSeries(string account, SeriesVolume volume, SeriesForecast forecast, double readsPerDay)
+{
+    /// <summary>Days whose largest volume a series keeps its room for: a quiet Sunday is no reason to regroup.</summary>
+    private const int RoomDays = 7;
+
+    /// <summary>With fewer days than this, sums of hourly percentiles stand in for the errors of whole days: too much rather than too little.</summary>
+    public const int ErrorDaysMin = 5;
+
+    public string Account => account;
+    public string Name => volume.Series;
+    public double ReadsPerDay => readsPerDay;
+    public SeriesForecast Forecast => forecast;
+
+    public int KnownErrorDays { get; } = forecast.DayErrors.Count(error => !double.IsNaN(error));
+
+    /// <summary>Samples there already; late ones of a closed hour included.</summary>
+    public long Counted(Window window) => volume.CountIn(window.Range);
+
+    /// <summary>What was counted before the forecast begins, plus what it expects of the rest.</summary>
+    public double Mean(Window window) => volume.CountIn(window.Range.Clip(new(0, forecast.Start))) + forecast.MeanIn(window.Range);
+
+    /// <summary>What the hourly percentiles leave for surprises; the most there can be.</summary>
+    public double HourlyMargin(Window window) => forecast.P90In(window.Range) - forecast.MeanIn(window.Range);
+
+    /// <summary>Samples to find room for when grouping.</summary>
+    public double Room(Window window)
+    {
+        var room = Mean(window) + WindowErrors.Margin([this], window, 0.9);
+        for (var day = 1; day <= RoomDays; day++)
+        {
+            var start = Instant.Floor(forecast.Start, Instant.Day) - day * Instant.Day;
+            room = Math.Max(room, volume.CountIn(new(start, start + Instant.Day)));
+        }
+        return room;
+    }
+}
+
+/// <summary>How far the total of a window may lie from what is expected of it.</summary>
+internal static class WindowErrors
+{
+    /// <summary>The p-quantile of the error of the members' sum, in samples.</summary>
+    public static double Margin(IReadOnlyList<PlannedSeries> members, Window window, double p)
+    {
+        Span<double> sums = stackalloc double[SeriesForecast.ErrorDays];
+        sums.Fill(double.NaN);
+        double unproven = 0, hourly = 0;
+        foreach (var member in members)
+        {
+            var margin = member.HourlyMargin(window);
+            hourly += margin;
+            if (member.KnownErrorDays < PlannedSeries.ErrorDaysMin)
+            {
+                unproven += margin;
+                continue;
+            }
+            for (var day = 0; day < sums.Length; day++)
+            {
+                var error = member.Forecast.DayErrors[day];
+                sums[day] = double.IsNaN(error) ? sums[day] : double.IsNaN(sums[day]) ? error : sums[day] + error;
+            }
+        }
+        var known = new List<double>(sums.Length);
+        foreach (var sum in sums)
+        {
+            if (!double.IsNaN(sum))
+            {
+                known.Add(sum);
+            }
+        }
+        var quantile = Quantile.Of([.. known], p, PlannedSeries.ErrorDaysMin);
+        if (double.IsNaN(quantile))
+        {
+            return p > 0.5 ? hourly : 0;
+        }
+        // Errors of a part of the day: as of independent hours, which for those that hang together errs to the safe side.
+        var start = members[0].Forecast.Start;
+        var share = Math.Clamp((window.End - Math.Max(start, window.Start)) / (double)window.Length, 0, 1);
+        return quantile * Math.Sqrt(share) + (p > 0.5 ? unproven : 0);
+    }
+}

@@ -1,0 +1,126 @@
+using Foretier.Core.Samples;
+
+namespace Foretier.Predict.Volume;
+
+/// <summary>
+/// Forecasts each hour as the mean of the same hour of the week over the last four weeks, in the account's time zone; while there is only one such
+/// hour, as the mean of that hour of the day; before that, as the mean of all hours; and in its first hour from the pace so far.
+/// The 90th percentile is the mean plus that of the errors made so far (each against the mean without itself).
+/// </summary>
+/// <remarks>Deterministic and clock-free. Thread-safe. It is the floor every learned model has to beat, and what remains when one fails.</remarks>
+public sealed class HourOfWeekMean(TimeZoneInfo? zone = null)
+{
+    private const int HoursOfWeek = 168;
+
+    /// <summary>Below this many errors a quantile of them says little; hours of the day have at most 28.</summary>
+    private const int ErrorsOfHourMin = 14;
+
+    private const int ErrorsMin = 24;
+
+    /// <summary>The 90th percentile of a normal distribution in standard deviations.</summary>
+    private const double Z90 = 1.2816;
+
+    /// <summary>At least this much of the first hour is taken to have passed (6 minutes), or one early sample would promise a flood.</summary>
+    private const double FirstShareMin = 0.1;
+
+    private readonly TimeZoneInfo _zone = zone ?? TimeZoneInfo.Utc;
+    private Slots? _slots;
+
+    private sealed record Slots(long End, int Before, byte[] HourOfWeek);
+
+    /// <param name="history">Closed hours, oldest first.</param>
+    /// <param name="hours">How many hours from the end of the history on to forecast.</param>
+    public SeriesForecast Forecast(in HourlyHistory history, int hours)
+    {
+        var counts = history.Counts;
+        var slots = SlotsAround(history.End, counts.Length, hours);
+        Span<double> weekSum = stackalloc double[HoursOfWeek];
+        Span<int> weekCount = stackalloc int[HoursOfWeek];
+        Span<double> daySum = stackalloc double[24];
+        Span<int> dayCount = stackalloc int[24];
+        weekSum.Clear();
+        weekCount.Clear();
+        daySum.Clear();
+        dayCount.Clear();
+        double sum = 0;
+        var known = 0;
+        for (var i = 0; i < counts.Length; i++)
+        {
+            if (counts[i] >= 0)
+            {
+                int week = slots[i], day = week % 24;
+                weekSum[week] += counts[i];
+                weekCount[week]++;
+                daySum[day] += counts[i];
+                dayCount[day]++;
+                sum += counts[i];
+                known++;
+            }
+        }
+
+        var residuals = new double[counts.Length];
+        for (var i = 0; i < counts.Length; i++)
+        {
+            if (counts[i] < 0 || known < 2)
+            {
+                residuals[i] = double.NaN;
+                continue;
+            }
+            int week = slots[i], day = week % 24, x = counts[i];
+            residuals[i] = x - (weekCount[week] > 2 ? (weekSum[week] - x) / (weekCount[week] - 1)
+                : dayCount[day] > 1 ? (daySum[day] - x) / (dayCount[day] - 1) : (sum - x) / (known - 1));
+        }
+        var pace = history.OpenCount / Math.Max(FirstShareMin, history.OpenShare);
+        var mean = new double[hours];
+        var p90 = new double[hours];
+        var high = HighErrors(residuals, slots);
+        for (var h = 0; h < hours; h++)
+        {
+            int week = slots[counts.Length + h], day = week % 24;
+            mean[h] = weekCount[week] > 1 ? weekSum[week] / weekCount[week]
+                : dayCount[day] > 0 ? daySum[day] / dayCount[day] : known > 0 ? sum / known : pace;
+            // Few errors, or none yet: what arrivals at random would do.
+            var atRandom = Z90 * Math.Sqrt(mean[h]);
+            p90[h] = mean[h] + Math.Max(0, double.IsNaN(high[day]) ? atRandom : known < 2 * ErrorsMin ? Math.Max(atRandom, high[day]) : high[day]);
+        }
+        return new(history.End, mean, p90, residuals);
+    }
+
+    /// <summary>The 90th percentile of the errors, by hour of the day where there are enough of them, else of all; NaN where too few.</summary>
+    private static double[] HighErrors(double[] residuals, ReadOnlySpan<byte> slots)
+    {
+        var byHour = new double[24];
+        var all = Quantile.Of(Array.FindAll(residuals, r => !double.IsNaN(r)), 0.9, ErrorsMin);
+        var ofHour = new List<double>(residuals.Length / 24 + 2);
+        for (var day = 0; day < 24; day++)
+        {
+            ofHour.Clear();
+            for (var i = 0; i < residuals.Length; i++)
+            {
+                if (slots[i] % 24 == day && !double.IsNaN(residuals[i]))
+                {
+                    ofHour.Add(residuals[i]);
+                }
+            }
+            byHour[day] = ofHour.Count >= ErrorsOfHourMin ? Quantile.Of([.. ofHour], 0.9, 1) : all;
+        }
+        return byHour;
+    }
+
+    /// <summary>The hour of the week of each hour of the history and of the forecast; the same for all series of a cycle, so it is kept.</summary>
+    private ReadOnlySpan<byte> SlotsAround(long end, int before, int after)
+    {
+        var slots = _slots;
+        if (slots is null || slots.End != end || slots.Before != before || slots.HourOfWeek.Length < before + after)
+        {
+            slots = new(end, before, new byte[before + after]);
+            for (var i = 0; i < slots.HourOfWeek.Length; i++)
+            {
+                var local = TimeZoneInfo.ConvertTime(Instant.ToDateTimeOffset(end + (i - before) * Instant.Hour), _zone);
+                slots.HourOfWeek[i] = (byte)((int)local.DayOfWeek * 24 + local.Hour);
+            }
+            _slots = slots;
+        }
+        return slots.HourOfWeek;
+    }
+}

@@ -1,0 +1,77 @@
+using Foretier.Core.Samples;
+
+namespace Foretier.Predict.Volume;
+
+/// <summary>What is expected of one series in the hours from <see cref="Start"/> on.</summary>
+public sealed class SeriesForecast
+{
+    /// <summary>Days whose errors are kept: as many as there is history.</summary>
+    public const int ErrorDays = SeriesVolume.HoursRead / 24;
+
+    /// <summary>A day of which fewer hours are known has no total to compare with.</summary>
+    private const int KnownHoursMin = 20;
+
+    /// <param name="residuals">Actual less expected of each closed hour before <paramref name="start"/>, oldest first, NaN = unknown.</param>
+    internal SeriesForecast(long start, double[] mean, double[] p90, ReadOnlySpan<double> residuals)
+    {
+        Start = start;
+        Mean = mean;
+        P90 = p90;
+        DayErrors = new double[ErrorDays];
+        var today = Instant.Floor(start, Instant.Day);
+        for (var day = 0; day < ErrorDays; day++)
+        {
+            // Day 0 is yesterday. Hours that are unknown are taken to err like the others of their day.
+            var from = residuals.Length - (int)((start - today) / Instant.Hour) - (day + 1) * 24;
+            double sum = 0;
+            var known = 0;
+            for (var i = Math.Max(0, from); i < from + 24; i++)
+            {
+                if (!double.IsNaN(residuals[i]))
+                {
+                    sum += residuals[i];
+                    known++;
+                }
+            }
+            DayErrors[day] = known >= KnownHoursMin ? sum * 24 / known : double.NaN;
+        }
+    }
+
+    public long Start { get; }
+
+    /// <summary>Expected samples in each hour.</summary>
+    public IReadOnlyList<double> Mean { get; }
+
+    /// <summary>What nine hours out of ten stay within.</summary>
+    public IReadOnlyList<double> P90 { get; }
+
+    /// <summary>
+    /// By how much each of the last UTC days, yesterday first, had more samples than expected; NaN where not known. Errors of series that
+    /// share a group add up day by day, which keeps what they have in common and lets the rest cancel.
+    /// </summary>
+    public double[] DayErrors { get; }
+
+    public double MeanIn(TimeRange range) => Sum(Mean, range);
+    public double P90In(TimeRange range) => Sum(P90, range);
+
+    /// <summary>The most that any single hour of the range is to hold, nine times out of ten.</summary>
+    public double BusiestP90In(TimeRange range)
+    {
+        var busiest = 0.0;
+        for (var i = 0; i < P90.Count; i++)
+        {
+            busiest = range.Contains(Start + i * Instant.Hour) ? Math.Max(busiest, P90[i]) : busiest;
+        }
+        return busiest;
+    }
+
+    private double Sum(IReadOnlyList<double> values, TimeRange range)
+    {
+        var sum = 0.0;
+        for (var i = 0; i < values.Count; i++)
+        {
+            sum += range.Contains(Start + i * Instant.Hour) ? values[i] : 0;
+        }
+        return sum;
+    }
+}
