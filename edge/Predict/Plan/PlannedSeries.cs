@@ -66,15 +66,15 @@ internal static class WindowErrors
                 sums[day] = double.IsNaN(error) ? sums[day] : double.IsNaN(sums[day]) ? error : sums[day] + error;
             }
         }
-        var known = new List<double>(sums.Length);
+        var known = 0;
         foreach (var sum in sums)
         {
             if (!double.IsNaN(sum))
             {
-                known.Add(sum);
+                sums[known++] = sum;
             }
         }
-        var quantile = Quantile.Of([.. known], p, PlannedSeries.ErrorDaysMin);
+        var quantile = Quantile.Of(sums[..known], p, PlannedSeries.ErrorDaysMin);
         if (double.IsNaN(quantile))
         {
             return p > 0.5 ? hourly : 0;

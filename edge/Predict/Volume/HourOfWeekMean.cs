@@ -66,9 +66,9 @@ public sealed class HourOfWeekMean(TimeZoneInfo? zone = null)
                 residuals[i] = double.NaN;
                 continue;
             }
-            int week = slots[i], day = week % 24, x = counts[i];
-            residuals[i] = x - (weekCount[week] > 2 ? (weekSum[week] - x) / (weekCount[week] - 1)
-                : dayCount[day] > 1 ? (daySum[day] - x) / (dayCount[day] - 1) : (sum - x) / (known - 1));
+            int week = slots[i], day = week % 24;
+            residuals[i] = weekCount[week] > 1 ? Error(counts[i], weekSum[week], weekCount[week])
+                : dayCount[day] > 1 ? Error(counts[i], daySum[day], dayCount[day]) : Error(counts[i], sum, known);
         }
         var pace = history.OpenCount / Math.Max(FirstShareMin, history.OpenShare);
         var mean = new double[hours];
@@ -86,23 +86,39 @@ public sealed class HourOfWeekMean(TimeZoneInfo? zone = null)
         return new(history.End, mean, p90, residuals);
     }
 
+    /// <summary>
+    /// How far a count lies from the mean of the other n−1 like it, reduced to how far one more would lie from the mean of all n:
+    /// their variances are n/(n−1) and (n+1)/n, and the root of the ratio is √(1 − 1/n²).
+    /// </summary>
+    private static double Error(int count, double sum, int n) => (count - (sum - count) / (n - 1)) * Math.Sqrt(1 - 1.0 / ((double)n * n));
+
     /// <summary>The 90th percentile of the errors, by hour of the day where there are enough of them, else of all; NaN where too few.</summary>
     private static double[] HighErrors(double[] residuals, ReadOnlySpan<byte> slots)
     {
         var byHour = new double[24];
-        var all = Quantile.Of(Array.FindAll(residuals, r => !double.IsNaN(r)), 0.9, ErrorsMin);
-        var ofHour = new List<double>(residuals.Length / 24 + 2);
-        for (var day = 0; day < 24; day++)
+        var all = new double[residuals.Length];
+        var room = residuals.Length / 24 + 2;
+        var ofHour = new double[24 * room];
+        Span<int> count = stackalloc int[24];
+        count.Clear();
+        var known = 0;
+        for (var i = 0; i < residuals.Length; i++)
         {
-            ofHour.Clear();
-            for (var i = 0; i < residuals.Length; i++)
+            if (!double.IsNaN(residuals[i]))
             {
-                if (slots[i] % 24 == day && !double.IsNaN(residuals[i]))
+                var day = slots[i] % 24;
+                all[known++] = residuals[i];
+                // Where clocks are put back an hour of the day comes twice; one too many is left out.
+                if (count[day] < room)
                 {
-                    ofHour.Add(residuals[i]);
+                    ofHour[day * room + count[day]++] = residuals[i];
                 }
             }
-            byHour[day] = ofHour.Count >= ErrorsOfHourMin ? Quantile.Of([.. ofHour], 0.9, 1) : all;
+        }
+        var overall = Quantile.Of(all.AsSpan(0, known), 0.9, ErrorsMin);
+        for (var day = 0; day < 24; day++)
+        {
+            byHour[day] = count[day] >= ErrorsOfHourMin ? Quantile.Of(ofHour.AsSpan(day * room, count[day]), 0.9, 1) : overall;
         }
         return byHour;
     }

@@ -1,0 +1,40 @@
+using Foretier.Predict.Plan;
+
+namespace Foretier.Agent.Allocate;
+
+/// <summary>Settings of the map and of what is made ready by it.</summary>
+public sealed record AllocateOptions
+{
+    /// <summary>Where the map, the volume history and the access log are kept.</summary>
+    public required string Directory { get; init; }
+
+    /// <summary>The edge's name in the map.</summary>
+    public string Node { get; init; } = "edge-1";
+
+    /// <summary>How long after a series was first seen the map is drawn up again, so that many newcomers cost one. Default 10 s.</summary>
+    public TimeSpan NewcomerDelay { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long before a window opens its room is reserved. 1 h to 24 h, default 2 h.</summary>
+    public TimeSpan ReserveAhead { get; init; } = TimeSpan.FromHours(2);
+
+    public PlannerOptions Planner { get; init; } = new();
+
+    /// <exception cref="ArgumentException">A value is impossible; the message names it.</exception>
+    public AllocateOptions Validated()
+    {
+        Require(Directory.Length > 0, nameof(Directory), "must name a folder");
+        Require(Node.Length > 0, nameof(Node), "must not be empty");
+        Require(NewcomerDelay >= TimeSpan.Zero && NewcomerDelay <= TimeSpan.FromMinutes(10), nameof(NewcomerDelay), "must lie within 0 and 10 min");
+        Require(ReserveAhead >= TimeSpan.FromHours(1) && ReserveAhead <= TimeSpan.FromHours(24), nameof(ReserveAhead), "must lie within 1 h and 24 h");
+        Planner.Validate();
+        return this;
+    }
+
+    private static void Require(bool condition, string name, string rule)
+    {
+        if (!condition)
+        {
+            throw new ArgumentException($"Allocate:{name} {rule}");
+        }
+    }
+}

@@ -1,0 +1,246 @@
+using System.Threading.Channels;
+using Foretier.Agent.Hot;
+using Foretier.Core.Partitions;
+using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
+using Foretier.Predict;
+using Foretier.Predict.Access;
+using Foretier.Predict.Plan;
+using Foretier.Predict.Volume;
+
+namespace Foretier.Agent.Allocate;
+
+/// <summary>
+/// Keeps the edge's partition map: counts what comes in, draws the map up at start, at every full hour and when asked, keeps it on disk,
+/// tells who waits for it, and has the room of the next window reserved before it opens.
+/// </summary>
+/// <remarks>
+/// The map is a hint: when the disk is full or a file is damaged, the agent goes on with what it has in memory, and <see cref="Problem"/> says so.
+/// </remarks>
+public sealed partial class MapRefresh : IAsyncDisposable
+{
+    /// <summary>Maps kept so that readers behind by so many changes can be told the difference only.</summary>
+    private const int MapsKept = 8;
+
+    private readonly AllocateOptions _options;
+    private readonly Catalog _catalog;
+    private readonly Func<Window, long, CancellationToken, Task> _reserve;
+    private readonly TimeProvider _clock;
+    private readonly ILogger<MapRefresh> _log;
+    private readonly PartitionPlanner _planner;
+    private readonly SemaphoreSlim _one = new(1, 1);
+    private readonly Channel<bool> _requests = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Lock _lock = new();
+    private readonly Queue<PartitionMap> _earlier = new();
+    private readonly Dictionary<Window, long> _reserved = [];
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile PartitionMap _current;
+    private long _savedAt;
+
+    /// <summary>Opens what was kept. What is damaged is moved aside, named in the log, and begun anew.</summary>
+    /// <param name="reserve">Creates the file of a window that is to come, with so many bytes; called again where more turn out to be needed.</param>
+    /// <param name="nameOf">The name of a series handle, for <see cref="Observe(int, long, int)"/>; null for handles it does not know.</param>
+    /// <param name="zoneOf">The time zone an account lives by; UTC where left out.</param>
+    public MapRefresh(
+        AllocateOptions options, Catalog catalog, Func<Window, long, CancellationToken, Task> reserve, Func<int, string?> nameOf,
+        TimeProvider clock, ILogger<MapRefresh> log, Func<string, TimeZoneInfo>? zoneOf = null)
+    {
+        _options = options.Validated();
+        _catalog = catalog;
+        _reserve = reserve;
+        _nameOf = nameOf;
+        _clock = clock;
+        _log = log;
+        _planner = new(options.Planner, zoneOf);
+        Volumes = LoadVolumes();
+        Access = SealedFile.Read(PathOf(AccessFile), stream => AccessLog.Load(stream), Damaged) ?? new();
+        _current = LoadMap();
+    }
+
+    /// <summary>The map as of now. Never null; swapped whole.</summary>
+    public PartitionMap Current => _current;
+
+    public VolumeHistory Volumes { get; }
+
+    /// <summary>Every query that reaches the edge belongs in here.</summary>
+    public AccessLog Access { get; }
+
+    /// <summary>What could not be done at the last refresh, for the health page; null where all went well.</summary>
+    public string? Problem { get; private set; }
+
+    /// <summary>Ends when the loop has ended: faulted if it died of what it did not expect.</summary>
+    public Task Completion { get; private set; } = Task.CompletedTask;
+
+    /// <summary>Raised after each change, on the refreshing thread.</summary>
+    public event Action<PartitionMap>? Changed;
+
+    public void Start()
+    {
+        if (!Completion.IsCompleted)
+        {
+            throw new InvalidOperationException("already started");
+        }
+        Completion = RunAsync(_stop.Token);
+    }
+
+    /// <summary>Asks for a refresh soon. Many requests are one.</summary>
+    public void Request() => _requests.Writer.TryWrite(true);
+
+    /// <summary>Draws up the map now, and returns when it stands.</summary>
+    public async Task<PartitionMap> RefreshAsync(CancellationToken cancel)
+    {
+        await _one.WaitAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            string? problem = null;
+            var now = Instant.Now(_clock);
+            if (Volumes.Trim(now) > 0)
+            {
+                ForgetHandles();
+            }
+            var map = _planner.Plan(_options.Node, Volumes, Access, MeasureBytes(), _current, now);
+            if (!ReferenceEquals(map, _current))
+            {
+                Save(MapFile, stream => PartitionMapFile.Save(stream, map), ref problem);
+                Swap(map);
+            }
+            if (now - _savedAt >= Instant.Hour / 2)
+            {
+                SaveCounts(now, ref problem);
+            }
+            problem = await ReserveAsync(map, now, cancel).ConfigureAwait(false) ?? problem;
+            Problem = problem;
+            return map;
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    /// <summary>What changed after a revision; the whole map where that revision is not known here.</summary>
+    public PartitionMapUpdate ChangesSince(long revision)
+    {
+        lock (_lock)
+        {
+            var current = _current;
+            return revision == current.Revision ? PartitionMapUpdate.Between(current, current)
+                : _earlier.FirstOrDefault(map => map.Revision == revision) is { } known ? PartitionMapUpdate.Between(known, current)
+                : PartitionMapUpdate.Whole(current);
+        }
+    }
+
+    /// <summary>Returns when the map's revision is another than <paramref name="revision"/>.</summary>
+    public Task WaitForChangeAsync(long revision, CancellationToken cancel)
+    {
+        lock (_lock)
+        {
+            return _current.Revision != revision ? Task.CompletedTask : _changed.Task.WaitAsync(cancel);
+        }
+    }
+
+    /// <summary>Ends the loop and saves what was counted.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_stop.IsCancellationRequested)
+        {
+            return;
+        }
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await Completion.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        string? problem = null;
+        SaveCounts(Instant.Now(_clock), ref problem);
+        _stop.Dispose();
+        _one.Dispose();
+    }
+
+    private async Task RunAsync(CancellationToken stop)
+    {
+        try
+        {
+            while (true)
+            {
+                await RefreshAsync(stop).ConfigureAwait(false);
+                var now = Instant.Now(_clock);
+                var hour = TimeSpan.FromMicroseconds(Instant.Floor(now, Instant.Hour) + Instant.Hour - now);
+                using var wait = CancellationTokenSource.CreateLinkedTokenSource(stop);
+                var asked = _requests.Reader.WaitToReadAsync(wait.Token).AsTask();
+                var first = await Task.WhenAny(asked, Task.Delay(hour, _clock, wait.Token)).ConfigureAwait(false);
+                await wait.CancelAsync().ConfigureAwait(false);
+                stop.ThrowIfCancellationRequested();
+                if (first == asked)
+                {
+                    await Task.Delay(_options.NewcomerDelay < hour ? _options.NewcomerDelay : hour, _clock, stop).ConfigureAwait(false);
+                    _requests.Reader.TryRead(out _);
+                }
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // Asked to stop.
+        }
+    }
+
+    private void Swap(PartitionMap map)
+    {
+        TaskCompletionSource changed;
+        lock (_lock)
+        {
+            _earlier.Enqueue(_current);
+            if (_earlier.Count > MapsKept)
+            {
+                _earlier.Dequeue();
+            }
+            _current = map;
+            changed = _changed;
+            _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+        changed.SetResult();
+        Changed?.Invoke(map);
+        _log.LogInformation("Partition map {Revision}: {Partitions} partitions in {Groups} groups", map.Revision, map.Entries.Count, map.Groups.Count);
+    }
+
+    private async Task<string?> ReserveAsync(PartitionMap map, long now, CancellationToken cancel)
+    {
+        string? problem = null;
+        foreach (var past in _reserved.Keys.Where(window => window.Start <= now).ToList())
+        {
+            _reserved.Remove(past);
+        }
+        var ahead = (long)_options.ReserveAhead.TotalMicroseconds;
+        foreach (var next in map.Entries.Where(e => e.Id.Window.Start > now && e.Id.Window.Start <= now + ahead).GroupBy(e => e.Id.Window))
+        {
+            var bytes = next.Sum(e => e.Reserved.Ssd);
+            if (bytes <= _reserved.GetValueOrDefault(next.Key))
+            {
+                continue;
+            }
+            try
+            {
+                await _reserve(next.Key, bytes, cancel).ConfigureAwait(false);
+                _reserved[next.Key] = bytes;
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or HotStoreUnavailableException)
+            {
+                problem = $"{bytes} bytes cannot be reserved for window {next.Key}: {e.Message}";
+                _log.LogWarning("{Problem}; trying again at the next refresh", problem);
+            }
+        }
+        return problem;
+    }
+
+    /// <summary>Bytes a sample takes, from what the catalog says is held; a few samples in a file made for many say nothing.</summary>
+    private SampleBytes MeasureBytes()
+    {
+        const long samplesMin = 10_000;
+        var held = _catalog.View.OfEdge(_options.Node).ToLookup(h => h.Tier);
+        double Of(Tier tier, double unmeasured)
+        {
+            long samples = held[tier].Sum(h => h.Count), bytes = held[tier].Sum(h => h.Bytes);
+            return samples < samplesMin || bytes <= 0 ? unmeasured : Math.Clamp((double)bytes / samples, 0.1, 256);
+        }
+        var usual = SampleBytes.Unmeasured;
+        return new(Of(Tier.Memory, usual.Memory), Of(Tier.Ssd, usual.Ssd), Of(Tier.Hdd, usual.Hdd), Of(Tier.Archive, usual.Archive));
+    }
+}

@@ -1,0 +1,241 @@
+using Foretier.Agent.Allocate;
+using Foretier.Agent.Hot;
+using Foretier.Core.Partitions;
+using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using static Foretier.Tests.Unit.Predict.Days;
+
+namespace Foretier.Tests.Unit.Predict;
+
+public sealed class MapRefreshTests : IDisposable
+{
+    private static readonly CancellationToken _none = CancellationToken.None;
+    private readonly string _folder = Directory.CreateTempSubdirectory("foretier-map-").FullName;
+    private readonly FakeTimeProvider _clock = new(Instant.ToDateTimeOffset(Monday + 20 * Instant.Hour));
+    private readonly List<(Window Window, long Bytes)> _reserved = [];
+    private readonly Catalog _catalog = new();
+    private readonly Lines _log = new();
+    private Exception? _refusal;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task Map_stands_once_samples_were_observed_and_survives_a_restart()
+    {
+        await using (var refresh = Open())
+        {
+            refresh.Observe([new(1, Now, 1, null), new(1, Now + 1, 2, null), new(2, Now, 3, null), new(1, Now + Instant.Hour, 3, null)]);
+            refresh.Observe("acme/c/t", Now, 5);
+            var map = await refresh.RefreshAsync(_none);
+            Assert.Equal(["acme/a/t", "acme/b/t", "acme/c/t"], map.MembersOf(map.Find("acme/a/t", Now)!)!.Series);
+            Assert.Equal(3, refresh.Volumes.Find("acme/a/t")!.CountIn(new(Now, Now + 2 * Instant.Hour)));
+            Assert.Null(refresh.Problem);
+        }
+        await using var again = Open();
+        Assert.NotNull(again.Current.Find("acme/b/t", Now));
+        Assert.Equal(3, again.Volumes.Find("acme/a/t")!.CountIn(new(Now, Now + 2 * Instant.Hour)));
+        Assert.Empty(_log.Warnings);
+    }
+
+    [Fact]
+    public async Task Samples_of_an_unknown_handle_are_not_counted()
+    {
+        await using var refresh = Open();
+        refresh.Observe(99, Now, 1);
+        refresh.Observe(-1, Now, 1);
+        Assert.Equal(0, refresh.Volumes.Count);
+    }
+
+    [Fact]
+    public async Task Map_is_drawn_up_at_start_at_every_full_hour_and_soon_after_a_newcomer()
+    {
+        await using var refresh = Open();
+        var maps = new List<PartitionMap>();
+        refresh.Changed += maps.Add;
+        refresh.Start();
+        await Until(() => _clock.GetUtcNow().Hour == 20 && File.Exists(Path.Combine(_folder, "volume-history")));
+
+        var changed = refresh.WaitForChangeAsync(refresh.Current.Revision, _none);
+        refresh.Observe(1, Now, 10);
+        await AdvanceUntil(TimeSpan.FromSeconds(2), () => changed.IsCompleted);
+        Assert.NotNull(refresh.Current.Find("acme/a/t", Now));
+        Assert.True(Now <= Monday + 20 * Instant.Hour + Instant.Minute, "a newcomer should not wait for the full hour");
+
+        // By the next day the window after the next is in the map, without anybody asking.
+        var dayAfter = Monday + 2 * Instant.Day;
+        Assert.Null(refresh.Current.Find("acme/a/t", dayAfter));
+        await AdvanceUntil(TimeSpan.FromMinutes(10), () => refresh.Current.Find("acme/a/t", dayAfter) is not null);
+        Assert.InRange(Now, Monday + Instant.Day, Monday + Instant.Day + Instant.Hour);
+        Assert.Equal(maps.Count, maps.Select(m => m.Revision).Distinct().Count());
+        Assert.False(refresh.Completion.IsCompleted);
+    }
+
+    [Fact]
+    public async Task Room_of_the_next_window_is_reserved_shortly_before_it_opens_and_once()
+    {
+        await using var refresh = Open();
+        refresh.Volumes.Fill("acme/a/t", Monday - 7 * Instant.Day, Monday + 20 * Instant.Hour, _ => 3600);
+        await refresh.RefreshAsync(_none);
+        Assert.Empty(_reserved);
+        _clock.Advance(TimeSpan.FromHours(2));
+        var map = await refresh.RefreshAsync(_none);
+        var next = Window.DayOf(Monday + Instant.Day);
+        Assert.Equal([(next, map.Find("acme/a/t", next.Start)!.Reserved.Ssd)], _reserved);
+        Assert.True(_reserved[0].Bytes > 86_400);
+        await refresh.RefreshAsync(_none);
+        Assert.Single(_reserved);
+    }
+
+    [Fact]
+    public async Task Room_that_cannot_be_reserved_is_said_and_tried_again()
+    {
+        await using var refresh = Open();
+        refresh.Volumes.Fill("acme/a/t", Monday, Monday + 20 * Instant.Hour, _ => 3600);
+        _clock.Advance(TimeSpan.FromHours(3));
+        _refusal = new IOException("No space left on device");
+        await refresh.RefreshAsync(_none);
+        Assert.Contains("No space left", refresh.Problem);
+        Assert.Contains("20260106T000000Z", refresh.Problem);
+        _refusal = null;
+        await refresh.RefreshAsync(_none);
+        Assert.Null(refresh.Problem);
+        Assert.Single(_reserved);
+    }
+
+    [Theory]
+    [InlineData("partition-map")]
+    [InlineData("volume-history")]
+    [InlineData("access-log")]
+    public async Task Damaged_file_is_named_kept_aside_and_begun_anew(string name)
+    {
+        var path = Path.Combine(_folder, name);
+        long revision;
+        await using (var refresh = Open())
+        {
+            refresh.Observe(1, Now, 10);
+            revision = (await refresh.RefreshAsync(_none)).Revision;
+        }
+        var bytes = await File.ReadAllBytesAsync(path);
+        bytes[^1] ^= 1;
+        await File.WriteAllBytesAsync(path, bytes);
+        _clock.Advance(TimeSpan.FromMinutes(1));
+
+        await using var again = Open();
+        Assert.Contains(path, Assert.Single(_log.Warnings));
+        Assert.True(File.Exists(path + ".damaged"));
+        again.Observe(1, Now, 10);
+        await again.RefreshAsync(_none);
+        Assert.NotNull(again.Current.Find("acme/a/t", Now));
+        // Whoever has an earlier map must see that this one is another.
+        Assert.True(name != "partition-map" || again.Current.Revision > revision);
+    }
+
+    [Fact]
+    public async Task Time_between_last_save_and_restart_is_not_learned_as_silence()
+    {
+        await using (var refresh = Open())
+        {
+            refresh.Volumes.Fill("acme/a/t", Monday, Monday + 20 * Instant.Hour, _ => 10);
+            await refresh.RefreshAsync(_none);
+        }
+        _clock.Advance(TimeSpan.FromDays(3));
+        await using var again = Open();
+        await again.RefreshAsync(_none);
+        Assert.Equal(10, again.Volumes.ForecastOf("acme/a/t", Now, 24).Mean[5]);
+    }
+
+    [Fact]
+    public async Task Folder_that_cannot_be_written_costs_the_file_and_not_the_map()
+    {
+        await using var refresh = Open();
+        // A file where the folder should be.
+        Directory.Delete(_folder, recursive: true);
+        await File.WriteAllTextAsync(_folder, "");
+        refresh.Observe(1, Now, 10);
+        await refresh.RefreshAsync(_none);
+        Assert.Contains("cannot be written", refresh.Problem);
+        Assert.NotNull(refresh.Current.Find("acme/a/t", Now));
+        File.Delete(_folder);
+        Directory.CreateDirectory(_folder);
+    }
+
+    [Fact]
+    public async Task Bytes_reserved_follow_what_samples_are_measured_to_take()
+    {
+        await using var refresh = Open();
+        refresh.Volumes.Fill("acme/a/t", Monday, Monday + 20 * Instant.Hour, _ => 100);
+        _catalog.Put(new Holding("edge-1", Window.DayOf(Monday), "edge-1", Tier.Ssd, 0, Holding.Latest, new(Monday, Now), 1_000_000, 2_500_000));
+        var entry = (await refresh.RefreshAsync(_none)).Find("acme/a/t", Now)!;
+        Assert.InRange(entry.Reserved.Ssd, (long)(2.5 * entry.SamplesP90) - 2, (long)(2.5 * entry.SamplesP90) + 2);
+    }
+
+    [Fact]
+    public async Task Reader_at_a_known_revision_is_told_the_difference_and_any_other_the_whole()
+    {
+        await using var refresh = Open();
+        refresh.Observe(1, Now, 10);
+        var first = await refresh.RefreshAsync(_none);
+        refresh.Observe(2, Now, 10);
+        var second = await refresh.RefreshAsync(_none);
+        var update = refresh.ChangesSince(first.Revision);
+        Assert.False(update.Reset);
+        Assert.Equal(second.Entries.Select(e => e.Id), update.ApplyTo(first).Entries.Select(e => e.Id));
+        Assert.True(refresh.ChangesSince(0).Reset);
+        Assert.True(refresh.ChangesSince(first.Revision + 1_000_000).Reset);
+        var none = refresh.ChangesSince(second.Revision);
+        Assert.Empty(none.Entries);
+        Assert.Empty(none.Removed);
+    }
+
+    private long Now => Instant.Now(_clock);
+
+    private MapRefresh Open() => new(new() { Directory = _folder, Node = "edge-1" }, _catalog, Reserve,
+        series => series switch { 1 => "acme/a/t", 2 => "acme/b/t", _ => null }, _clock, _log);
+
+    private Task Reserve(Window window, long bytes, CancellationToken cancel)
+    {
+        if (_refusal is not null)
+        {
+            throw _refusal;
+        }
+        _reserved.Add((window, bytes));
+        return Task.CompletedTask;
+    }
+
+    private async Task AdvanceUntil(TimeSpan step, Func<bool> reached)
+    {
+        for (var i = 0; i < 2_000 && !reached(); i++)
+        {
+            _clock.Advance(step);
+            await Task.Delay(1);
+        }
+        Assert.True(reached());
+    }
+
+    private static async Task Until(Func<bool> reached)
+    {
+        for (var i = 0; i < 5_000 && !reached(); i++)
+        {
+            await Task.Delay(1);
+        }
+        Assert.True(reached());
+    }
+
+    private sealed class Lines : ILogger<MapRefresh>
+    {
+        public List<string> Warnings { get; } = [];
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (IsEnabled(logLevel))
+            {
+                Warnings.Add(formatter(state, exception));
+            }
+        }
+    }
+}
