@@ -140,7 +140,7 @@ public class PartitionPlannerTests
             {
                 var last = before.Find(series.Series, now);
                 placed++;
-                moved += last is null || map.Find(series.Series, now + Instant.Day)!.Id.Group == last.Id.Group ? 0 : 1;
+                moved += map.Find(series.Series, now + Instant.Day)!.Id.Group == last!.Id.Group ? 0 : 1;
             }
             Grow(volumes, 40, seed: 11 + hour, now, now + 6 * Instant.Hour);
         }
