@@ -1,1 +1,56 @@
-return 0;
+using Foretier.Agent;
+using Foretier.Agent.Hot;
+using Foretier.Agent.Ingest.Identity;
+using Foretier.Agent.Ingest.Mqtt;
+using Foretier.Core.Query;
+using Foretier.Core.Tiers;
+using Foretier.Node.Hosting;
+using Foretier.Node.Keys;
+using Foretier.Node.Link;
+using Foretier.Node.Serve;
+
+// The edge agent: MQTT in, durable, queryable at once, with or without an uplink.
+return await NodeHost.RunAsync(args, "agent", async args =>
+{
+    MqttIngest? ingest = null;
+    var builder = NodeHost.CreateBuilder<AgentOptions>(args, out var options);
+    builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(ingest!));
+    await using var app = builder.Build();
+    var clock = app.Services.GetRequiredService<TimeProvider>();
+    var logs = app.Services.GetRequiredService<ILoggerFactory>();
+
+    // Hot: what was acknowledged before is there again before the first connection.
+    var catalog = new Catalog();
+    await using var store = await HotStore.OpenAsync(options.Hot with { Node = options.Node, Directory = Path.Combine(options.Data, "hot") },
+        catalog, clock, logs.CreateLogger<HotStore>(), CancellationToken.None);
+
+    // Ingest.
+    var devices = DeviceRegistry.Open(Path.Combine(options.Data, "devices.json"), clock);
+    var mqtt = options.Mqtt.QuarantineFile.Length > 0 ? options.Mqtt : options.Mqtt with { QuarantineFile = Path.Combine(options.Data, "quarantine.jsonl") };
+    await using var mqttIngest = ingest = new MqttIngest(mqtt, store, devices, clock, logs.CreateLogger<MqttIngest>());
+    await ingest.StartAsync();
+
+    // Questions, asked here or by the node above.
+    var health = new SourceHealth(clock);
+    health.Connected(options.Node);
+    var answerer = new Answerer(catalog, node => node == options.Node ? store : null, health, clock);
+    var cascade = new Cascade(new NodeDuties
+    {
+        Ledger = () => store.Ledger,
+        PutDevice = devices.Put,
+        RemoveDevice = devices.Remove,
+        Devices = devices.List,
+    }, below: null, clock, logs.CreateLogger<Cascade>());
+
+    app.MapHealth(() => store.Unavailable is { } failure ? [failure.Message] : []);
+    var api = app.MapApi();
+    new QueryApi(answerer, catalog, clock).Map(api);
+    cascade.Map(api);
+    var inner = app.MapInternal();
+    inner.MapFetch(store);
+    inner.MapCatalog(catalog, clock, () => []);
+    cascade.Map(inner);
+
+    await app.RunAsync();
+    await ingest.StopAsync();
+});

@@ -1,0 +1,15 @@
+using Foretier.Agent.Hot;
+using Foretier.Agent.Ingest.Mqtt;
+using Foretier.Node.Hosting;
+
+namespace Foretier.Agent;
+
+/// <summary>Settings of an edge agent, beside those of every node.</summary>
+public sealed class AgentOptions : NodeOptions
+{
+    /// <summary>How devices reach it. QuarantineFile is set from Data where it is left out.</summary>
+    public MqttOptions Mqtt { get; set; } = new() { QuarantineFile = "" };
+
+    /// <summary>Journal, memory and window files. Node and Directory follow from the node's own settings.</summary>
+    public HotOptions Hot { get; set; } = new() { Directory = "" };
+}
