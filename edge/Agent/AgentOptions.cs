@@ -12,4 +12,9 @@ public sealed class AgentOptions : NodeOptions
 
     /// <summary>Journal, memory and window files. Node and Directory follow from the node's own settings.</summary>
     public HotOptions Hot { get; set; } = new() { Directory = "" };
+
+    internal MqttOptions MqttChecked() =>
+        (Mqtt.QuarantineFile.Length > 0 ? Mqtt : Mqtt with { QuarantineFile = Path.Combine(Data, "quarantine.jsonl") }).Validated();
+
+    internal HotOptions HotChecked() => (Hot with { Node = Node, Directory = Path.Combine(Data, "hot") }).Validated();
 }

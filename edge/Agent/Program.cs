@@ -14,19 +14,19 @@ return await NodeHost.RunAsync(args, "agent", async args =>
 {
     MqttIngest? ingest = null;
     var builder = NodeHost.CreateBuilder<AgentOptions>(args, out var options);
-    builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(ingest!));
+    var mqtt = ConfigurationException.Check(options.MqttChecked);
+    builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(mqtt, connection => ingest!.OnConnectedAsync(connection)));
     await using var app = builder.Build();
     var clock = app.Services.GetRequiredService<TimeProvider>();
     var logs = app.Services.GetRequiredService<ILoggerFactory>();
 
     // Hot: what was acknowledged before is there again before the first connection.
     var catalog = new Catalog();
-    await using var store = await HotStore.OpenAsync(options.Hot with { Node = options.Node, Directory = Path.Combine(options.Data, "hot") },
-        catalog, clock, logs.CreateLogger<HotStore>(), CancellationToken.None);
+    await using var store = await HotStore.OpenAsync(ConfigurationException.Check(options.HotChecked), catalog, clock,
+        logs.CreateLogger<HotStore>(), CancellationToken.None);
 
     // Ingest.
     var devices = DeviceRegistry.Open(Path.Combine(options.Data, "devices.json"), clock);
-    var mqtt = options.Mqtt.QuarantineFile.Length > 0 ? options.Mqtt : options.Mqtt with { QuarantineFile = Path.Combine(options.Data, "quarantine.jsonl") };
     await using var mqttIngest = ingest = new MqttIngest(mqtt, store, devices, clock, logs.CreateLogger<MqttIngest>());
     await ingest.StartAsync();
 

@@ -43,4 +43,18 @@ public sealed class KeyOptions
 }
 
 /// <summary>A setting that cannot be: the start stops, naming the key and what would be right.</summary>
-public sealed class ConfigurationException(string message) : Exception(message);
+public class ConfigurationException(string message, Exception? inner = null) : Exception(message, inner)
+{
+    /// <summary>Runs an options record's own check, whose <see cref="ArgumentException"/> names the key.</summary>
+    public static T Check<T>(Func<T> validated)
+    {
+        try
+        {
+            return validated();
+        }
+        catch (ArgumentException error)
+        {
+            throw new ConfigurationException($"settings: {error.Message}", error);
+        }
+    }
+}

@@ -104,7 +104,7 @@ internal sealed class LinkDialer(TimeProvider clock, ILogger<LinkDialer> log) : 
             : base($"link-{endpoint.Node}")
         {
             _stream = stream;
-            Transport = new Duplex(PipeReader.Create(stream), PipeWriter.Create(stream));
+            Transport = new Duplex(PipeReader.Create(stream, new(leaveOpen: true)), PipeWriter.Create(stream, new(leaveOpen: true)));
             LocalEndPoint = endpoint;
             RemoteEndPoint = endpoint;
             Features.Set(new LinkFeature(endpoint.Upstream));

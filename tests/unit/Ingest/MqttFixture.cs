@@ -52,7 +52,7 @@ internal sealed class MqttFixture : IAsyncDisposable
         await ingest.StartAsync();
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(ingest));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(options, ingest.OnConnectedAsync));
         var app = builder.Build();
         var fixture = new MqttFixture(folder, app)
         {

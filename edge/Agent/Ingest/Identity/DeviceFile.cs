@@ -99,4 +99,4 @@ internal static partial class DeviceFile
 }
 
 /// <summary>The file of devices is damaged or unreadable; the message names it and says what to do.</summary>
-public sealed class DeviceFileException(string message, Exception inner) : Exception(message, inner);
+public sealed class DeviceFileException(string message, Exception inner) : IOException(message, inner);

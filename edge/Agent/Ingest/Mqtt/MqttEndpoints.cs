@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Foretier.Node.Hosting;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
@@ -11,15 +12,14 @@ namespace Foretier.Agent.Ingest.Mqtt;
 public static class MqttEndpoints
 {
     /// <summary>
-    /// Adds the plain port and the TLS port of the options. A taken port is the <see cref="IOException"/> of Kestrel's start.
+    /// Adds the plain port and the TLS port of the options; <see cref="MqttIngest.OnConnectedAsync"/> serves them. A taken port is the <see cref="IOException"/> of Kestrel's start.
     /// </summary>
     /// <exception cref="MqttCertificateException">The certificate cannot be read.</exception>
-    public static void Listen(this KestrelServerOptions kestrel, MqttIngest ingest)
+    public static void Listen(this KestrelServerOptions kestrel, MqttOptions options, Func<ConnectionContext, Task> serve)
     {
-        var options = ingest.Options;
         if (options.Port >= 0)
         {
-            kestrel.Listen(IPAddress.Parse(options.Address), options.Port, listen => listen.Run(ingest.OnConnectedAsync));
+            kestrel.Listen(IPAddress.Parse(options.Address), options.Port, listen => listen.Run(serve));
         }
         if (options.Tls is { } tls)
         {
@@ -33,7 +33,7 @@ public static class MqttEndpoints
                     https.SslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13;
                     https.HandshakeTimeout = options.ConnectTimeout;
                 });
-                listen.Run(ingest.OnConnectedAsync);
+                listen.Run(serve);
             });
         }
     }
@@ -61,4 +61,4 @@ public static class MqttEndpoints
 }
 
 /// <summary>The certificate of the TLS port cannot be read; the message names the file.</summary>
-public sealed class MqttCertificateException(string message, Exception inner) : Exception(message, inner);
+public sealed class MqttCertificateException(string message, Exception inner) : ConfigurationException(message, inner);
