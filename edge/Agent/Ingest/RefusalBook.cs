@@ -4,7 +4,9 @@ using Foretier.Core.Samples;
 
 namespace Foretier.Agent.Ingest;
 
-/// <summary>Where every refused message goes: counted in the ledger, kept in the quarantine, and logged, at most one line of a kind in ten seconds.</summary>
+/// <summary>
+/// Where every refused message goes: counted in the ledger, kept in the quarantine, and logged, at most one line of a kind in ten seconds.
+/// </summary>
 /// <param name="wire">Real time, for the rate of the log.</param>
 internal sealed class RefusalBook(HotStore store, Quarantine quarantine, TimeProvider clock, TimeProvider wire, ILogger log)
 {

@@ -44,7 +44,14 @@ internal sealed class MqttFixture : IAsyncDisposable
         var disk = new HeldDisk(Path.Combine(folder, "hot"));
         var catalog = new Catalog();
         var store = HotStore.Open(
-            new HotOptions { Directory = Path.Combine(folder, "hot"), JournalFileBytes = 1024 * 1024, JournalFiles = 2, CommitInterval = TimeSpan.Zero, ReserveBytes = 0 },
+            new HotOptions
+            {
+                Directory = Path.Combine(folder, "hot"),
+                JournalFileBytes = 1024 * 1024,
+                JournalFiles = 2,
+                CommitInterval = TimeSpan.Zero,
+                ReserveBytes = 0,
+            },
             disk, catalog, clock, NullLogger.Instance);
         var devices = DeviceRegistry.Open(Path.Combine(folder, "devices.json"), clock);
         var options = new MqttOptions { Port = 0, QuarantineFile = Path.Combine(folder, "quarantine.jsonl") };
@@ -65,8 +72,17 @@ internal sealed class MqttFixture : IAsyncDisposable
             Secret = devices.Add(new("acme", "boiler-1"))!,
             ConcentratorSecret = devices.Add(new("acme", "*"))!,
         };
-        await app.StartAsync();
-        fixture.Port = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Select(a => new Uri(a).Port).First();
+        try
+        {
+            await app.StartAsync();
+        }
+        catch
+        {
+            await fixture.DisposeAsync();
+            throw;
+        }
+        var bound = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!;
+        fixture.Port = bound.Addresses.Select(a => new Uri(a).Port).First();
         return fixture;
     }
 

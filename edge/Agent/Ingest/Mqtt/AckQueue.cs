@@ -17,7 +17,8 @@ internal readonly record struct PendingAck(long Ticket, byte Type, ushort Packet
 /// <param name="waitDurable">Completes when a ticket is durable, fails when it never will be.</param>
 /// <param name="output">Where to write.</param>
 /// <param name="gate">Held while writing: other packets go to the same output.</param>
-/// <param name="packetBytesMax">The largest packet the client takes.</param>
+/// <param name="messagesMax">Past so many there is no room.</param>
+/// <param name="bytesMax">Nor past so many bytes of messages.</param>
 internal sealed class AckQueue(
     Func<long> durable, Func<long, CancellationToken, ValueTask> waitDurable, PipeWriter output, SemaphoreSlim gate,
     int messagesMax, int bytesMax)
@@ -34,7 +35,9 @@ internal sealed class AckQueue(
     /// <summary>The largest packet the client takes, from its CONNECT.</summary>
     public uint PacketBytesMax { get; set; } = uint.MaxValue;
 
-    /// <summary>False while the connection is not to be read from: too much of it waits for the journal, or its client takes no acknowledgements.</summary>
+    /// <summary>
+    /// False while the connection is not to be read from: too much of it waits for the journal, or its client takes no acknowledgements.
+    /// </summary>
     public bool HasRoom => Volatile.Read(ref _messages) < messagesMax && Volatile.Read(ref _bytes) < bytesMax;
 
     /// <summary>Only after <see cref="HasRoom"/> was seen true; by the reader alone.</summary>

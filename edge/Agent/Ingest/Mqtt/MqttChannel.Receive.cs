@@ -215,7 +215,8 @@ internal sealed partial class MqttChannel
         }
         if (publish.Qos > 0)
         {
-            Acknowledge(publish.Qos == 1 ? PacketWriter.PubAck : PacketWriter.PubRec, publish.PacketId, verdict, topic.Length + publish.Payload.Length);
+            var type = publish.Qos == 1 ? PacketWriter.PubAck : PacketWriter.PubRec;
+            Acknowledge(type, publish.PacketId, verdict, topic.Length + publish.Payload.Length);
         }
     }
 
@@ -225,7 +226,8 @@ internal sealed partial class MqttChannel
         topic = publish.Topic;
         if (publish.TopicAlias > _options.TopicAliasMaximum)
         {
-            End(MqttDisconnectReasonCode.TopicAliasInvalid, $"topic alias {publish.TopicAlias} is beyond the {_options.TopicAliasMaximum} this server takes");
+            End(MqttDisconnectReasonCode.TopicAliasInvalid,
+                $"topic alias {publish.TopicAlias} is beyond the {_options.TopicAliasMaximum} this server takes");
             return false;
         }
         if (topic.IsEmpty)

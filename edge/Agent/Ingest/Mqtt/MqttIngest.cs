@@ -51,7 +51,9 @@ public sealed class MqttIngest : IAsyncDisposable
     private bool _stopping;
 
     /// <param name="clock">The node's clock: arrival times, and what times are judged by.</param>
-    /// <param name="wire">Clock of the time-outs of connections. Real time, also where the node's clock is scaled: the other ends keep real time.</param>
+    /// <param name="wire">
+    /// Clock of the time-outs of connections. Real time, also where the node's clock is scaled: the other ends keep real time.
+    /// </param>
     /// <exception cref="ArgumentException">An option is impossible; the message names it.</exception>
     public MqttIngest(
         MqttOptions options, HotStore store, DeviceRegistry devices, TimeProvider clock, ILogger<MqttIngest> log, TimeProvider? wire = null)
@@ -215,26 +217,28 @@ public sealed class MqttIngest : IAsyncDisposable
     private async Task LogInAsync(ValidatingConnectionEventArgs args)
     {
         var channel = (MqttChannel)args.ChannelAdapter;
-        if (!_failures.Allows(channel.RemoteAddress, args.UserName))
+        var secret = DeviceName.TryParse(args.UserName, out var claimed) ? _devices.Find(claimed!)?.Secret : null;
+        // A generated secret cannot be guessed and costs nothing to check: a device that has one is not locked out by a neighbour behind
+        // the same address that keeps trying with a wrong one.
+        var isThrottled = !_failures.Allows(channel.RemoteAddress, args.UserName);
+        DeviceName? name = null;
+        if (!isThrottled || secret is { Algorithm: SecretHash.Generated })
+        {
+            await _logins.WaitAsync(args.CancellationToken);
+            try
+            {
+                _devices.TryAuthenticate(args.UserName, args.RawPassword, out name);
+            }
+            finally
+            {
+                _logins.Release();
+            }
+        }
+        if (name is null && isThrottled)
         {
             args.ReasonCode = channel.IsV5 ? MqttConnectReasonCode.ConnectionRateExceeded : MqttConnectReasonCode.ServerUnavailable;
             args.ReasonString = "too many failed log-ins from this address: wait, then check user name and secret";
             return;
-        }
-        await _logins.WaitAsync(args.CancellationToken);
-        SecretHash? secret = null;
-        DeviceName? name;
-        try
-        {
-            if (DeviceName.TryParse(args.UserName, out var claimed))
-            {
-                secret = _devices.Find(claimed!)?.Secret;
-            }
-            _devices.TryAuthenticate(args.UserName, args.RawPassword, out name);
-        }
-        finally
-        {
-            _logins.Release();
         }
         if (name is null)
         {

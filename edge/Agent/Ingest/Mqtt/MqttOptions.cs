@@ -82,7 +82,8 @@ public sealed record MqttOptions
         Require(ConnectTimeout > TimeSpan.Zero, nameof(ConnectTimeout), "must be positive");
         Require(ReceiveMaximum > 0, nameof(ReceiveMaximum), "must be positive");
         Require(TopicAliasMaximum <= 1000, nameof(TopicAliasMaximum), "must be at most 1000");
-        Require(KeepAliveMax >= TimeSpan.FromSeconds(5) && KeepAliveMax.TotalSeconds <= 65_535, nameof(KeepAliveMax), "must lie within 5 s and 65535 s");
+        Require(KeepAliveMax >= TimeSpan.FromSeconds(5) && KeepAliveMax.TotalSeconds <= 65_535, nameof(KeepAliveMax),
+            "must lie within 5 s and 65535 s");
         Require(SilenceMax >= KeepAliveMax, nameof(SilenceMax), "must be at least KeepAliveMax");
         Require(UnackedMessagesMax >= ReceiveMaximum, nameof(UnackedMessagesMax), "must be at least ReceiveMaximum");
         Require(UnackedBytesMax >= PacketBytesMax, nameof(UnackedBytesMax), "must be at least PacketBytesMax");

@@ -44,7 +44,8 @@ internal static class PacketWriter
     }
 
     /// <summary>MQTT 5 §3.2. MQTTnet's own says that everything is unlimited, and cannot state a session expiry of 0.</summary>
-    public static int WriteConnAck(IBufferWriter<byte> output, MqttConnAckPacket packet, MqttOptions options, ushort? serverKeepAlive, bool withReason)
+    public static int WriteConnAck(
+        IBufferWriter<byte> output, MqttConnAckPacket packet, MqttOptions options, ushort? serverKeepAlive, bool withReason)
     {
         var properties = new ArrayBufferWriter<byte>(128);
         if (packet.ReasonCode == MqttConnectReasonCode.Success)

@@ -261,7 +261,8 @@ internal sealed class PayloadDecoder
             case JsonTokenType.Null:
                 return Stop(RefusalCode.BadPayload, "a value is null: leave out what was not measured");
             default:
-                return Stop(RefusalCode.BadPayload, "a value is nested: values are numbers, true, false or strings; publish nested members one by one");
+                return Stop(RefusalCode.BadPayload,
+                    "a value is nested: values are numbers, true, false or strings; publish nested members one by one");
         }
     }
 
