@@ -58,7 +58,7 @@ public sealed class HourOfWeekMean(TimeZoneInfo? zone = null)
             }
         }
 
-        var residuals = new double[counts.Length];
+        Span<double> residuals = counts.Length <= SeriesVolume.HoursRead ? stackalloc double[counts.Length] : new double[counts.Length];
         for (var i = 0; i < counts.Length; i++)
         {
             if (counts[i] < 0 || known < 2)
@@ -93,12 +93,13 @@ public sealed class HourOfWeekMean(TimeZoneInfo? zone = null)
     private static double Error(int count, double sum, int n) => (count - (sum - count) / (n - 1)) * Math.Sqrt(1 - 1.0 / ((double)n * n));
 
     /// <summary>The 90th percentile of the errors, by hour of the day where there are enough of them, else of all; NaN where too few.</summary>
-    private static double[] HighErrors(double[] residuals, ReadOnlySpan<byte> slots)
+    private static double[] HighErrors(ReadOnlySpan<double> residuals, ReadOnlySpan<byte> slots)
     {
         var byHour = new double[24];
-        var all = new double[residuals.Length];
         var room = residuals.Length / 24 + 2;
-        var ofHour = new double[24 * room];
+        var isUsual = residuals.Length <= SeriesVolume.HoursRead;
+        Span<double> all = isUsual ? stackalloc double[residuals.Length] : new double[residuals.Length];
+        Span<double> ofHour = isUsual ? stackalloc double[24 * room] : new double[24 * room];
         Span<int> count = stackalloc int[24];
         count.Clear();
         var known = 0;
@@ -115,10 +116,10 @@ public sealed class HourOfWeekMean(TimeZoneInfo? zone = null)
                 }
             }
         }
-        var overall = Quantile.Of(all.AsSpan(0, known), 0.9, ErrorsMin);
+        var overall = Quantile.Of(all[..known], 0.9, ErrorsMin);
         for (var day = 0; day < 24; day++)
         {
-            byHour[day] = count[day] >= ErrorsOfHourMin ? Quantile.Of(ofHour.AsSpan(day * room, count[day]), 0.9, 1) : overall;
+            byHour[day] = count[day] >= ErrorsOfHourMin ? Quantile.Of(ofHour.Slice(day * room, count[day]), 0.9, 1) : overall;
         }
         return byHour;
     }

@@ -14,7 +14,7 @@ public sealed class MapRefreshTests : IDisposable
 {
     private static readonly CancellationToken _none = CancellationToken.None;
     private readonly string _folder = Directory.CreateTempSubdirectory("foretier-map-").FullName;
-    private readonly FakeTimeProvider _clock = new(Instant.ToDateTimeOffset(Monday + 20 * Instant.Hour));
+    private readonly CountingClock _clock = new(Instant.ToDateTimeOffset(Monday + 20 * Instant.Hour));
     private readonly List<(Window Window, long Bytes)> _reserved = [];
     private readonly Catalog _catalog = new();
     private readonly Lines _log = new();
@@ -56,19 +56,24 @@ public sealed class MapRefreshTests : IDisposable
         var maps = new List<PartitionMap>();
         refresh.Changed += maps.Add;
         refresh.Start();
-        await Until(() => _clock.GetUtcNow().Hour == 20 && File.Exists(Path.Combine(_folder, "volume-history")));
+        await _clock.ArmedAsync(1);
 
-        var changed = refresh.WaitForChangeAsync(refresh.Current.Revision, _none);
         refresh.Observe(1, Now, 10);
-        await AdvanceUntil(TimeSpan.FromSeconds(2), () => changed.IsCompleted);
-        Assert.NotNull(refresh.Current.Find("acme/a/t", Now));
-        Assert.True(Now <= Monday + 20 * Instant.Hour + Instant.Minute, "a newcomer should not wait for the full hour");
+        await _clock.ArmedAsync(2);
+        Assert.Empty(maps);
+        _clock.Advance(TimeSpan.FromSeconds(10));
+        await _clock.ArmedAsync(3);
+        Assert.NotNull(Assert.Single(maps).Find("acme/a/t", Now));
 
-        // By the next day the window after the next is in the map, without anybody asking.
+        // At midnight the window after the next is in the map, without anybody asking.
         var dayAfter = Monday + 2 * Instant.Day;
-        Assert.Null(refresh.Current.Find("acme/a/t", dayAfter));
-        await AdvanceUntil(TimeSpan.FromMinutes(10), () => refresh.Current.Find("acme/a/t", dayAfter) is not null);
-        Assert.InRange(Now, Monday + Instant.Day, Monday + Instant.Day + Instant.Hour);
+        for (var hour = 21; hour <= 24; hour++)
+        {
+            Assert.Null(refresh.Current.Find("acme/a/t", dayAfter));
+            _clock.Advance(TimeSpan.FromMicroseconds(Monday + hour * Instant.Hour - Now));
+            await _clock.ArmedAsync(hour - 17);
+        }
+        Assert.NotNull(refresh.Current.Find("acme/a/t", dayAfter));
         Assert.Equal(maps.Count, maps.Select(m => m.Revision).Distinct().Count());
         Assert.False(refresh.Completion.IsCompleted);
     }
@@ -205,23 +210,42 @@ public sealed class MapRefreshTests : IDisposable
         return Task.CompletedTask;
     }
 
-    private async Task AdvanceUntil(TimeSpan step, Func<bool> reached)
+    /// <summary>A clock that stands still, and knows how many timers were set on it: the loop sets one each time it begins to wait.</summary>
+    private sealed class CountingClock(DateTimeOffset start) : FakeTimeProvider(start)
     {
-        for (var i = 0; i < 2_000 && !reached(); i++)
-        {
-            _clock.Advance(step);
-            await Task.Delay(1);
-        }
-        Assert.True(reached());
-    }
+        private readonly Lock _lock = new();
+        private TaskCompletionSource _more = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private int _timers;
 
-    private static async Task Until(Func<bool> reached)
-    {
-        for (var i = 0; i < 5_000 && !reached(); i++)
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
         {
-            await Task.Delay(1);
+            var timer = base.CreateTimer(callback, state, dueTime, period);
+            lock (_lock)
+            {
+                _timers++;
+                _more.SetResult();
+                _more = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            }
+            return timer;
         }
-        Assert.True(reached());
+
+        public async Task ArmedAsync(int timers)
+        {
+            while (true)
+            {
+                Task more;
+                lock (_lock)
+                {
+                    if (_timers >= timers)
+                    {
+                        Assert.Equal(timers, _timers);
+                        return;
+                    }
+                    more = _more.Task;
+                }
+                await more.WaitAsync(TimeSpan.FromMinutes(1));
+            }
+        }
     }
 
     private sealed class Lines : ILogger<MapRefresh>
