@@ -1,4 +1,6 @@
 using Foretier.Archive;
+using Foretier.Archive.Stores;
+using Foretier.Core.Segments;
 using Foretier.Core.Tiers;
 using Foretier.Gateway.Warm;
 using Foretier.Protocol;
@@ -19,7 +21,7 @@ public sealed class Packer(WarmStore store, Func<ArchivePack, CancellationToken,
 
     /// <summary>Archives every window that begins before a time (µs), oldest first, and moves that an earlier run did not finish.</summary>
     /// <returns>Windows and samples that were moved; durable.</returns>
-    /// <exception cref="Exception">What the archive threw. Windows moved before stay moved; the rest is still here. Ask again.</exception>
+    /// <exception cref="IOException">The archive failed. Windows moved before stay moved; the rest is still here. Ask again.</exception>
     public async Task<MoveResult> PackAsync(long before, CancellationToken cancel)
     {
         await _packing.WaitAsync(cancel).ConfigureAwait(false);
@@ -51,7 +53,15 @@ public sealed class Packer(WarmStore store, Func<ArchivePack, CancellationToken,
     private async Task<long> MoveAsync(PackIntent intent, CancellationToken cancel)
     {
         using var reader = store.ReadPack(intent);
-        var archived = await publish(new(intent.Edge, intent.Window, intent.After, intent.Through, reader.Series, reader.Read), cancel).ConfigureAwait(false);
+        Holding archived;
+        try
+        {
+            archived = await publish(new(intent.Edge, intent.Window, intent.After, intent.Through, reader.Series, reader.Read), cancel).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is ArchiveException or SegmentFormatException)
+        {
+            throw new IOException($"{intent.Edge} {intent.Window} could not be archived: {error.Message}", error);
+        }
         if (archived.Edge != intent.Edge || archived.Window != intent.Window || archived.After != intent.After || archived.Through != intent.Through
             || archived.Count != reader.Samples)
         {

@@ -19,7 +19,10 @@ public sealed record NodeDuties
 {
     public Func<Ledger>? Ledger { get; init; }
 
-    /// <summary>Moves its own data; runs after the nodes below have moved theirs. Null result: this move is not for this node.</summary>
+    /// <summary>
+    /// Moves its own data; runs after the nodes below have moved theirs. Null result: this move is not for this node.
+    /// Throws IOException or InvalidOperationException where it could not be finished.
+    /// </summary>
     public Func<MoveRequest, CancellationToken, Task<MoveResult?>>? Move { get; init; }
 
     /// <summary>Sets the secret of a device; null makes one up. Returns it.</summary>
@@ -96,11 +99,19 @@ public sealed class Cascade(NodeDuties own, LinkHub? below, TimeProvider clock, 
             }
             moved = new(moved.Windows + reply.Reply.Windows, moved.Samples + reply.Reply.Samples);
         }
-        if (own.Move is not null && await own.Move(move, cancel).ConfigureAwait(false) is { } here)
+        try
         {
-            moved = here;
+            if (own.Move is not null && await own.Move(move, cancel).ConfigureAwait(false) is { } here)
+            {
+                moved = here;
+            }
+            return Results.Ok(new TierMoveReply(moved.Windows, moved.Samples));
         }
-        return Results.Ok(new TierMoveReply(moved.Windows, moved.Samples));
+        catch (Exception error) when (error is IOException or InvalidOperationException)
+        {
+            log.LogWarning("Move to {Tier} did not finish: {Reason}", request.To, error.Message);
+            return Problem.Of(StatusCodes.Status503ServiceUnavailable, "move_unfinished", $"{error.Message}; what has moved stays moved, nothing is lost, ask again");
+        }
     }
 
     private async Task<IResult> DevicesAsync(CancellationToken cancel)

@@ -1,6 +1,5 @@
 using Foretier.Archive;
 using System.Globalization;
-using Foretier.Archive;
 using Foretier.Core.Partitions;
 using Foretier.Core.Query;
 using Foretier.Core.Rollups;
