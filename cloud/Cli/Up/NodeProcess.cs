@@ -10,6 +10,9 @@ namespace Foretier.Cli.Up;
 internal sealed partial class NodeProcess(NodePlan plan, HttpClient http, TimeProvider clock, Action<string> say) : IDisposable
 {
     private const int DeathsAtStartMax = 5;
+
+    /// <summary>What a node says of settings that cannot be: trying again does not change them.</summary>
+    private const int BadConfiguration = 2;
     private const int Sigterm = 15;
     private static readonly TimeSpan BackoffMin = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan BackoffMax = TimeSpan.FromSeconds(5);
@@ -67,9 +70,10 @@ internal sealed partial class NodeProcess(NodePlan plan, HttpClient http, TimePr
                 break;
             }
             var how = $"{plan.Role} (pid {Pid}) ended with exit code {_process!.ExitCode}";
-            if (!_ready.Task.IsCompleted && ++deaths >= DeathsAtStartMax)
+            if (!_ready.Task.IsCompleted && (++deaths >= DeathsAtStartMax || _process.ExitCode == BadConfiguration))
             {
-                _ready.TrySetException(new CommandException(ExitCode.Failed, $"{how}, {deaths} times before it was ready. The end of {plan.Log}:\n{LastLines()}"));
+                var times = deaths == 1 ? "" : $", {deaths} times";
+                _ready.TrySetException(new CommandException(ExitCode.Failed, $"{how}{times} before it was ready. The end of {plan.Log}:\n{LastLines()}"));
                 return;
             }
             backoff = clock.GetElapsedTime(started) >= Sound ? BackoffMin : backoff;
