@@ -55,7 +55,8 @@ internal sealed class MqttFixture : IAsyncDisposable
             disk, catalog, clock, NullLogger.Instance);
         var devices = DeviceRegistry.Open(Path.Combine(folder, "devices.json"), clock);
         var options = new MqttOptions { Port = 0, QuarantineFile = Path.Combine(folder, "quarantine.jsonl") };
-        var ingest = new MqttIngest(change?.Invoke(options) ?? options, store, devices, clock, NullLogger<MqttIngest>.Instance, wire);
+        options = change?.Invoke(options) ?? options;
+        var ingest = new MqttIngest(options, store, devices, clock, NullLogger<MqttIngest>.Instance, wire);
         await ingest.StartAsync();
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
