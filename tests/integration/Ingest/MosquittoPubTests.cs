@@ -30,12 +30,12 @@ public sealed class MosquittoPubTests : IAsyncLifetime
             new Catalog(), TimeProvider.System, NullLogger<HotStore>.Instance, CancellationToken.None);
         var devices = DeviceRegistry.Open(Path.Combine(_folder, "devices.json"), TimeProvider.System);
         _secret = devices.Add(new("acme", "boiler-1"))!;
-        _ingest = new(new() { Port = 0, QuarantineFile = Path.Combine(_folder, "quarantine.jsonl") },
-            _store, devices, TimeProvider.System, NullLogger<MqttIngest>.Instance);
+        var options = new MqttOptions { Port = 0, QuarantineFile = Path.Combine(_folder, "quarantine.jsonl") };
+        _ingest = new(options, _store, devices, TimeProvider.System, NullLogger<MqttIngest>.Instance);
         await _ingest.StartAsync();
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(_ingest));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(options, _ingest.OnConnectedAsync));
         _app = builder.Build();
         await _app.StartAsync();
         _port = new Uri(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()).Port;

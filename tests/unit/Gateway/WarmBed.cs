@@ -1,4 +1,3 @@
-using Foretier.Archive;
 using System.Globalization;
 using Foretier.Core.Partitions;
 using Foretier.Core.Query;

@@ -52,7 +52,18 @@ public sealed class DeviceRegistryTests : IDisposable
         Assert.Equal((SecretHash.Chosen, 210_000), (registry.Find(Boiler)!.Secret!.Algorithm, registry.Find(Boiler)!.Secret!.Rounds));
         Assert.True(Authenticates(registry, "acme/boiler-1", "hunter2"));
         Assert.False(Authenticates(registry, "acme/boiler-1", "hunter3"));
+        // The second time it is known from memory, until it changes.
+        Assert.True(Authenticates(registry, "acme/boiler-1", "hunter2"));
+        registry.Set(Boiler, "hunter3", generated: false);
+        Assert.False(Authenticates(registry, "acme/boiler-1", "hunter2"));
     }
+
+    [Theory]
+    [InlineData("acme", "a b")]
+    [InlineData("a/b", "c")]
+    [InlineData("*", "*")]
+    public void A_name_that_is_none_gets_no_secret(string account, string device) =>
+        Assert.Throws<ArgumentException>(() => Open().Rotate(new(account, device)));
 
     [Fact]
     public void Adding_twice_keeps_the_first_secret_and_rotating_replaces_it()

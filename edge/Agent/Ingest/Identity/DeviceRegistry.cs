@@ -77,9 +77,13 @@ public sealed class DeviceRegistry
     }
 
     /// <summary>Gives a device a secret of which only the hash is known here.</summary>
-    /// <exception cref="ArgumentException">The hash is of no known algorithm or of the wrong length.</exception>
+    /// <exception cref="ArgumentException">The name is none, or the hash is of no known algorithm or of the wrong length.</exception>
     public void Put(DeviceName name, SecretHash secret)
     {
+        if (!DeviceName.TryParse(name.ToString(), out _))
+        {
+            throw new ArgumentException($"'{name}' is not account/device: each of 1 to 128 of A-Z a-z 0-9 _ . : @ -, the device or *", nameof(name));
+        }
         if (!secret.IsSound)
         {
             throw new ArgumentException($"the secret of {name} is hashed in no way known here ({secret.Algorithm})", nameof(secret));
@@ -109,12 +113,12 @@ public sealed class DeviceRegistry
     /// <summary>True where the secret is that of the device <paramref name="user"/> names.</summary>
     public bool TryAuthenticate(string? user, ReadOnlySpan<byte> secret, out DeviceName? name)
     {
-        var known = DeviceName.TryParse(user, out name) ? Find(name!)?.Secret : null;
-        if (known is null)
+        var device = DeviceName.TryParse(user, out name) ? Find(name!) : null;
+        if (device?.Secret is null)
         {
             _ = Nobody.Matches(secret);
         }
-        if (known is not null && known.Matches(secret))
+        else if (device.Accepts(secret))
         {
             return true;
         }

@@ -25,9 +25,11 @@ public sealed record SecretHash(string Algorithm, int Rounds, byte[] Salt, byte[
     public static string NewSecret() => RandomNumberGenerator.GetString("abcdefghijklmnopqrstuvwxyz234567", GeneratedLength);
 
     /// <summary>For secrets of <see cref="NewSecret"/> only.</summary>
-    public static SecretHash OfGenerated(string secret) => Make(Generated, 1, secret);
+    public static SecretHash OfGenerated(string secret) => OfGenerated(Encoding.UTF8.GetBytes(secret));
 
-    public static SecretHash OfChosen(string secret) => Make(Chosen, ChosenRounds, secret);
+    public static SecretHash OfChosen(string secret) => Make(Chosen, ChosenRounds, Encoding.UTF8.GetBytes(secret));
+
+    internal static SecretHash OfGenerated(ReadOnlySpan<byte> secret) => Make(Generated, 1, secret);
 
     /// <summary>Takes the same time whether or not it matches. Some 0.1 s of CPU for a chosen secret.</summary>
     public bool Matches(ReadOnlySpan<byte> secret)
@@ -43,11 +45,11 @@ public sealed record SecretHash(string Algorithm, int Rounds, byte[] Salt, byte[
         Salt is { Length: >= 8 } && Hash is { Length: HashBytes }
         && ((Algorithm == Generated && Rounds == 1) || (Algorithm == Chosen && Rounds is >= 1_000 and <= 10_000_000));
 
-    private static SecretHash Make(string algorithm, int rounds, string secret)
+    private static SecretHash Make(string algorithm, int rounds, ReadOnlySpan<byte> secret)
     {
         var salt = RandomNumberGenerator.GetBytes(SaltBytes);
         var hash = new byte[HashBytes];
-        Compute(algorithm, rounds, salt, Encoding.UTF8.GetBytes(secret), hash);
+        Compute(algorithm, rounds, salt, secret, hash);
         return new(algorithm, rounds, salt, hash);
     }
 

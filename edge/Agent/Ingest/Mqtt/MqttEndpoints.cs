@@ -12,7 +12,8 @@ namespace Foretier.Agent.Ingest.Mqtt;
 public static class MqttEndpoints
 {
     /// <summary>
-    /// Adds the plain port and the TLS port of the options; <see cref="MqttIngest.OnConnectedAsync"/> serves them. A taken port is the <see cref="IOException"/> of Kestrel's start.
+    /// Adds the plain port and the TLS port of the options; <see cref="MqttIngest.OnConnectedAsync"/> serves them.
+    /// A taken port is the <see cref="IOException"/> of Kestrel's start.
     /// </summary>
     /// <exception cref="MqttCertificateException">The certificate cannot be read.</exception>
     public static void Listen(this KestrelServerOptions kestrel, MqttOptions options, Func<ConnectionContext, Task> serve)

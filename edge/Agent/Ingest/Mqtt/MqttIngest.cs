@@ -84,7 +84,6 @@ public sealed class MqttIngest : IAsyncDisposable
     /// <summary>Connections now.</summary>
     public int Connections => _channels.Count;
 
-    internal MqttOptions Options => _options;
     internal TimeProvider Wire { get; }
 
     /// <summary>To be called before Kestrel starts.</summary>
