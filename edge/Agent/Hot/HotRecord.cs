@@ -17,8 +17,8 @@ internal enum RecordKind : byte
     /// <summary>window start · window length · through · unique samples up to there: the gateway has them.</summary>
     Shipped = 4,
 
-    /// <summary>window start · window length · through · unique samples · superseded samples · position: the local file is given up.</summary>
-    Dropped = 5,
+    /// <summary>window start · window length · through: about to be sent to the gateway.</summary>
+    Sending = 5,
 }
 
 /// <summary>Writes and reads the body of <see cref="RecordKind.Samples"/>.</summary>

@@ -1,8 +1,8 @@
 using System.Globalization;
-using Foretier.Core.Partitions;
 using Foretier.Core.Query;
 using Foretier.Core.Rollups;
 using Foretier.Core.Samples;
+using Foretier.Core.Segments;
 using Foretier.Core.Tiers;
 
 namespace Foretier.Agent.Hot;
@@ -23,63 +23,96 @@ public sealed partial class HotStore
             cancel.ThrowIfCancellationRequested();
             var part = request.Parts[i];
             var began = _clock.GetTimestamp();
-            if (Layers(part, series) is not { } found)
+            if (Read(part, series) is not { } found)
             {
                 gone.Add(i);
                 continue;
             }
-            var resolution = long.MaxValue;
-            foreach (var (entry, layers) in found)
+            try
             {
-                if (request.Raw)
+                var resolution = long.MaxValue;
+                foreach (var (entry, layers) in found.Layers)
                 {
-                    slices.Add(new(i, entry.Name, SeriesScan.Raw(part.Range, layers), null));
-                    resolution = 0;
-                }
-                else
-                {
+                    if (request.Raw)
+                    {
+                        slices.Add(new(i, entry.Name, SeriesScan.Raw(part.Range, layers), null));
+                        resolution = 0;
+                        continue;
+                    }
                     var rows = new BucketRows();
                     resolution = Math.Min(resolution, SeriesScan.Into(rows, request.GridOf(part), layers));
                     slices.Add(new(i, entry.Name, null, rows));
                 }
+                var elapsed = _clock.GetElapsedTime(began).TotalMilliseconds;
+                uses.AddRange(found.Uses(part, Node, resolution, elapsed));
             }
-            if (found.Count > 0)
+            catch (SegmentFormatException e)
             {
-                var ms = _clock.GetElapsedTime(began).TotalMilliseconds;
-                uses.Add(new(Tier.Memory, Node, part.Range.Clip(part.Window.Range), ResolutionName(resolution), ms));
+                throw new DataSourceUnavailableException(Node, $"a block of {part.Window} is damaged: {e.Message}", e);
             }
         }
         return new(slices, gone, uses);
     }
 
-    /// <summary>What the part has of each series; null where this store does not hold the part as it was asked for.</summary>
-    private List<(SeriesEntry Series, List<Layer> Layers)>? Layers(FetchPart part, List<SeriesEntry> series)
+    /// <summary>
+    /// The layers of the part; null where this store does not hold it as it was asked for. Memory is looked at first, under the lock, the file
+    /// after: what a flush moves in between is then seen in both and merges to the same, and is never seen in none.
+    /// </summary>
+    private Found? Read(FetchPart part, List<SeriesEntry> series)
     {
-        var snapshots = new List<(SeriesEntry Entry, OpenColumns.Snapshot Columns)>();
+        var found = new Found();
+        var columns = new List<(SeriesEntry Series, OpenColumns.Snapshot Columns, long Version)>();
+        WindowFileName? name = null;
         lock (_gate)
         {
-            if (part.Edge != Node || part.After != 0 || part.Through != Holding.Latest || !_windows.TryGetValue(part.Window, out var state))
+            if (part.Edge != Node || part.Through != Holding.Latest || !_windows.TryGetValue(part.Window, out var state)
+                || part.After != state.Dropped.Through)
             {
                 return null;
             }
+            name = state.Meta is null ? null : state.FileName;
             foreach (var entry in series)
             {
-                if (state.Open.Series.TryGetValue(entry.Id, out var columns))
+                if (state.Frozen?.Series.TryGetValue(entry.Id, out var frozen) == true)
                 {
-                    snapshots.Add((entry, columns.Take()));
+                    columns.Add((entry, frozen.Take(), long.MaxValue - 1));
+                }
+                if (state.Open.Series.TryGetValue(entry.Id, out var open))
+                {
+                    columns.Add((entry, open.Take(), long.MaxValue));
                 }
             }
         }
-        var found = new List<(SeriesEntry, List<Layer>)>();
-        foreach (var (entry, snapshot) in snapshots)
+        foreach (var (entry, snapshot, version) in columns)
         {
-            var columns = snapshot.Sorted(part.Range);
-            if (columns.Count > 0)
+            var samples = snapshot.Sorted(part.Range);
+            if (samples.Count > 0)
             {
-                found.Add((entry, [Layer.Of(long.MaxValue, columns)]));
+                found.Add(entry, Layer.Of(version, samples), Tier.Memory);
             }
         }
-        return found;
+        return name is null || TryReadFile(name.Value, part, series, found) ? found : null;
+    }
+
+    private bool TryReadFile(WindowFileName name, FetchPart part, List<SeriesEntry> series, Found found)
+    {
+        try
+        {
+            using var lease = _files.Take(name);
+            foreach (var block in lease.File.Read([.. series.Select(entry => entry.Id)], part.Range))
+            {
+                found.Add(_series.Find(block.Series)!, block.ToLayer(), Tier.Ssd);
+            }
+            return true;
+        }
+        catch (FileNotFoundException)
+        {
+            return false; // given up since
+        }
+        catch (Exception e) when (e is IOException or InvalidDataException or SegmentFormatException)
+        {
+            throw new DataSourceUnavailableException(Node, $"reading {name.Data} failed: {e.Message}", e);
+        }
     }
 
     private static string ResolutionName(long step) => step switch
@@ -90,4 +123,37 @@ public sealed partial class HotStore
         _ when step % Instant.Minute == 0 => string.Create(CultureInfo.InvariantCulture, $"{step / Instant.Minute}m"),
         _ => string.Create(CultureInfo.InvariantCulture, $"{step / Instant.Second}s"),
     };
+
+    /// <summary>What one part has, and from which tiers it came.</summary>
+    private sealed class Found
+    {
+        private readonly Dictionary<int, (SeriesEntry Series, List<Layer> Layers)> _layers = [];
+        private TimeRange _memory = TimeRange.Nothing, _ssd = TimeRange.Nothing;
+
+        public IEnumerable<(SeriesEntry Series, List<Layer> Layers)> Layers => _layers.Values;
+
+        public void Add(SeriesEntry series, Layer layer, Tier tier)
+        {
+            if (!_layers.TryGetValue(series.Id, out var entry))
+            {
+                _layers[series.Id] = entry = (series, []);
+            }
+            entry.Layers.Add(layer);
+            ref var extent = ref tier == Tier.Memory ? ref _memory : ref _ssd;
+            extent = extent.Hull(new(layer.FirstTime, layer.LastTime + 1));
+        }
+
+        /// <summary>Both tiers were read in one go; the time is stated with the one that has the more to do.</summary>
+        public IEnumerable<TierUse> Uses(FetchPart part, string node, long resolution, double milliseconds)
+        {
+            if (!_memory.IsEmpty)
+            {
+                yield return new(Tier.Memory, node, _memory.Clip(part.Range), "raw", _ssd.IsEmpty ? milliseconds : 0);
+            }
+            if (!_ssd.IsEmpty)
+            {
+                yield return new(Tier.Ssd, node, _ssd.Clip(part.Range), ResolutionName(resolution), milliseconds);
+            }
+        }
+    }
 }

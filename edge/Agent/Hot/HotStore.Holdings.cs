@@ -7,19 +7,23 @@ public sealed partial class HotStore
 {
     private static readonly TimeSpan PublishInterval = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>The account of this hop, in samples.</summary>
+    /// <summary>
+    /// The account of this hop, in samples. Held is counted in files and memory; unique is what was accepted less what was seen to be
+    /// replaced; so the balance is a finding, not a definition. A sample in memory that replaces one in a file is seen when it is flushed.
+    /// </summary>
     public Ledger Ledger
     {
         get
         {
             lock (_gate)
             {
-                long superseded = 0, held = 0;
+                long superseded = 0, held = 0, released = 0;
                 foreach (var state in _windows.Values)
                 {
-                    var lost = state.Open.CountSuperseded();
-                    superseded += lost;
-                    held += state.Open.Count - lost;
+                    var lost = state.Open.CountSuperseded() + (state.Frozen?.CountSuperseded() ?? 0);
+                    superseded += state.Superseded + lost;
+                    held += state.HeldInFile + state.MemoryCount - lost;
+                    released += state.ShippedUnique;
                 }
                 var rejected = _rejected.Values.Sum();
                 return new()
@@ -32,6 +36,7 @@ public sealed partial class HotStore
                     Unique = _accepted - superseded,
                     Superseded = superseded,
                     Held = held,
+                    Released = released,
                 };
             }
         }
@@ -68,17 +73,42 @@ public sealed partial class HotStore
     }
 
     /// <summary>
-    /// While a window has samples in memory its extent is rounded outward to whole hours, so that the samples that follow can be
-    /// found before the catalog, here and above, hears of them.
+    /// A window the catalog does not list must be listed at once. A whole one is asked for all of its time anyway; the late part of one that
+    /// was given up is asked for only where it says it reaches.
     /// </summary>
+    private static bool MustPublish(WindowState state, long time) =>
+        state.Published is not { } published || (!published.IsWhole && !published.Extent.Contains(time));
+
     private void Publish(WindowState state)
     {
         state.IsDirty = false;
-        var open = state.Open.Extent;
-        var rounded = open.IsEmpty
-            ? open
-            : new TimeRange(Instant.Floor(open.From, Instant.Hour), Instant.Floor(open.To - 1, Instant.Hour) + Instant.Hour).Clip(state.Window.Range);
-        state.Published = state.Extent.Hull(rounded);
-        _catalog.Put(new Holding(Node, state.Window, Node, Tier.Memory, 0, Holding.Latest, state.Published, state.Open.Count, state.Open.Bytes));
+        var holding = HoldingOf(state);
+        if (state.Published is { } old && (holding is null || HoldingKey.Of(old) != HoldingKey.Of(holding)))
+        {
+            _catalog.Swap([HoldingKey.Of(old)], holding is null ? [] : [holding]);
+        }
+        else if (holding is not null)
+        {
+            _catalog.Put(holding);
+        }
+        state.Published = holding;
+    }
+
+    private Holding? HoldingOf(WindowState state)
+    {
+        var count = state.FileCount + state.MemoryCount;
+        if (count == 0)
+        {
+            return null;
+        }
+        var extent = state.Extent;
+        if (state.Dropped.Through > 0 && !state.MemoryExtent.IsEmpty)
+        {
+            // Rounded to hours, so that the samples that follow are asked for before the catalog, here and above, hears of them.
+            extent = extent.Hull(new TimeRange(Instant.Floor(extent.From, Instant.Hour), Instant.Floor(extent.To - 1, Instant.Hour) + Instant.Hour)
+                .Clip(state.Window.Range));
+        }
+        return new(Node, state.Window, Node, state.FileCount > 0 ? Tier.Ssd : Tier.Memory, state.Dropped.Through, Holding.Latest, extent,
+            count, state.FileBytes + state.MemoryBytes);
     }
 }

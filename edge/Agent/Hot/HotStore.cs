@@ -24,15 +24,20 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
     private readonly SortedDictionary<Window, WindowState> _windows = [];
     private readonly Dictionary<string, long> _rejected = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stop = new();
+    private readonly WindowFiles _files;
     private Journal _journal = null!;
-    private Task _publisher = Task.CompletedTask;
-    private long _accepted, _memoryBytes;
+    private Task _publisher = Task.CompletedTask, _flusher = Task.CompletedTask;
+    private long _accepted, _memoryBytes, _released, _lastTicket;
+    private bool _isDisposed;
 
     [ThreadStatic]
     private static ArrayBufferWriter<byte>? _record;
 
-    private HotStore(HotOptions options, IDisk disk, Catalog catalog, TimeProvider clock, ILogger log) =>
+    private HotStore(HotOptions options, IDisk disk, Catalog catalog, TimeProvider clock, ILogger log)
+    {
         (_options, _disk, _catalog, _clock, _log) = (options, disk, catalog, clock, log);
+        _files = new(disk, options, log);
+    }
 
     public string Node => _options.Node;
 
@@ -44,6 +49,9 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
 
     /// <summary>Why nothing can be accepted now; null while all is well.</summary>
     public HotStoreUnavailableException? Unavailable => _journal.Failure;
+
+    /// <summary>Why the last flush failed, where it did; it is tried again by itself.</summary>
+    public string? FlushFailure { get; private set; }
 
     /// <summary>Opens the store and recovers what was acknowledged. Series and windows are put into <paramref name="catalog"/>.</summary>
     /// <exception cref="HotStoreUnavailableException">The folder is in use or cannot be written.</exception>
@@ -60,10 +68,13 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
         }
         catch
         {
+            store._files.Dispose();
+            store._journal?.Dispose();
             disk.Dispose();
             throw;
         }
         store._publisher = Task.Run(store.PublishAsync);
+        store._flusher = Task.Run(store.FlushAsync);
         return store;
     }
 
@@ -121,6 +132,14 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
             var (ticket, position) = _journal.Append(record.WrittenSpan);
             Apply(position, samples, _clock.GetTimestamp());
             _accepted += samples.Length;
+            if (ticket != _lastTicket)
+            {
+                _lastTicket = ticket;
+                if (IsPressed)
+                {
+                    WantFlush();
+                }
+            }
             return ticket;
         }
     }
@@ -155,14 +174,41 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
         }
     }
 
-    /// <summary>Stops accepting, makes durable what was appended, and closes.</summary>
+    /// <summary>Stops accepting, makes durable what was appended, and closes. Samples in memory stay in the journal.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_isDisposed)
+        {
+            return;
+        }
+        _isDisposed = true;
         await _stop.CancelAsync();
-        await _publisher;
+        await Task.WhenAll(_publisher, _flusher);
+        await _flushing.WaitAsync();
+        try
+        {
+            await SaveFactsAsync();
+        }
+        catch (Exception e) when (e is IOException or HotStoreUnavailableException)
+        {
+            _log.LogWarning("The hot store's state was not saved at the end: {Reason}. The journal has all of it", e.Message);
+        }
+        _files.Dispose();
         _journal.Dispose();
         _disk.Dispose();
         _stop.Dispose();
+    }
+
+    /// <summary>Lets go of everything as a kill would; for tests.</summary>
+    internal async Task AbandonAsync()
+    {
+        _isDisposed = true;
+        await _stop.CancelAsync();
+        _journal.Abandon();
+        await Task.WhenAll(_publisher, _flusher);
+        await _flushing.WaitAsync();
+        _files.Abandon();
+        _disk.Dispose();
     }
 
     private static ArrayBufferWriter<byte> Record(RecordKind kind)
@@ -192,7 +238,7 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
             }
             Interlocked.Add(ref _memoryBytes, state.Open.Add(position, sample));
             state.IsDirty = true;
-            if (!state.Published.Contains(sample.Time))
+            if (MustPublish(state, sample.Time))
             {
                 Publish(state);
             }

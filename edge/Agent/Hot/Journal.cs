@@ -171,6 +171,27 @@ internal sealed class Journal : IDisposable
         }
     }
 
+    /// <summary>Records up to here are in files that are full: releasing them gives a file back. 0 while there is none.</summary>
+    public long FullThrough
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _used.Count > 1 ? _used[^2].LastPosition : 0;
+            }
+        }
+    }
+
+    /// <summary>Whether <see cref="Release"/> with this position would give a file back.</summary>
+    public bool CanRelease(long position)
+    {
+        lock (_gate)
+        {
+            return _used.Count > 1 && _used[0].LastPosition <= position;
+        }
+    }
+
     /// <summary>Says that records up to this position are safe elsewhere. Their files go back to the ring.</summary>
     public void Release(long position)
     {

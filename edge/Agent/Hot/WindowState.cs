@@ -3,52 +3,6 @@ using Foretier.Core.Samples;
 
 namespace Foretier.Agent.Hot;
 
-/// <summary>Samples of one window in memory, by series. Belongs to the store's lock.</summary>
-internal sealed class MemoryPart
-{
-    public Dictionary<int, OpenColumns> Series { get; } = [];
-
-    /// <summary>Samples, those that will be superseded included.</summary>
-    public long Count { get; private set; }
-    public long Bytes { get; private set; }
-
-    /// <summary>Journal position of the oldest record in it.</summary>
-    public long FirstPosition { get; private set; } = long.MaxValue;
-    public TimeRange Extent { get; private set; } = TimeRange.Nothing;
-
-    /// <returns>The bytes it grew by.</returns>
-    public long Add(long position, in IncomingSample sample)
-    {
-        if (!Series.TryGetValue(sample.Series, out var columns))
-        {
-            Series[sample.Series] = columns = new();
-        }
-        columns.Add(sample.Time, sample.Value, sample.State);
-        var bytes = OpenColumns.BytesPerSample + (sample.State is null ? 0 : 2L * sample.State.Length + 24);
-        Count++;
-        Bytes += bytes;
-        FirstPosition = Math.Min(FirstPosition, position);
-        Extent = Extent.Hull(new(sample.Time, sample.Time + 1));
-        return bytes;
-    }
-
-    /// <summary>Samples that another one in here replaces.</summary>
-    public long CountSuperseded()
-    {
-        long superseded = 0;
-        foreach (var columns in Series.Values)
-        {
-            var snapshot = columns.Take();
-            if (!snapshot.IsAscending)
-            {
-                snapshot.Sorted(out var n);
-                superseded += n;
-            }
-        }
-        return superseded;
-    }
-}
-
 /// <summary>All there is of one window on this edge. Belongs to the store's lock.</summary>
 internal sealed class WindowState(Window window)
 {
@@ -57,14 +11,72 @@ internal sealed class WindowState(Window window)
     /// <summary>Takes new samples.</summary>
     public MemoryPart Open { get; set; } = new();
 
-    public bool IsEmpty => Open.Count == 0;
-    public TimeRange Extent => Open.Extent;
+    /// <summary>On its way into the file; null while no flush is going on or has failed.</summary>
+    public MemoryPart? Frozen { get; set; }
+
+    /// <summary>Frozen and file together have every sample of the journal up to here.</summary>
+    public long FrozenPosition { get; set; }
+
+    /// <summary>Of the file that is or will be; the files of lower generations have been given up.</summary>
+    public int Generation { get; set; } = 1;
+
+    /// <summary>What the file has; null while there is none.</summary>
+    public WindowMeta? Meta { get; set; }
+    public long FileBytes { get; set; }
+
+    /// <summary>What was given up after it had moved down: last flush, journal position, samples, and samples replaced among them.</summary>
+    public DroppedPart Dropped { get; set; }
+
+    /// <summary>
+    /// The last flush that was ever sent. A gateway that has more got it from someone else: an edge before this one under the same name.
+    /// </summary>
+    public long SentThrough { get; set; }
+
+    /// <summary>The last flush the gateway has acknowledged.</summary>
+    public long ShippedThrough { get; set; }
+
+    /// <summary>Distinct samples the gateway has for certain, given up ones included.</summary>
+    public long ShippedUnique { get; set; }
+
+    /// <summary>Blocks of flushes after <see cref="ShippedThrough"/>.</summary>
+    public Dictionary<long, BlockHead> Unshipped { get; } = [];
+
+    /// <summary>Why the window cannot be shipped whole, and so is never given up; null while all is well.</summary>
+    public string? Damage { get; set; }
+
+    /// <summary>Its file could not be read at the start and was set aside.</summary>
+    public bool IsSetAside { get; set; }
 
     /// <summary>When the oldest and the newest sample in <see cref="Open"/> came; clock time stamps.</summary>
     public long OldestAt { get; set; }
     public long NewestAt { get; set; }
 
-    /// <summary>What the catalog was told last.</summary>
-    public TimeRange Published { get; set; } = TimeRange.Nothing;
+    /// <summary>What the catalog was told last; null if it does not list the window.</summary>
+    public Core.Tiers.Holding? Published { get; set; }
     public bool IsDirty { get; set; }
+
+    public WindowFileName FileName => new(window, Generation);
+    public long Version => Meta?.Version ?? Dropped.Through;
+    public long Position => Math.Max(Meta?.Position ?? 0, Dropped.Position);
+    public long FileCount => Meta?.Count ?? 0;
+    public long MemoryCount => Open.Count + (Frozen?.Count ?? 0);
+    public long MemoryBytes => Open.Bytes + (Frozen?.Bytes ?? 0);
+    public long Superseded => Dropped.Superseded + (Meta?.Superseded ?? 0);
+    public bool IsShipped => Version <= ShippedThrough;
+
+    /// <summary>Position of the oldest record that only journal and memory have.</summary>
+    public long FirstPosition => Math.Min(Open.FirstPosition, Frozen?.FirstPosition ?? long.MaxValue);
+
+    public TimeRange MemoryExtent => Open.Extent.Hull(Frozen?.Extent ?? TimeRange.Nothing);
+    public TimeRange Extent => (Meta is { Count: > 0 } meta ? new TimeRange(meta.From, meta.To) : TimeRange.Nothing).Hull(MemoryExtent);
+
+    /// <summary>Samples of this edge's memory and file that no other node is known to have.</summary>
+    public long HeldInFile => FileCount - (ShippedUnique - Dropped.Unique);
 }
+
+/// <summary>Sums over the generations of a window that were given up.</summary>
+/// <param name="Through">Their last flush.</param>
+/// <param name="Position">All samples of journal records up to this one were in them.</param>
+/// <param name="Unique">Distinct samples in them.</param>
+/// <param name="Superseded">Samples replaced in them.</param>
+internal readonly record struct DroppedPart(long Through, long Position, long Unique, long Superseded);

@@ -1,0 +1,273 @@
+using Foretier.Core.Partitions;
+using Foretier.Core.Samples;
+
+namespace Foretier.Agent.Hot;
+
+public sealed partial class HotStore
+{
+    // Held while window files change or are given up: one flush at a time is what a small device does best.
+    private readonly SemaphoreSlim _flushing = new(1, 1);
+    private readonly SemaphoreSlim _flushWanted = new(0, 1);
+
+    // Files given up, to be deleted once the facts that say so are durable. Under _flushing.
+    private readonly List<WindowFileName> _condemned = [];
+
+    /// <summary>Flushes every window that has samples in memory.</summary>
+    public async Task FlushAllAsync(CancellationToken cancel)
+    {
+        List<WindowState> states;
+        lock (_gate)
+        {
+            states = [.. _windows.Values.Where(state => state.MemoryCount > 0)];
+        }
+        foreach (var state in states)
+        {
+            await FlushAsync(state, cancel);
+        }
+    }
+
+    /// <summary>The background loop: flushes what is due, then gives journal space back.</summary>
+    private async Task FlushAsync()
+    {
+        var pause = TimeSpan.FromTicks(Math.Min(_options.QuietAge.Ticks / 4, TimeSpan.TicksPerSecond));
+        while (!_stop.IsCancellationRequested)
+        {
+            try
+            {
+                await WaitForFlushAsync(pause);
+                while (NextDue() is { } state && !_stop.IsCancellationRequested)
+                {
+                    await FlushAsync(state, _stop.Token);
+                }
+                await ReleaseJournalAsync();
+                FlushFailure = null;
+            }
+            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e) when (e is IOException or HotStoreUnavailableException or InvalidDataException)
+            {
+                if (FlushFailure is null)
+                {
+                    _log.LogError(e, "Flushing to a window file failed; the samples stay in journal and memory, and it is tried again");
+                }
+                FlushFailure = e.Message;
+                await Task.WhenAny(Task.Delay(TimeSpan.FromSeconds(1), _stop.Token));
+            }
+        }
+    }
+
+    /// <summary>Wakes at the clock's pause, and early when memory or journal press: that is the machine's time, not the data's.</summary>
+    private async Task WaitForFlushAsync(TimeSpan pause)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
+        var delay = Task.Delay(pause, _clock, either.Token);
+        var wanted = _flushWanted.WaitAsync(either.Token);
+        await await Task.WhenAny(delay, wanted);
+        await either.CancelAsync();
+        await Task.WhenAny(Task.WhenAll(delay, wanted));
+    }
+
+    private void WantFlush()
+    {
+        if (_flushWanted.CurrentCount == 0)
+        {
+            try
+            {
+                _flushWanted.Release();
+            }
+            catch (SemaphoreFullException)
+            {
+            }
+        }
+    }
+
+    private bool IsPressed => _memoryBytes >= _options.MemoryBytesMax / 2 || _journal.Fill >= 0.5;
+
+    private WindowState? NextDue()
+    {
+        var now = _clock.GetTimestamp();
+        lock (_gate)
+        {
+            var candidates = _windows.Values.Where(state => state.MemoryCount > 0).ToList();
+            if (candidates.Count == 0)
+            {
+                return null;
+            }
+            if (_memoryBytes >= _options.MemoryBytesMax / 2)
+            {
+                return candidates.MaxBy(state => state.MemoryBytes);
+            }
+            var full = _journal.Fill >= 0.5 ? _journal.FullThrough : 0;
+            return candidates.Find(state => state.Frozen is not null)
+                ?? candidates.Find(state => state.Open.Bytes >= _options.FlushBytes)
+                ?? candidates.Find(state => state.FirstPosition <= full)
+                ?? candidates.Find(state => _clock.GetElapsedTime(state.NewestAt, now) >= _options.QuietAge
+                    || _clock.GetElapsedTime(state.OldestAt, now) >= _options.FlushAge);
+        }
+    }
+
+    private async Task FlushAsync(WindowState state, CancellationToken cancel)
+    {
+        await _flushing.WaitAsync(cancel);
+        try
+        {
+            await FlushLockedAsync(state, cancel);
+        }
+        finally
+        {
+            _flushing.Release();
+        }
+    }
+
+    /// <summary>Until the window has nothing of what is in memory now; a part left by a flush that failed goes first.</summary>
+    private async Task FlushLockedAsync(WindowState state, CancellationToken cancel)
+    {
+        for (var round = 0; round < 2; round++)
+        {
+            long ticket;
+            lock (_gate)
+            {
+                var last = _journal.Last;
+                var isLeft = state.Frozen is not null;
+                if (!isLeft && !Freeze(state, last.Position))
+                {
+                    return;
+                }
+                ticket = last.Ticket;
+                round += isLeft ? 0 : 1;
+            }
+            // A file must never be ahead of the journal: after a crash its position would skip records that do not exist yet.
+            await _journal.WaitDurableAsync(ticket, cancel);
+            await Task.Run(() => FlushFrozen(state), cancel);
+        }
+    }
+
+    private static bool Freeze(WindowState state, long position)
+    {
+        if (state.Frozen is not null || state.Open.Count == 0)
+        {
+            return false;
+        }
+        (state.Frozen, state.FrozenPosition, state.Open) = (state.Open, position, new());
+        return true;
+    }
+
+    /// <summary>Writes the frozen part into the window's file. After a failure the part stays, and what came of it shows next time.</summary>
+    private void FlushFrozen(WindowState state)
+    {
+        var frozen = state.Frozen!;
+        using var lease = _files.Take(state.FileName, state.Meta is null ? ReserveFor(state.Window) : null);
+        var file = lease.File;
+        var heads = new List<BlockHead>();
+        IReadOnlyCollection<long> deleted = [];
+        // A commit whose outcome was unclear may have been durable after all: then the file already has this part.
+        var isThere = file.Meta is { } there && there.Position >= state.FrozenPosition;
+        if (!isThere)
+        {
+            var old = file.Meta ?? WindowMeta.Empty(state.Dropped);
+            var merge = new BlockMerge(file, state.Window, old.Version + 1, _options.BlockBytesMax);
+            foreach (var (series, columns) in frozen.Series.OrderBy(s => s.Key))
+            {
+                merge.Add(series, columns.Take());
+            }
+            file.Commit(merge.Deleted, merge.Written, old with
+            {
+                Version = old.Version + 1,
+                Position = state.FrozenPosition,
+                Count = old.Count + merge.Added,
+                Superseded = old.Superseded + merge.Superseded,
+                From = Math.Min(old.From, merge.Extent.From),
+                To = Math.Max(old.To, merge.Extent.To),
+            });
+            heads.AddRange(merge.Written.Select(block => new BlockHead(block.Key, block.Count, block.Version, block.Bytes)));
+            deleted = merge.Deleted;
+        }
+        var scanned = isThere ? file.Scan() : null;
+        lock (_gate)
+        {
+            state.Meta = file.Meta;
+            state.FileBytes = file.Bytes;
+            state.Frozen = null;
+            _memoryBytes -= frozen.Bytes;
+            foreach (var key in deleted)
+            {
+                state.Unshipped.Remove(key);
+            }
+            foreach (var head in scanned?.Where(head => head.Version > state.ShippedThrough) ?? heads)
+            {
+                state.Unshipped[head.Key] = head;
+            }
+            Publish(state);
+            _shipWanted.Set();
+        }
+    }
+
+    /// <summary>Space is reserved for the window that is filling and the next one; a day of history takes what it needs.</summary>
+    private long ReserveFor(Window window)
+    {
+        var now = Instant.Now(_clock);
+        return window.End > now && window.Start <= now + window.Length ? _options.ReserveBytes : 0;
+    }
+
+    /// <summary>Gives the ring back what files and saved facts have.</summary>
+    private async Task ReleaseJournalAsync()
+    {
+        if (_condemned.Count > 0 || _journal.CanRelease(NeededFrom() - 1))
+        {
+            await _flushing.WaitAsync(_stop.Token);
+            try
+            {
+                await SaveFactsAsync();
+            }
+            finally
+            {
+                _flushing.Release();
+            }
+        }
+    }
+
+    private long NeededFrom()
+    {
+        lock (_gate)
+        {
+            return _windows.Values.Select(state => state.FirstPosition).DefaultIfEmpty(long.MaxValue).Min();
+        }
+    }
+
+    /// <summary>Saves the facts as of now; then what they make superfluous goes: journal records, and the files of given up windows. Under <see cref="_flushing"/>.</summary>
+    private async Task SaveFactsAsync()
+    {
+        StoreFacts facts;
+        var condemned = _condemned.ToArray();
+        lock (_gate)
+        {
+            var (ticket, position) = _journal.Last;
+            facts = new()
+            {
+                Position = position,
+                Sequence = ticket,
+                Released = Math.Max(_released, Math.Min(position, NeededFrom() - 1)),
+                Accepted = _accepted,
+                Rejected = new Dictionary<string, long>(_rejected),
+                Series = [.. _series.All],
+                Windows = [.. _windows.Values.Select(state => new WindowFacts(
+                    state.Window, state.Generation, state.Dropped, state.SentThrough, state.ShippedThrough, state.ShippedUnique))],
+            };
+        }
+        await _journal.WaitDurableAsync(facts.Sequence, CancellationToken.None);
+        await Task.Run(() => StateFile.Write(_disk, facts));
+        _released = facts.Released;
+        _journal.Release(facts.Released);
+        foreach (var name in condemned)
+        {
+            _files.Delete(name);
+            _condemned.Remove(name);
+        }
+        if (condemned.Length > 0)
+        {
+            _disk.SyncFolder(WindowFileName.Folder);
+        }
+    }
+}

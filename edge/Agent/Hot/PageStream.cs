@@ -1,0 +1,54 @@
+namespace Foretier.Agent.Hot;
+
+/// <summary>
+/// What LiteDB's two streams share: 8 KB pages at positions, and a failure that sticks. LiteDB swallows write errors in its queue, and after
+/// one nothing it writes can be trusted, so every later call fails too.
+/// </summary>
+internal abstract class PageStream : Stream
+{
+    public const int PageBytes = 8192;
+
+    private volatile Exception? _failure;
+
+    public Exception? Failure => _failure;
+    public override bool CanRead => true;
+    public override bool CanSeek => true;
+    public override bool CanWrite => true;
+    public override long Position { get; set; }
+
+    public override long Seek(long offset, SeekOrigin origin) =>
+        Position = offset + (origin == SeekOrigin.Begin ? 0 : origin == SeekOrigin.Current ? Position : Length);
+
+    /// <summary>Makes all later calls fail.</summary>
+    public void Poison(Exception reason)
+    {
+        _failure ??= reason;
+        Failed();
+    }
+
+    protected virtual void Failed()
+    {
+    }
+
+    protected void Guard(Action write)
+    {
+        ThrowIfFailed();
+        try
+        {
+            write();
+        }
+        catch (Exception e)
+        {
+            Poison(e);
+            throw;
+        }
+    }
+
+    protected void ThrowIfFailed()
+    {
+        if (_failure is not null)
+        {
+            throw new IOException($"the window file failed before: {_failure.Message}", _failure);
+        }
+    }
+}
