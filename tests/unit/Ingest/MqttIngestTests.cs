@@ -101,6 +101,15 @@ public class MqttIngestTests
     }
 
     [Fact]
+    public async Task A_connection_that_does_not_finish_its_log_in_is_closed()
+    {
+        await using var agent = await MqttFixture.StartAsync(o => o with { ConnectTimeout = TimeSpan.FromMilliseconds(100) });
+        using var client = await WireClient.OpenAsync(agent.Port);
+        await client.SendAsync(WireClient.Connect(4, "slow", "acme/boiler-1", agent.Secret)[..10]);
+        Assert.Null(await client.ReceiveAsync());
+    }
+
+    [Fact]
     public async Task Publishing_before_logging_in_closes()
     {
         await using var agent = await MqttFixture.StartAsync();
