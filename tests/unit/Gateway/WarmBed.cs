@@ -1,4 +1,5 @@
 using System.Globalization;
+using Foretier.Archive;
 using Foretier.Core.Partitions;
 using Foretier.Core.Query;
 using Foretier.Core.Rollups;
