@@ -61,7 +61,18 @@ internal sealed class MqttFixture : IAsyncDisposable
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(options, ingest.OnConnectedAsync));
-        var app = builder.Build();
+        WebApplication app;
+        try
+        {
+            app = builder.Build();
+        }
+        catch
+        {
+            await ingest.DisposeAsync();
+            await store.DisposeAsync();
+            Directory.Delete(folder, recursive: true);
+            throw;
+        }
         var fixture = new MqttFixture(folder, app)
         {
             Disk = disk,
