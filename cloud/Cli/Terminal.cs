@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Foretier.Protocol.Api;
 using Spectre.Console;
@@ -14,22 +15,13 @@ internal sealed class Terminal
     /// <summary>Tables in a pipe or file are not cut at 80 columns.</summary>
     private const int UnboundedWidth = 400;
 
-    private readonly IAnsiConsole _tables;
+    private readonly int _width;
 
     public Terminal(TextWriter output, TextWriter error, bool json)
     {
         (Output, Error, Json) = (output, error, json);
-        var toConsole = ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected;
-        _tables = AnsiConsole.Create(new()
-        {
-            Out = new AnsiConsoleOutput(output),
-            Ansi = toConsole ? AnsiSupport.Detect : AnsiSupport.No,
-            Interactive = InteractionSupport.No,
-        });
-        if (!toConsole)
-        {
-            _tables.Profile.Width = UnboundedWidth;
-        }
+        var watched = ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected;
+        _width = watched ? Math.Max(Console.WindowWidth, 40) : UnboundedWidth;
     }
 
     public TextWriter Output { get; }
@@ -46,7 +38,19 @@ internal sealed class Terminal
     public void WriteLine(string line = "") => Output.WriteLine(line);
 
     /// <inheritdoc cref="WriteLine"/>
-    public void Write(IRenderable what) => _tables.Write(what);
+    public void Write(IRenderable what)
+    {
+        // Rendered aside first: the blanks that fill tables up to their width go no further.
+        using var rendered = new StringWriter(CultureInfo.InvariantCulture);
+        var console = AnsiConsole.Create(new() { Out = new AnsiConsoleOutput(rendered), Ansi = AnsiSupport.No, Interactive = InteractionSupport.No });
+        console.Profile.Width = _width;
+        console.Profile.Capabilities.Unicode = true;
+        console.Write(what);
+        foreach (var line in rendered.ToString().Split('\n').Select(line => line.TrimEnd()).Where(line => line.Length > 0))
+        {
+            Output.WriteLine(line);
+        }
+    }
 
     /// <summary>Something to know besides the result.</summary>
     public void Note(string line) => Error.WriteLine(line);

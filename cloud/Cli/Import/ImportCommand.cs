@@ -20,7 +20,8 @@ internal static class ImportCommand
         var device = new Option<string?>("--device") { Description = "Device whose measurements the series become (default: the file's name).", HelpName = "NAME" };
         var account = new Option<string?>("--account") { Description = "Account (default: that of the user).", HelpName = "NAME" };
         var batch = Positive("--batch", "Readings of one series in a message.", 1, 10_000);
-        var window = Positive("--window", "Messages in flight.", 100, 65_535);
+        var window = Positive("--window", "Messages in flight on each connection.", 100, 65_535);
+        var connections = Positive("--connections", "Connections; the readings of a series stay on one, in order.", 4, 64);
         var states = new Option<bool>("--states") { Description = "Publish texts that are no numbers as states; else such a row is bad." };
         var broker = new BrokerOptions();
         var command = new Command("import", """
@@ -28,7 +29,7 @@ internal static class ImportCommand
               foretier import readings.csv.gz --series-column sensor --device house-1
             Interrupted or killed, the same command goes on where the acknowledgements ended.
             Ends with exit code 0 only if every row is acknowledged.
-            """) { file, series, time, value, device, account, batch, window, states };
+            """) { file, series, time, value, device, account, batch, window, connections, states };
         broker.AddTo(command);
         command.SetAction(CommandLine.Run(async (session, parse, cancel) =>
         {
@@ -46,7 +47,7 @@ internal static class ImportCommand
             var importer = new Importer(rows, columns, bookmark, Path.GetFileName(path), parse.GetValue(batch), session.Clock, progress.Note);
             var options = target with { Window = parse.GetValue(window), StartPatience = StartPatience, Status = progress.Note };
             ImportResult result;
-            await using (var publisher = await MqttPublisher.ConnectAsync(options, importer.Acknowledged, session.Clock, cancel).ConfigureAwait(false))
+            await using (var publisher = await MqttPublisherGroup.ConnectAsync(options, parse.GetValue(connections), importer.Acknowledged, session.Clock, cancel).ConfigureAwait(false))
             {
                 result = await RunAsync(importer, publisher, rows, bookmark, progress, session.Clock, cancel).ConfigureAwait(false);
             }
@@ -57,7 +58,7 @@ internal static class ImportCommand
     }
 
     private static async Task<ImportResult> RunAsync(
-        Importer importer, MqttPublisher publisher, CsvRows rows, Bookmark bookmark, ProgressLine progress, TimeProvider clock, CancellationToken cancel)
+        Importer importer, MqttPublisherGroup publisher, CsvRows rows, Bookmark bookmark, ProgressLine progress, TimeProvider clock, CancellationToken cancel)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var reporting = ReportAsync(importer, rows, progress, clock, ended.Token);

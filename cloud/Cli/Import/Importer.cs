@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using Foretier.Client.Mqtt;
 
@@ -26,19 +25,24 @@ internal sealed class Importer(CsvRows rows, ReadingColumns columns, Bookmark bo
     private const int BatchesGathered = 64;
     private const int NotedMax = 10;
 
-    /// <summary>Messages in flight, oldest first: acknowledgements come in the same order.</summary>
-    private readonly ConcurrentQueue<Message> _inFlight = new();
+    /// <summary>Messages by number, from the oldest that is not acknowledged on.</summary>
+    private readonly Dictionary<long, Message> _inFlight = [];
     private readonly ArrayBufferWriter<byte> _payload = new();
     private readonly Lock _lock = new();
     private readonly Dictionary<string, long> _refusedBy = [];
+    private long _oldest;
+    private long _next;
     private long _row;
     private long _acknowledged;
     private long _refused;
     private long _acknowledgedNow;
     private long _noted;
 
-    /// <param name="RowsDone">All rows up to this one are done with this message; 0 = others of its batch follow.</param>
-    private readonly record struct Message(long RowsDone, long Line, int Readings);
+    /// <param name="RowsDone">All rows up to this one are done with this message and those before it; 0 = others of its batch follow.</param>
+    private sealed record Message(long RowsDone, long Line, int Readings)
+    {
+        public MqttAck? Ack { get; set; }
+    }
 
     /// <summary>Acknowledged in this run.</summary>
     public long AcknowledgedNow => Interlocked.Read(ref _acknowledgedNow);
@@ -46,29 +50,20 @@ internal sealed class Importer(CsvRows rows, ReadingColumns columns, Bookmark bo
     /// <summary>Where in the file this run began, 0..1.</summary>
     public double StartFraction { get; private set; }
 
-    /// <summary>What <see cref="MqttPublisher"/> tells.</summary>
+    /// <summary>What <see cref="MqttPublisherGroup"/> tells. Counted is what is acknowledged without a gap, for there the next run goes on.</summary>
     public void Acknowledged(MqttAck ack)
     {
-        _inFlight.TryDequeue(out var message);
         lock (_lock)
         {
-            if (ack.IsRefused)
+            _inFlight[ack.Tag].Ack = ack;
+            for (; _inFlight.TryGetValue(_oldest, out var message) && message.Ack is { } done; _inFlight.Remove(_oldest++))
             {
-                var reason = MqttReason.Describe(ack.Reason, ack.Text);
-                CollectionsMarshal.GetValueRefOrAddDefault(_refusedBy, reason, out _) += message.Readings;
-                _refused += message.Readings;
-                Note($"line {message.Line}: refused, {reason}");
+                Count(message, done);
             }
-            else
-            {
-                _acknowledged += message.Readings;
-                _acknowledgedNow += message.Readings;
-            }
-            _row = message.RowsDone > 0 ? message.RowsDone : _row;
         }
     }
 
-    public async Task<ImportResult> RunAsync(MqttPublisher publisher, CancellationToken cancel)
+    public async Task<ImportResult> RunAsync(MqttPublisherGroup publisher, CancellationToken cancel)
     {
         var started = clock.GetTimestamp();
         var resumedAt = Resume();
@@ -143,7 +138,7 @@ internal sealed class Importer(CsvRows rows, ReadingColumns columns, Bookmark bo
     }
 
     /// <summary>Sends what was gathered: in order within a series, for at equal times the later row wins, as it does in the file.</summary>
-    private async ValueTask PublishAllAsync(MqttPublisher publisher, List<(Reading Reading, long Line)> gathered, long row, CancellationToken cancel)
+    private async ValueTask PublishAllAsync(MqttPublisherGroup publisher, List<(Reading Reading, long Line)> gathered, long row, CancellationToken cancel)
     {
         var messages = gathered.GroupBy(g => g.Reading.Topic).SelectMany(series => series.Chunk(batch)).ToList();
         for (var i = 0; i < messages.Count; i++)
@@ -153,7 +148,7 @@ internal sealed class Importer(CsvRows rows, ReadingColumns columns, Bookmark bo
         gathered.Clear();
     }
 
-    private ValueTask PublishAsync(MqttPublisher publisher, ReadOnlyMemory<(Reading Reading, long Line)> readings, long rowsDone, CancellationToken cancel)
+    private ValueTask PublishAsync(MqttPublisherGroup publisher, ReadOnlyMemory<(Reading Reading, long Line)> readings, long rowsDone, CancellationToken cancel)
     {
         var (first, line) = readings.Span[0];
         _payload.ResetWrittenCount();
@@ -165,8 +160,30 @@ internal sealed class Importer(CsvRows rows, ReadingColumns columns, Bookmark bo
         {
             ReadingPayload.WritePairs(_payload, Array.ConvertAll(readings.ToArray(), r => (r.Reading.Time, r.Reading.Value)));
         }
-        _inFlight.Enqueue(new(rowsDone, line, readings.Length));
-        return publisher.PublishAsync(first.Topic, _payload.WrittenMemory, 0, cancel);
+        long number;
+        lock (_lock)
+        {
+            number = _next++;
+            _inFlight.Add(number, new(rowsDone, line, readings.Length));
+        }
+        return publisher.PublishAsync(first.Lane, first.Topic, _payload.WrittenMemory, number, cancel);
+    }
+
+    private void Count(Message message, MqttAck ack)
+    {
+        if (ack.IsRefused)
+        {
+            var reason = MqttReason.Describe(ack.Reason, ack.Text);
+            CollectionsMarshal.GetValueRefOrAddDefault(_refusedBy, reason, out _) += message.Readings;
+            _refused += message.Readings;
+            Note($"line {message.Line}: refused, {reason}");
+        }
+        else
+        {
+            _acknowledged += message.Readings;
+            _acknowledgedNow += message.Readings;
+        }
+        _row = message.RowsDone > 0 ? message.RowsDone : _row;
     }
 
     /// <summary>The first few in words, the rest as counts.</summary>

@@ -4,7 +4,8 @@ using Foretier.Core.Samples;
 namespace Foretier.Cli.Import;
 
 /// <summary>One row as a reading: where it goes, and time and value as JSON.</summary>
-internal readonly record struct Reading(byte[] Topic, string Time, string Value);
+/// <param name="Lane">The same for all readings of a series, whose order is kept.</param>
+internal readonly record struct Reading(byte[] Topic, int Lane, string Time, string Value);
 
 /// <summary>Which columns of a file are series, time and value, and how a row becomes a reading.</summary>
 internal sealed class ReadingColumns
@@ -18,7 +19,7 @@ internal sealed class ReadingColumns
     private readonly int _value;
     private readonly string _prefix;
     private readonly bool _states;
-    private readonly Dictionary<string, byte[]?> _topics = [];
+    private readonly Dictionary<string, (byte[]? Topic, int Lane)> _topics = [];
 
     /// <param name="columns">The file's header.</param>
     /// <param name="series">Name of the column; null = a common one.</param>
@@ -51,7 +52,7 @@ internal sealed class ReadingColumns
             why = $"has {row.Count} fields";
             return false;
         }
-        if (TopicOf(row[_series]) is not { } topic)
+        if (TopicOf(row[_series]) is not ({ } topic, var lane))
         {
             why = $"'{row[_series]}' is no name for a series: empty, or longer than {SeriesKey.PartLengthMax} characters when encoded";
             return false;
@@ -69,18 +70,19 @@ internal sealed class ReadingColumns
             why = value.Length == 0 ? "has no value" : $"'{value}' is not a finite number (--states publishes texts as states)";
             return false;
         }
-        reading = new(topic, ReadingPayload.Number(time) ?? ReadingPayload.Text(time), number ?? ReadingPayload.Text(value));
+        reading = new(topic, lane, ReadingPayload.Number(time) ?? ReadingPayload.Text(time), number ?? ReadingPayload.Text(value));
         why = null;
         return true;
     }
 
-    private byte[]? TopicOf(string series)
+    private (byte[]? Topic, int Lane) TopicOf(string series)
     {
-        if (!_topics.TryGetValue(series, out var topic))
+        if (!_topics.TryGetValue(series, out var place))
         {
-            _topics[series] = topic = SeriesKey.Encode(series.Trim()) is { } part ? Encoding.UTF8.GetBytes(_prefix + part) : null;
+            place = (SeriesKey.Encode(series.Trim()) is { } part ? Encoding.UTF8.GetBytes(_prefix + part) : null, _topics.Count);
+            _topics.Add(series, place);
         }
-        return topic;
+        return place;
     }
 
     private static int Find(IReadOnlyList<string> columns, string? asked, string[] common, string option)

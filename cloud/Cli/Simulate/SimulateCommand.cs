@@ -39,7 +39,7 @@ internal static class SimulateCommand
         var backfill = TimeText.DurationOption("--backfill", "Publish the readings of the past so long, as fast as they are acknowledged, and stop. A bare number is hours.");
         backfill.CustomParser = result => Hours(result.Tokens[0].Value) ?? ServerOptions.Refuse<TimeSpan?>(result, $"--backfill: '{result.Tokens[0].Value}' is not a duration; use for example 24 (hours), 24h or 7d");
         var account = new Option<string?>("--account") { Description = "Account (default: that of the user).", HelpName = "NAME" };
-        var window = new Option<int>("--window") { Description = "Messages in flight, 1 to 65535.", HelpName = "N", DefaultValueFactory = _ => 100 };
+        var window = new Option<int>("--window") { Description = "Messages in flight on each connection, 1 to 65535.", HelpName = "N", DefaultValueFactory = _ => 100 };
         window.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<int>() is < 1 or > 65_535)
@@ -47,10 +47,18 @@ internal static class SimulateCommand
                 result.AddError("--window: give a number from 1 to 65535");
             }
         });
+        var connections = new Option<int>("--connections") { Description = "Connections, 1 to 64; the readings of a series stay on one.", HelpName = "N", DefaultValueFactory = _ => 4 };
+        connections.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is < 1 or > 64)
+            {
+                result.AddError("--connections: give a number from 1 to 64");
+            }
+        });
         var broker = new BrokerOptions();
         var command = new Command("simulate", "Publish readings of a fleet of devices that follow the day, the same for the same seed.")
         {
-            devices, seed, rate, duration, backfill, account, window,
+            devices, seed, rate, duration, backfill, account, window, connections,
         };
         broker.AddTo(command);
         command.SetAction(CommandLine.Run(async (session, parse, cancel) =>
@@ -66,7 +74,7 @@ internal static class SimulateCommand
             var options = target with { Window = parse.GetValue(window), StartPatience = StartPatience, Status = progress.Note };
             var run = new SimulateRun(fleet, of, perSecond, Instant.Now(session.Clock) - (long)(past?.TotalMicroseconds ?? 0), span, past is null, session.Clock);
             var started = session.Clock.GetTimestamp();
-            await using (var publisher = await MqttPublisher.ConnectAsync(options, run.Acknowledged, session.Clock, cancel).ConfigureAwait(false))
+            await using (var publisher = await MqttPublisherGroup.ConnectAsync(options, parse.GetValue(connections), run.Acknowledged, session.Clock, cancel).ConfigureAwait(false))
             {
                 using var ended = new CancellationTokenSource();
                 var reporting = ReportAsync(run, progress, session.Clock, ended.Token);
@@ -110,7 +118,7 @@ internal static class SimulateCommand
         return acknowledged == published ? ExitCode.Ok : ExitCode.Failed;
     }
 
-    private static async Task DrainAsync(MqttPublisher publisher, TimeProvider clock)
+    private static async Task DrainAsync(MqttPublisherGroup publisher, TimeProvider clock)
     {
         using var patience = new CancellationTokenSource(EndPatience, clock);
         try

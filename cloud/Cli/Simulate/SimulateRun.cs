@@ -70,7 +70,7 @@ internal sealed class SimulateRun(Fleet fleet, string account, double rate, long
         }
     }
 
-    public async Task PublishAsync(MqttPublisher publisher, CancellationToken cancel)
+    public async Task PublishAsync(MqttPublisherGroup publisher, CancellationToken cancel)
     {
         for (long n = 0; n < _total; n++)
         {
@@ -90,7 +90,7 @@ internal sealed class SimulateRun(Fleet fleet, string account, double rate, long
             }
             try
             {
-                await publisher.PublishAsync(TopicOf(series, device, measurement), _payload.WrittenMemory, n, cancel).ConfigureAwait(false);
+                await publisher.PublishAsync(series, TopicOf(series, device, measurement), _payload.WrittenMemory, n, cancel).ConfigureAwait(false);
             }
             catch
             {

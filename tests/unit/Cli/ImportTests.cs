@@ -26,7 +26,7 @@ public sealed class ImportTests : IDisposable
     {
         var (output, error) = (new StringWriter(CultureInfo.InvariantCulture), new StringWriter(CultureInfo.InvariantCulture));
         var code = await CommandLine.RunAsync(
-            ["import", file, "--device", "house-1", "--mqtt", $"127.0.0.1:{broker.Port}", "--user", "acme/*", "--data", _folder, "--json", .. more],
+            ["import", file, "--device", "house-1", "--mqtt", $"127.0.0.1:{broker.Port}", "--user", "acme/*", "--data", _folder, "--connections", "1", "--json", .. more],
             output, error, TimeProvider.System, stop);
         return (code, output.ToString(), error.ToString());
     }
