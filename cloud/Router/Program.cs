@@ -7,6 +7,7 @@ using Foretier.Node.Keys;
 using Foretier.Node.Link;
 using Foretier.Node.Serve;
 using Foretier.Router;
+using Foretier.Router.Map;
 
 // The router: knows who holds what, plans every question, and asks each holder directly, the archive by itself.
 return await NodeHost.RunAsync(args, "router", async args =>
@@ -28,13 +29,17 @@ return await NodeHost.RunAsync(args, "router", async args =>
     var archiveSource = new ArchiveSource(archive, archived, new(), clock);
     await using var watch = ArchiveWatch.Start(archived, catalog, health, clock, logs.CreateLogger<ArchiveWatch>());
 
+    // What the edges forecast.
+    using var map = PartitionMapStore.Open(Path.Combine(options.Data, "map.db"), logs.CreateLogger<PartitionMapStore>());
+    _ = new MapFollower(follower, map, clock, logs.CreateLogger<MapFollower>());
+
     var answerer = new Answerer(catalog, node => node == ArchiveManifest.Node ? archiveSource : follower.SourceOf(node), health, clock);
     var cascade = new Cascade(new NodeDuties(), hub, clock, logs.CreateLogger<Cascade>());
 
     app.MapHealth(() => follower.Nodes.Where(n => !n.Connected).Select(n => $"{n.Node} is not connected").Concat(watch.Fault is { } fault ? [fault] : []));
     app.MapOpenApi("/openapi/v1.json");
     var api = app.MapApi();
-    new QueryApi(answerer, catalog, clock).Map(api);
+    new QueryApi(answerer, catalog, clock, () => map.Current).Map(api);
     cascade.Map(api);
     await app.RunAsync();
 });

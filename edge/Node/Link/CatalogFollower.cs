@@ -34,6 +34,9 @@ public sealed class CatalogFollower
         hub.Opened += link => _ = FollowAsync(link);
     }
 
+    /// <summary>Called when a node below can be reached (again), with the link it is reached through and the path its own addresses have there.</summary>
+    public event Action<string, LinkedNode, string>? Found;
+
     /// <summary>The way to a node, if there is one.</summary>
     public IDataSource? SourceOf(string node) => _sources.GetValueOrDefault(node);
 
@@ -98,6 +101,7 @@ public sealed class CatalogFollower
         {
             _sources[status.Node] = new RouteSource(link, new LinkSource(status.Node, link, behind, FetchDeadline));
             _health.Connected(status.Node);
+            Found?.Invoke(status.Node, link, LinkSource.PathOf(status.Node, behind));
         }
         _nodes[status.Node] = status;
         if (status.SilentMilliseconds is < 2_000)

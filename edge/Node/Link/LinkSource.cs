@@ -13,14 +13,16 @@ public sealed class LinkSource(string node, LinkedNode link, bool behind, TimeSp
 {
     public string Node => node;
 
+    /// <summary>What stands before a node's own addresses on the link it is reached through.</summary>
+    internal static string PathOf(string node, bool behind) => behind ? $"internal/v1/nodes/{node}/" : "";
+
     public async Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel)
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancel, link.Ended);
         timeout.CancelAfter(deadline);
         try
         {
-            var path = behind ? $"internal/v1/nodes/{node}/internal/v1/fetch" : "internal/v1/fetch";
-            using var response = await link.Http.PostAsJsonAsync(path, request, NodeJson.Options, timeout.Token).ConfigureAwait(false);
+            using var response = await link.Http.PostAsJsonAsync(PathOf(node, behind) + "internal/v1/fetch", request, NodeJson.Options, timeout.Token).ConfigureAwait(false);
             if (!response.IsSuccessStatusCode)
             {
                 throw new DataSourceUnavailableException(node, $"answered {(int)response.StatusCode}");

@@ -1,12 +1,10 @@
 using System.Text.Json;
+using Foretier.Core.Partitions;
 using Foretier.Core.Query;
 using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
 
 namespace Foretier.Node.Serve;
-
-/// <summary>What the partition map says of a series at a time; null where it says nothing.</summary>
-public delegate (string Partition, string Access, string Tier)? PartitionHints(string series, long time);
 
 /// <summary>The document of /explain: the question as understood, the plan with estimates, and, when executed, what it cost.</summary>
 internal static class ExplainWriter
@@ -14,7 +12,7 @@ internal static class ExplainWriter
     private const int PartsShown = 200;
 
     public static void Write(Utf8JsonWriter json, Question question, IReadOnlyCollection<SeriesInfo> series, Plan plan, Answer? answer, TimeSpan elapsed,
-        PartitionHints? hints)
+        PartitionMap? map)
     {
         json.WriteStartObject();
         json.WriteStartObject("question");
@@ -24,7 +22,7 @@ internal static class ExplainWriter
         json.WriteNumber("stepSeconds", question.Step / (double)Instant.Second);
         json.WriteString("fn", string.Join(',', question.Functions.Select(Question.NameOf)));
         json.WriteEndObject();
-        WritePartitions(json, question, series, hints);
+        WritePartitions(json, question, series, map);
         json.WriteStartObject("plan");
         json.WriteNumber("catalogRevision", plan.CatalogRevision);
         json.WriteStartArray("fetches");
@@ -86,25 +84,25 @@ internal static class ExplainWriter
         json.WriteEndObject();
     }
 
-    private static void WritePartitions(Utf8JsonWriter json, Question question, IReadOnlyCollection<SeriesInfo> series, PartitionHints? hints)
+    private static void WritePartitions(Utf8JsonWriter json, Question question, IReadOnlyCollection<SeriesInfo> series, PartitionMap? map)
     {
-        if (hints is null)
+        if (map is null)
         {
             return;
         }
+        json.WriteNumber("mapRevision", map.Revision);
         json.WriteStartArray("partitions");
-        var seen = new HashSet<(string, string, string)>();
-        foreach (var name in series.Select(s => s.Name).Distinct())
+        foreach (var partition in series.Select(s => s.Name).Distinct().SelectMany(name => map.FindAll(name, question.Range).Select(entry => (Name: name, Entry: entry)))
+            .GroupBy(p => p.Entry).OrderBy(p => p.Key.Id).Take(PartsShown))
         {
-            if (hints(name, question.Range.To - 1) is { } hint && seen.Add(hint))
-            {
-                json.WriteStartObject();
-                json.WriteString("partition", hint.Partition);
-                json.WriteString("access", hint.Access);
-                json.WriteString("preferredTier", hint.Tier);
-                json.WriteString("example", name);
-                json.WriteEndObject();
-            }
+            json.WriteStartObject();
+            json.WriteString("partition", partition.Key.Id.ToString());
+            json.WriteString("edge", partition.Key.Edge);
+            json.WriteString("access", JsonNamingPolicy.CamelCase.ConvertName(partition.Key.Access.ToString()));
+            json.WriteString("prefer", JsonNamingPolicy.CamelCase.ConvertName(partition.Key.Prefer.ToString()));
+            json.WriteNumber("samplesP90", partition.Key.SamplesP90);
+            json.WriteNumber("series", partition.Count());
+            json.WriteEndObject();
         }
         json.WriteEndArray();
     }

@@ -1,7 +1,9 @@
 using System.Text.Json;
+using Foretier.Core.Partitions;
 using Foretier.Core.Query;
 using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
+using Foretier.Node.Hosting;
 using Foretier.Node.Keys;
 using Foretier.Protocol.Api;
 using Microsoft.AspNetCore.Builder;
@@ -14,7 +16,7 @@ namespace Foretier.Node.Serve;
 /// <summary>
 /// The questions of the public interface, the same on agent, gateway and router; each answers from what its catalog knows.
 /// </summary>
-public sealed class QueryApi(Answerer answerer, Catalog catalog, TimeProvider clock, PartitionHints? hints = null)
+public sealed class QueryApi(Answerer answerer, Catalog catalog, TimeProvider clock, Func<PartitionMap>? map = null)
 {
     private static readonly JsonWriterOptions Compact = new() { SkipValidation = true };
 
@@ -26,6 +28,10 @@ public sealed class QueryApi(Answerer answerer, Catalog catalog, TimeProvider cl
         api.MapGet("/explain", (HttpContext http, string? series, string? from, string? to, string? step, string? fn, bool? execute, CancellationToken cancel) =>
             ExplainAsync(http, new(series, from, to, step, fn), execute ?? true, cancel)).WithName("explain").WithSummary("How a query is answered: plan, estimates, and what it really cost.");
         api.MapGet("/series", Series).WithName("series").WithSummary("The series there are.");
+        if (map is not null)
+        {
+            api.MapGet("/map", MapOf).WithName("map").WithSummary("The predictive partition map: what is expected, and what is reserved for it.");
+        }
         api.MapGet("/tier", Tiers).WithName("tier").WithSummary("What each tier and node holds.");
     }
 
@@ -119,7 +125,7 @@ public sealed class QueryApi(Answerer answerer, Catalog catalog, TimeProvider cl
         var started = clock.GetTimestamp();
         var answer = execute ? await answerer.AnswerAsync(question!, series, cancel).ConfigureAwait(false) : null;
         var elapsed = clock.GetElapsedTime(started);
-        WriteJson(http, json => ExplainWriter.Write(json, question!, series, plan, answer, elapsed, hints));
+        WriteJson(http, json => ExplainWriter.Write(json, question!, series, plan, answer, elapsed, map?.Invoke()));
         await http.Response.BodyWriter.FlushAsync(cancel).ConfigureAwait(false);
         return Results.Empty;
     }
@@ -138,6 +144,18 @@ public sealed class QueryApi(Answerer answerer, Catalog catalog, TimeProvider cl
             .OrderBy(s => s.Name, StringComparer.Ordinal).ThenBy(s => s.Edge, StringComparer.Ordinal)
             .Select(s => new SeriesEntry(s.Name, s.Unit, s.Kind, s.Edge));
         return Results.Ok(new SeriesReply([.. found]));
+    }
+
+    private IResult MapOf(HttpContext http)
+    {
+        var caller = http.Caller();
+        var current = map!();
+        return Results.Json(new
+        {
+            revision = current.Revision,
+            entries = current.Entries.Where(e => caller.MayRead(e.Id.Account)),
+            groups = current.Groups.Where(g => caller.MayRead(g.Account)),
+        }, NodeJson.Options);
     }
 
     private IResult Tiers() => Results.Ok(new TierReply([.. catalog.View.Holdings.GroupBy(h => (h.Tier, h.Node))

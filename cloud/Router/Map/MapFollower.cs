@@ -1,0 +1,62 @@
+using System.Net;
+using System.Text.Json;
+using Foretier.Core.Partitions;
+using Foretier.Node.Hosting;
+using Foretier.Node.Link;
+
+namespace Foretier.Router.Map;
+
+/// <summary>Takes in what edges change in their maps, over the links, and keeps it in the store.</summary>
+public sealed class MapFollower
+{
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
+
+    private readonly PartitionMapStore _store;
+    private readonly TimeProvider _clock;
+    private readonly ILogger<MapFollower> _log;
+
+    public MapFollower(CatalogFollower nodes, PartitionMapStore store, TimeProvider clock, ILogger<MapFollower> log)
+    {
+        _store = store;
+        _clock = clock;
+        _log = log;
+        nodes.Found += (node, link, path) => _ = FollowAsync(node, link, path);
+    }
+
+    private async Task FollowAsync(string node, LinkedNode link, string path)
+    {
+        var since = _store.RevisionOf(node);
+        while (!link.Ended.IsCancellationRequested)
+        {
+            try
+            {
+                using var response = await link.Http.GetAsync($"{path}internal/v1/map?since={since}", link.Ended).ConfigureAwait(false);
+                if (response.StatusCode == HttpStatusCode.NotFound)
+                {
+                    // A node without a map of its own.
+                    return;
+                }
+                response.EnsureSuccessStatusCode();
+                var update = await response.Content.ReadFromJsonAsync<PartitionMapUpdate>(NodeJson.Options, link.Ended).ConfigureAwait(false)
+                    ?? throw new JsonException("empty map update");
+                var put = _store.Put(node, update);
+                since = put == MapPut.NeedWhole ? 0 : _store.RevisionOf(node);
+                if (put == MapPut.Foreign)
+                {
+                    _log.LogWarning("{Node} sent map entries of other edges; its map is not followed", node);
+                    return;
+                }
+            }
+            catch (Exception error) when (error is HttpRequestException or IOException or JsonException or OperationCanceledException or Microsoft.Data.Sqlite.SqliteException)
+            {
+                if (link.Ended.IsCancellationRequested)
+                {
+                    return;
+                }
+                // The node is behind a link of its own, which may be down for a while; or our disk is full. The map is a hint: trying on is enough.
+                _log.LogDebug("The map of {Node} cannot be followed now: {Reason}", node, error.Message);
+                await Task.Delay(RetryAfter, _clock, CancellationToken.None).ConfigureAwait(false);
+            }
+        }
+    }
+}
