@@ -1,3 +1,4 @@
+using Foretier.Agent.Allocate;
 using Foretier.Agent.Hot;
 using Foretier.Agent.Ingest.Mqtt;
 using Foretier.Node.Hosting;
@@ -12,6 +13,11 @@ public sealed class AgentOptions : NodeOptions
 
     /// <summary>Journal, memory and window files. Node and Directory follow from the node's own settings.</summary>
     public HotOptions Hot { get; set; } = new() { Directory = "" };
+
+    /// <summary>Forecast and map. Node and Directory follow from the node's own settings.</summary>
+    public AllocateOptions Allocate { get; set; } = new() { Directory = "" };
+
+    internal AllocateOptions AllocateChecked() => (Allocate with { Node = Node, Directory = Path.Combine(Data, "map") }).Validated();
 
     internal MqttOptions MqttChecked() =>
         (Mqtt.QuarantineFile.Length > 0 ? Mqtt : Mqtt with { QuarantineFile = Path.Combine(Data, "quarantine.jsonl") }).Validated();

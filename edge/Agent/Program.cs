@@ -1,7 +1,9 @@
 using Foretier.Agent;
+using Foretier.Agent.Allocate;
 using Foretier.Agent.Hot;
 using Foretier.Agent.Ingest.Identity;
 using Foretier.Agent.Ingest.Mqtt;
+using Foretier.Agent.Ship;
 using Foretier.Core.Query;
 using Foretier.Core.Tiers;
 using Foretier.Node.Hosting;
@@ -25,6 +27,16 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     await using var store = await HotStore.OpenAsync(ConfigurationException.Check(options.HotChecked), catalog, clock,
         logs.CreateLogger<HotStore>(), CancellationToken.None);
 
+    // Down to the gateway, where there is one.
+    await using var shipper = options.Upstream is { Length: > 0 } upstream
+        ? new Shipper(store, new() { Url = new(upstream), Token = options.Link.Token }, clock, logs.CreateLogger<Shipper>()) : null;
+
+    // Forecast: the map of what is to come, and room for it.
+    await using var map = new MapRefresh(ConfigurationException.Check(options.AllocateChecked), catalog, store.ReserveAsync, store.NameOf, clock,
+        logs.CreateLogger<MapRefresh>());
+    store.Accepted = map.Observe;
+    map.Start();
+
     // Ingest.
     var devices = DeviceRegistry.Open(Path.Combine(options.Data, "devices.json"), clock);
     await using var mqttIngest = ingest = new MqttIngest(mqtt, store, devices, clock, logs.CreateLogger<MqttIngest>());
@@ -37,18 +49,21 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     var cascade = new Cascade(new NodeDuties
     {
         Ledger = () => store.Ledger,
+        Move = async (move, cancel) => shipper is null ? throw new InvalidOperationException("this edge has no gateway; set FORETIER__UPSTREAM")
+            : await store.ReleaseAsync(move.Before, cancel),
         PutDevice = devices.Put,
         RemoveDevice = devices.Remove,
         Devices = devices.List,
     }, below: null, clock, logs.CreateLogger<Cascade>());
 
-    app.MapHealth(() => store.Unavailable is { } failure ? [failure.Message] : []);
+    app.MapHealth(() => new[] { store.Unavailable?.Message, shipper?.Status.LastError, map.Problem }.OfType<string>());
     var api = app.MapApi();
-    new QueryApi(answerer, catalog, clock).Map(api);
+    new QueryApi(answerer, catalog, clock, () => map.Current).Map(api);
     cascade.Map(api);
     var inner = app.MapInternal();
     inner.MapFetch(store);
     inner.MapCatalog(catalog, clock, () => []);
+    inner.MapUpdates(map);
     cascade.Map(inner);
 
     await app.RunAsync();

@@ -208,7 +208,7 @@ public sealed partial class HotStore
     private long ReserveFor(Window window)
     {
         var now = Instant.Now(_clock);
-        return window.End > now && window.Start <= now + window.Length ? _options.ReserveBytes : 0;
+        return window.End > now && window.Start <= now + window.Length ? Reserved(window) ?? _options.ReserveBytes : 0;
     }
 
     /// <summary>Gives the ring back what files and saved facts have.</summary>

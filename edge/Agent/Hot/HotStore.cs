@@ -127,9 +127,10 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
         var record = _record ??= new(4096);
         record.ResetWrittenCount();
         SamplesRecord.Write(record, samples);
+        long ticket;
         lock (_gate)
         {
-            var (ticket, position) = _journal.Append(record.WrittenSpan);
+            (ticket, var position) = _journal.Append(record.WrittenSpan);
             Apply(position, samples, _clock.GetTimestamp());
             _accepted += samples.Length;
             if (ticket != _lastTicket)
@@ -140,8 +141,9 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
                     WantFlush();
                 }
             }
-            return ticket;
         }
+        Accepted?.Invoke(samples);
+        return ticket;
     }
 
     /// <summary>Counts a refused payload, durably.</summary>
