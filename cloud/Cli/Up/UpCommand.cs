@@ -142,8 +142,8 @@ internal static class UpCommand
         terminal.WriteLine($"""
             Foretier is ready. Data folder: {data.Path}
 
-              MQTT  {run.Mqtt}          user {credentials.User}  secret {credentials.Secret}
-              REST  {run.Router}   key  {credentials.ApiKey}
+              MQTT  {run.Mqtt.PadRight(run.Router.Length)}  user {credentials.User}  secret {credentials.Secret}
+              REST  {run.Router}  key {credentials.ApiKey}
 
             Publish a value, query it, see how the query is answered:
 
