@@ -38,10 +38,13 @@ internal sealed partial class NodeProcess(NodePlan plan, HttpClient http, TimePr
     public Action? Restarted { get; set; }
 
     /// <summary>Keeps the node running until <paramref name="stop"/>, then stops it; <paramref name="force"/> ends the patience in that.</summary>
-    public async Task RunAsync(CancellationToken stop, CancellationToken force)
+    /// <param name="ending">All are about to stop: who ends now (Ctrl-C reaches every process of a terminal) is not started again.</param>
+    /// <param name="stop">It is this one's turn.</param>
+    /// <param name="force">The user has asked a second time.</param>
+    public async Task RunAsync(CancellationToken ending, CancellationToken stop, CancellationToken force)
     {
         var backoff = BackoffMin;
-        for (var deaths = 0; !stop.IsCancellationRequested;)
+        for (var deaths = 0; !ending.IsCancellationRequested;)
         {
             var started = clock.GetTimestamp();
             try
@@ -65,7 +68,7 @@ internal sealed partial class NodeProcess(NodePlan plan, HttpClient http, TimePr
             }
             await life.CancelAsync().ConfigureAwait(false);
             await readiness.ConfigureAwait(false);
-            if (stop.IsCancellationRequested)
+            if (ending.IsCancellationRequested)
             {
                 break;
             }
@@ -80,7 +83,7 @@ internal sealed partial class NodeProcess(NodePlan plan, HttpClient http, TimePr
             say($"{how}; starting it again");
             try
             {
-                await Task.Delay(backoff, clock, stop).ConfigureAwait(false);
+                await Task.Delay(backoff, clock, ending).ConfigureAwait(false);
             }
             catch (OperationCanceledException)
             {
@@ -88,7 +91,7 @@ internal sealed partial class NodeProcess(NodePlan plan, HttpClient http, TimePr
             }
             backoff = backoff * 2 < BackoffMax ? backoff * 2 : BackoffMax;
         }
-        _ready.TrySetCanceled(stop);
+        _ready.TrySetCanceled(ending);
     }
 
     public void Dispose() => _process?.Dispose();

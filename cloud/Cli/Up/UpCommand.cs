@@ -53,6 +53,7 @@ internal static class UpCommand
         using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
         List<NodeProcess> nodes = [];
         List<(Task Task, CancellationTokenSource Stop)> running = [];
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         try
         {
             foreach (var plan in plans)
@@ -61,7 +62,7 @@ internal static class UpCommand
                 var node = new NodeProcess(plan, http, clock, terminal.Note);
                 var stop = new CancellationTokenSource();
                 nodes.Add(node);
-                running.Add((node.RunAsync(stop.Token, session.Force), stop));
+                running.Add((node.RunAsync(ending.Token, stop.Token, session.Force), stop));
             }
             RunInfo Info() => new(ports.MqttAddress, ports.HttpOf("router"), ports.HttpOf("gateway"), ports.HttpOf("agent"),
                 new(nodes[0].Pid, nodes[1].Pid, nodes[2].Pid), Environment.ProcessId);
@@ -92,6 +93,7 @@ internal static class UpCommand
         }
         finally
         {
+            await ending.CancelAsync().ConfigureAwait(false);
             foreach (var (task, stop) in running)
             {
                 await stop.CancelAsync().ConfigureAwait(false);
