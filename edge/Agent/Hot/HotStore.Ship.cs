@@ -266,7 +266,10 @@ public sealed partial class HotStore
             var dropped = await DropShippedAsync(left, cancel);
             windows += dropped.Count;
             samples += dropped.Sum(state => state.Samples);
-            left.RemoveAll(state => dropped.Exists(gone => gone.State == state));
+            lock (_gate)
+            {
+                left.RemoveAll(state => state.Meta is null); // dropped just now, or by another release beside this one
+            }
             if (left.Find(state => state.Damage is not null) is { } damaged)
             {
                 throw new InvalidDataException($"{damaged.Window} stays on the edge: {damaged.Damage}");

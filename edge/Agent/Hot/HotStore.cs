@@ -204,6 +204,10 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
     /// <summary>Lets go of everything as a kill would; for tests.</summary>
     internal async Task AbandonAsync()
     {
+        if (_isDisposed)
+        {
+            return;
+        }
         _isDisposed = true;
         await _stop.CancelAsync();
         _journal.Abandon();

@@ -13,7 +13,7 @@ internal sealed class CrashDisk : IDisk
     private readonly Dictionary<string, Inode> _durable;
     private readonly Dictionary<string, Inode> _names;
     private readonly List<(string Name, Inode? Inode)> _pending = [];
-    private bool _isDead;
+    private volatile bool _isDead;
 
     public CrashDisk() : this([])
     {
@@ -27,6 +27,7 @@ internal sealed class CrashDisk : IDisk
     /// <summary>Called before each write with file name and bytes; throws to refuse it.</summary>
     public Action<string, int>? OnWrite { get; set; }
 
+    public bool IsDead => _isDead;
     public long Operations { get; private set; }
     public long Syncs { get; private set; }
     public long BytesWritten { get; private set; }

@@ -224,6 +224,47 @@ public class HotStoreTests
     }
 
     [Fact]
+    public async Task A_reader_beside_flushes_sees_every_acknowledged_sample_once()
+    {
+        var bench = await HotBench.OpenAsync();
+        int acknowledged = 0, reads = 0;
+        var writer = Task.Run(async () =>
+        {
+            for (var i = 0; i < 150 || (Volatile.Read(ref reads) < 20 && i < 5000); i++)
+            {
+                await bench.AppendDurablyAsync("t", [.. Enumerable.Range(i * 10, 10).Select(n => (HotBench.Day + n * Second, (double)n))]);
+                Volatile.Write(ref acknowledged, (i + 1) * 10);
+            }
+        });
+        var flusher = Task.Run(async () =>
+        {
+            while (!writer.IsCompleted)
+            {
+                await bench.Store.FlushAllAsync(CancellationToken.None);
+            }
+        });
+        for (; !writer.IsCompleted; Interlocked.Increment(ref reads))
+        {
+            var least = Volatile.Read(ref acknowledged);
+            var read = await bench.ReadAsync();
+            Assert.True(read.Count >= least, $"{read.Count} of {least}");
+            Assert.All(read, s => Assert.Equal((s.Key.Time - HotBench.Day) / Second, s.Value.Value));
+            var part = new FetchPart("edge-1", bench.Window, 0, Holding.Latest, bench.Window.Range);
+            least = Volatile.Read(ref acknowledged);
+            var sums = await bench.Store.FetchAsync(new(["acme/boiler/t"], least > 0 ? [part] : [], false, 0, 0), CancellationToken.None);
+            foreach (var slice in sums.Slices)
+            {
+                var rollup = slice.Rows!.Rows[0].Rollup;
+                Assert.True(rollup.Count >= least);
+                Assert.Equal(rollup.Count * (rollup.Count - 1) / 2, rollup.Sum);
+            }
+        }
+        await Task.WhenAll(writer, flusher);
+        Assert.True(reads >= 20);
+        Assert.Equal((acknowledged, 0), (bench.Store.Ledger.Unique, bench.Store.Ledger.Superseded));
+    }
+
+    [Fact]
     public async Task A_damaged_block_is_never_given_out()
     {
         var bench = await HotBench.OpenAsync();
