@@ -7,9 +7,15 @@ namespace Foretier.Cli;
 /// </summary>
 internal sealed class Interruption : IDisposable
 {
+    /// <summary>
+    /// Signals this close together are one: a terminal or 'timeout' signals the whole process group, and 'dotnet run' passes its own on.
+    /// </summary>
+    private static readonly TimeSpan OneSignal = TimeSpan.FromSeconds(1);
+
     private readonly CancellationTokenSource _stop = new();
     private readonly CancellationTokenSource _force = new();
     private readonly PosixSignalRegistration[] _registrations;
+    private long _stoppedAt;
 
     public Interruption() =>
         _registrations = [.. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP }.Select(signal => PosixSignalRegistration.Create(signal, Handle))];
@@ -33,6 +39,14 @@ internal sealed class Interruption : IDisposable
     private void Handle(PosixSignalContext context)
     {
         context.Cancel = true;
-        (_stop.IsCancellationRequested ? _force : _stop).Cancel();
+        if (Interlocked.CompareExchange(ref _stoppedAt, TimeProvider.System.GetTimestamp(), 0) is var first and not 0)
+        {
+            if (TimeProvider.System.GetElapsedTime(first) >= OneSignal)
+            {
+                _force.Cancel();
+            }
+            return;
+        }
+        _stop.Cancel();
     }
 }
