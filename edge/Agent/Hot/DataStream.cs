@@ -29,7 +29,7 @@ internal sealed class DataStream(IDiskFile file, LogStream log) : PageStream
 
     public override void Flush() => Guard(() =>
     {
-        if (_dirty)
+        if (_dirty && !log.IsScratch)
         {
             file.Sync();
             _dirty = false;

@@ -11,6 +11,7 @@ internal sealed partial class FileDisk : IDisk
 {
     private readonly string _root;
     private readonly FileStream _lock;
+    private long _bytesWritten, _syncs;
 
     /// <exception cref="HotStoreUnavailableException">Another process holds the directory, or it cannot be written.</exception>
     public FileDisk(string root)
@@ -33,14 +34,16 @@ internal sealed partial class FileDisk : IDisk
         }
     }
 
+    public DiskUse Use => new(Interlocked.Read(ref _bytesWritten), Interlocked.Read(ref _syncs));
+
     public IDiskFile Open(string name) =>
-        new DiskFile(File.OpenHandle(PathOf(name), FileMode.Open, FileAccess.ReadWrite, FileShare.Read), name);
+        new DiskFile(this, File.OpenHandle(PathOf(name), FileMode.Open, FileAccess.ReadWrite, FileShare.Read), name);
 
     public IDiskFile Create(string name, long reserveBytes = 0)
     {
         var path = PathOf(name);
         var handle = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read, FileOptions.None, reserveBytes);
-        return new DiskFile(handle, name);
+        return new DiskFile(this, handle, name);
     }
 
     public bool Exists(string name) => File.Exists(PathOf(name));
@@ -67,6 +70,7 @@ internal sealed partial class FileDisk : IDisk
         {
             return; // elsewhere the file system keeps its directory in order itself
         }
+        Interlocked.Increment(ref _syncs);
         var fd = Native.open(PathOf(folder), 0);
         if (fd < 0)
         {
@@ -95,7 +99,7 @@ internal sealed partial class FileDisk : IDisk
         return new($"{call} of '{name}' failed: {new Win32Exception(errno).Message} (errno {errno})", errno);
     }
 
-    private sealed class DiskFile(SafeFileHandle handle, string name) : IDiskFile
+    private sealed class DiskFile(FileDisk disk, SafeFileHandle handle, string name) : IDiskFile
     {
         public long Length => RandomAccess.GetLength(handle);
         public void SetLength(long length) => RandomAccess.SetLength(handle, length);
@@ -115,10 +119,15 @@ internal sealed partial class FileDisk : IDisk
             return read;
         }
 
-        public void Write(ReadOnlySpan<byte> bytes, long position) => RandomAccess.Write(handle, bytes, position);
+        public void Write(ReadOnlySpan<byte> bytes, long position)
+        {
+            RandomAccess.Write(handle, bytes, position);
+            Interlocked.Add(ref disk._bytesWritten, bytes.Length);
+        }
 
         public void Sync()
         {
+            Interlocked.Increment(ref disk._syncs);
             if (!OperatingSystem.IsLinux())
             {
                 RandomAccess.FlushToDisk(handle);

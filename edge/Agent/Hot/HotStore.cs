@@ -53,6 +53,9 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
     /// <summary>Why the last flush failed, where it did; it is tried again by itself.</summary>
     public string? FlushFailure { get; private set; }
 
+    /// <summary>Bytes written to the device and syncs waited for, since the start.</summary>
+    public DiskUse DiskUse => _disk.Use;
+
     /// <summary>Opens the store and recovers what was acknowledged. Series and windows are put into <paramref name="catalog"/>.</summary>
     /// <exception cref="HotStoreUnavailableException">The folder is in use or cannot be written.</exception>
     public static Task<HotStore> OpenAsync(

@@ -6,6 +6,9 @@ namespace Foretier.Agent.Hot;
 /// </summary>
 internal interface IDisk : IDisposable
 {
+    /// <summary>What was written and synced so far.</summary>
+    DiskUse Use { get; }
+
     IDiskFile Open(string name);
 
     /// <summary>Creates a file that must not exist. Reserves that many bytes on the device without changing the length.</summary>
@@ -29,3 +32,8 @@ internal interface IDiskFile : IDisposable
     void Write(ReadOnlySpan<byte> bytes, long position);
     void Sync();
 }
+
+/// <summary>What a device had to do since the start: the wear and the waiting.</summary>
+/// <param name="BytesWritten">As written by this program; the device itself writes whole pages.</param>
+/// <param name="Syncs">Each waits for the device.</param>
+public readonly record struct DiskUse(long BytesWritten, long Syncs);

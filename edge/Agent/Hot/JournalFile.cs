@@ -18,7 +18,10 @@ internal sealed class JournalFile(IDiskFile file, string name) : IDisposable
     private const uint FileMagic = 0x314C4A46;
     private const uint FrameMagic = 0x31464A46;
 
+    // A frame being written, or what was read around some place: never both.
     private byte[] _buffer = new byte[64 * 1024];
+    private long _viewed;
+    private int _viewedBytes;
 
     public string Name => name;
     public long Length => file.Length;
@@ -49,15 +52,11 @@ internal sealed class JournalFile(IDiskFile file, string name) : IDisposable
             LastPosition = FirstPosition - 1;
             return true;
         }
-        var bytes = new byte[file.Length];
-        file.Read(bytes, 0);
-        for (long at = HeaderBytes; at + FrameHeaderBytes <= bytes.Length; at += 8)
+        for (var at = NextHead(HeaderBytes); at >= 0; at = NextHead(at + 8))
         {
-            var head = bytes.AsSpan((int)at);
-            if (BinaryPrimitives.ReadUInt32LittleEndian(head) == FrameMagic && BinaryPrimitives.ReadInt64LittleEndian(head[8..]) is var epoch
-                && epoch > Epoch && TryFrame(bytes, at, epoch, out var frame))
+            if (EpochAt(at) > Epoch && TryFrame(at, EpochAt(at), out var frame))
             {
-                (Epoch, FirstSequence, FirstPosition, LastPosition) = (epoch, frame.Sequence, frame.FirstPosition, frame.FirstPosition - 1);
+                (Epoch, FirstSequence, FirstPosition, LastPosition) = (EpochAt(at), frame.Sequence, frame.FirstPosition, frame.FirstPosition - 1);
             }
         }
         return Epoch > 0;
@@ -80,6 +79,7 @@ internal sealed class JournalFile(IDiskFile file, string name) : IDisposable
     public void Commit(JournalBatch batch)
     {
         var length = FrameHeaderBytes + batch.Bytes;
+        _viewedBytes = 0;
         if (_buffer.Length < length)
         {
             _buffer = new byte[length];
@@ -108,12 +108,10 @@ internal sealed class JournalFile(IDiskFile file, string name) : IDisposable
     /// </summary>
     public IEnumerable<Frame> Read(long before)
     {
-        var bytes = new byte[file.Length];
-        file.Read(bytes, 0);
-        long at = HeaderBytes, expected = FirstSequence;
-        while (at + FrameHeaderBytes <= bytes.Length)
+        var expected = FirstSequence;
+        for (var at = NextHead(HeaderBytes); at >= 0; at = NextHead(at))
         {
-            if (!TryFrame(bytes, at, Epoch, out var frame) || frame.Sequence < expected)
+            if (!TryFrame(at, Epoch, out var frame) || frame.Sequence < expected)
             {
                 at += 8;
                 continue;
@@ -135,16 +133,12 @@ internal sealed class JournalFile(IDiskFile file, string name) : IDisposable
     /// </summary>
     public void ClearTail()
     {
-        var tail = new byte[file.Length - End];
-        file.Read(tail, End);
-        Span<byte> zeros = stackalloc byte[8];
-        zeros.Clear();
         var cleared = false;
-        for (var at = 0; at + FrameHeaderBytes <= tail.Length; at += 8)
+        for (var at = NextHead(End); at >= 0; at = NextHead(at + 8))
         {
-            if (IsHeadOfFrame(tail.AsSpan(at), Epoch))
+            if (EpochAt(at) == Epoch)
             {
-                file.Write(zeros, End + at);
+                file.Write(new byte[8], at);
                 cleared = true;
             }
         }
@@ -156,23 +150,61 @@ internal sealed class JournalFile(IDiskFile file, string name) : IDisposable
 
     public void Dispose() => file.Dispose();
 
-    private static bool TryFrame(byte[] bytes, long at, long epoch, out Frame frame)
+    private bool TryFrame(long at, long epoch, out Frame frame)
     {
         frame = default;
-        var header = bytes.AsSpan((int)at, FrameHeaderBytes);
-        var length = BinaryPrimitives.ReadInt32LittleEndian(header[36..]);
-        if (!IsHeadOfFrame(header, epoch) || length <= 0 || length > bytes.Length - at - FrameHeaderBytes
-            || BinaryPrimitives.ReadUInt32LittleEndian(header[4..]) != Crc32C.Compute(bytes.AsSpan((int)at + 8, FrameHeaderBytes - 8 + length)))
+        var length = at + FrameHeaderBytes <= file.Length ? BinaryPrimitives.ReadInt32LittleEndian(View(at, FrameHeaderBytes).Span[36..]) : 0;
+        if (length <= 0 || length > file.Length - at - FrameHeaderBytes)
+        {
+            return false;
+        }
+        var bytes = View(at, FrameHeaderBytes + length);
+        var header = bytes.Span;
+        if (BinaryPrimitives.ReadUInt32LittleEndian(header) != FrameMagic || BinaryPrimitives.ReadInt64LittleEndian(header[8..]) != epoch
+            || BinaryPrimitives.ReadUInt32LittleEndian(header[4..]) != Crc32C.Compute(header[8..]))
         {
             return false;
         }
         frame = new(BinaryPrimitives.ReadInt64LittleEndian(header[16..]), BinaryPrimitives.ReadInt64LittleEndian(header[24..]),
-            BinaryPrimitives.ReadInt32LittleEndian(header[32..]), bytes.AsMemory((int)at + FrameHeaderBytes, length));
+            BinaryPrimitives.ReadInt32LittleEndian(header[32..]), bytes[FrameHeaderBytes..]);
         return true;
     }
 
-    private static bool IsHeadOfFrame(ReadOnlySpan<byte> header, long epoch) =>
-        BinaryPrimitives.ReadUInt32LittleEndian(header) == FrameMagic && BinaryPrimitives.ReadInt64LittleEndian(header[8..]) == epoch;
+    private long EpochAt(long at) => at + 16 <= file.Length ? BinaryPrimitives.ReadInt64LittleEndian(View(at, 16).Span[8..]) : 0;
+
+    /// <summary>The next 8-aligned place from here on that looks like the head of a frame, of whatever epoch; -1 if there is none.</summary>
+    private long NextHead(long from)
+    {
+        for (var at = from; at + FrameHeaderBytes <= file.Length;)
+        {
+            View(at, FrameHeaderBytes);
+            var words = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, ulong>(_buffer.AsSpan((int)(at - _viewed), (int)(_viewedBytes - (at - _viewed))));
+            for (var i = 0; i < words.Length; i++)
+            {
+                if ((uint)words[i] == FrameMagic)
+                {
+                    return at + i * 8;
+                }
+            }
+            at += Math.Max(8, words.Length * 8);
+        }
+        return -1;
+    }
+
+    /// <summary>Bytes of the file, through a buffer: valid until the next call.</summary>
+    private ReadOnlyMemory<byte> View(long at, int length)
+    {
+        if (at < _viewed || at + length > _viewed + _viewedBytes)
+        {
+            if (_buffer.Length < length)
+            {
+                _buffer = new byte[length];
+            }
+            _viewedBytes = file.Read(_buffer, at);
+            _viewed = at;
+        }
+        return _buffer.AsMemory((int)(at - _viewed), length);
+    }
 
     private static long Aligned(long length) => (length + 7) & ~7L;
 }

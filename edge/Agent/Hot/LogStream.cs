@@ -39,6 +39,11 @@ internal sealed class LogStream : PageStream
         }
     }
 
+    /// <summary>
+    /// While true nothing is synced: the window's file has no name yet, and a crash discards it whole.
+    /// </summary>
+    public bool IsScratch { get; set; }
+
     /// <summary>Runs before the log is emptied: what was copied out of it must be on the device.</summary>
     public Action? BeforeEmptying { get; set; }
 
@@ -95,7 +100,7 @@ internal sealed class LogStream : PageStream
 
     public void Sync()
     {
-        if (_dirty)
+        if (_dirty && !IsScratch)
         {
             Guard(() =>
             {
@@ -196,8 +201,11 @@ internal sealed class LogStream : PageStream
         BinaryPrimitives.WriteInt64LittleEndian(header[8..], _epoch);
         BinaryPrimitives.WriteUInt32LittleEndian(header[4..], Crc32C.Compute(header[8..]));
         file.Write(header, _epoch % 2 * 4096);
-        file.Sync();
-        _dirty = false;
+        _dirty = IsScratch;
+        if (!IsScratch)
+        {
+            file.Sync();
+        }
     }
 
     private void Recover(IDiskFile file)

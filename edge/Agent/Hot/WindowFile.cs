@@ -137,6 +137,8 @@ internal sealed class WindowFile : IDisposable
             ThrowIfFailed();
             if (_isNew)
             {
+                _log.IsScratch = false;
+                _data.Flush();
                 _disk.Rename(_name.Unfinished, _name.Data);
                 _disk.SyncFolder(WindowFileName.Folder);
                 _isNew = false;
@@ -212,9 +214,13 @@ internal sealed class WindowFile : IDisposable
         _log = new(log, () =>
         {
             var created = _disk.Create(_name.Log);
-            _disk.SyncFolder(WindowFileName.Folder);
+            if (!_isNew)
+            {
+                _disk.SyncFolder(WindowFileName.Folder);
+            }
             return created;
-        });
+        })
+        { IsScratch = _isNew };
         _data = new(data, _log);
         _log.BeforeEmptying = _data.Flush;
         try
