@@ -43,9 +43,10 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     await ingest.StartAsync();
 
     // Questions, asked here or by the node above.
+    var source = new AccessRecorder(store, map.Access, clock);
     var health = new SourceHealth(clock);
     health.Connected(options.Node);
-    var answerer = new Answerer(catalog, node => node == options.Node ? store : null, health, clock);
+    var answerer = new Answerer(catalog, node => node == options.Node ? source : null, health, clock);
     var cascade = new Cascade(new NodeDuties
     {
         Ledger = () => store.Ledger,
@@ -61,7 +62,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     new QueryApi(answerer, catalog, clock, () => map.Current).Map(api);
     cascade.Map(api);
     var inner = app.MapInternal();
-    inner.MapFetch(store);
+    inner.MapFetch(source);
     inner.MapCatalog(catalog, clock, () => []);
     inner.MapUpdates(map);
     cascade.Map(inner);
