@@ -6,8 +6,8 @@ namespace Foretier.Agent.Hot;
 /// </summary>
 internal interface IDisk : IDisposable
 {
-    /// <summary>What was written and synced so far.</summary>
-    DiskUse Use { get; }
+    /// <summary>What was written and synced so far; nothing where nobody counts.</summary>
+    DiskUse Use => default;
 
     IDiskFile Open(string name);
 
