@@ -70,6 +70,7 @@ internal static class CommandLine
                 terminal.Note($"foretier: {mistake.Message}");
             }
             terminal.Note($"See {name} --help");
+            Document(terminal, new(ExitCode.BadUsage, string.Join(' ', parse.Errors.Select(mistake => mistake.Message)), null, $"See {name} --help"), parse.CommandResult.Command.Name);
             return ExitCode.BadUsage;
         }
         Current.Value = new(terminal, clock, force);
@@ -119,6 +120,11 @@ internal static class CommandLine
         {
             terminal.Note($"  {failure.Advice}");
         }
+        Document(terminal, failure, command);
+    }
+
+    private static void Document(Terminal terminal, Failure failure, string command)
+    {
         // 'up' promises one line when it is ready, and says nothing there before.
         if (terminal.Json && command != "up")
         {

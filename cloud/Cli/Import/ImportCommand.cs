@@ -19,9 +19,9 @@ internal static class ImportCommand
         var value = new Option<string?>("--value-column") { Description = "Column with the value (default: v, value, …).", HelpName = "NAME" };
         var device = new Option<string?>("--device") { Description = "Device whose measurements the series become (default: the file's name).", HelpName = "NAME" };
         var account = new Option<string?>("--account") { Description = "Account (default: that of the user).", HelpName = "NAME" };
-        var batch = Positive("--batch", "Readings of one series in a message.", 1, 10_000);
-        var window = Positive("--window", "Messages in flight on each connection.", 100, 65_535);
-        var connections = Positive("--connections", "Connections; the readings of a series stay on one, in order.", 4, 64);
+        var batch = NumberText.Option("--batch", "Readings of one series in a message. 1 to 10000.", 1, 1, 10_000);
+        var window = NumberText.Option("--window", "Messages in flight on each connection. 1 to 65535.", 100, 1, 65_535);
+        var connections = NumberText.Option("--connections", "Connections; the readings of a series stay on one, in order. 1 to 64.", 4, 1, 64);
         var states = new Option<bool>("--states") { Description = "Publish texts that are no numbers as states; else such a row is bad." };
         var broker = new BrokerOptions();
         var command = new Command("import", """
@@ -134,18 +134,5 @@ internal static class ImportCommand
     {
         var address = $"{target.Host}:{target.Port}";
         return data.ReadRun()?.Mqtt == address ? "local" : address;
-    }
-
-    private static Option<int> Positive(string name, string description, int standard, int max)
-    {
-        var option = new Option<int>(name) { Description = $"{description} 1 to {max}.", HelpName = "N", DefaultValueFactory = _ => standard };
-        option.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() < 1 || result.GetValueOrDefault<int>() > max)
-            {
-                result.AddError($"{name}: give a number from 1 to {max}");
-            }
-        });
-        return option;
     }
 }

@@ -18,43 +18,24 @@ internal static class SimulateCommand
 
     public static Command Make()
     {
-        var devices = new Argument<int>("N") { Description = "Devices, 1 to 1,000,000; each has " + string.Join(", ", Fleet.Measurements.Select(m => m.Name)) + "." };
-        devices.Validators.Add(result =>
+        var devices = new Argument<int>("N")
         {
-            if (result.GetValueOrDefault<int>() is < 1 or > 1_000_000)
-            {
-                result.AddError("N: give 1 to 1000000 devices");
-            }
-        });
-        var seed = new Option<int>("--seed") { Description = "The same seed gives the same readings.", HelpName = "N", DefaultValueFactory = _ => 1 };
-        var rate = new Option<double?>("--rate") { Description = "Messages per second in all (default: every series each 10 s).", HelpName = "N" };
-        rate.Validators.Add(result =>
+            Description = "Devices, 1 to 1,000,000; each has " + string.Join(", ", Fleet.Measurements.Select(m => m.Name)) + ".",
+            CustomParser = result => NumberText.Parse(result, "N", 1, 1_000_000),
+        };
+        var seed = NumberText.Option("--seed", "The same seed gives the same readings.", 1, int.MinValue, int.MaxValue);
+        var rate = new Option<double?>("--rate")
         {
-            if (result.GetValueOrDefault<double?>() is not > 0 and not null)
-            {
-                result.AddError("--rate: give a number above 0");
-            }
-        });
+            Description = "Messages per second in all (default: every series each 10 s).",
+            HelpName = "N",
+            CustomParser = result => NumberText.ParsePositive(result, "--rate"),
+        };
         var duration = TimeText.DurationOption("--duration", "Stop after so long (default: on Ctrl-C).");
         var backfill = TimeText.DurationOption("--backfill", "Publish the readings of the past so long, as fast as they are acknowledged, and stop. A bare number is hours.");
         backfill.CustomParser = result => Hours(result.Tokens[0].Value) ?? ServerOptions.Refuse<TimeSpan?>(result, $"--backfill: '{result.Tokens[0].Value}' is not a duration; use for example 24 (hours), 24h or 7d");
         var account = new Option<string?>("--account") { Description = "Account (default: that of the user).", HelpName = "NAME" };
-        var window = new Option<int>("--window") { Description = "Messages in flight on each connection, 1 to 65535.", HelpName = "N", DefaultValueFactory = _ => 100 };
-        window.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() is < 1 or > 65_535)
-            {
-                result.AddError("--window: give a number from 1 to 65535");
-            }
-        });
-        var connections = new Option<int>("--connections") { Description = "Connections, 1 to 64; the readings of a series stay on one.", HelpName = "N", DefaultValueFactory = _ => 4 };
-        connections.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() is < 1 or > 64)
-            {
-                result.AddError("--connections: give a number from 1 to 64");
-            }
-        });
+        var window = NumberText.Option("--window", "Messages in flight on each connection, 1 to 65535.", 100, 1, 65_535);
+        var connections = NumberText.Option("--connections", "Connections, 1 to 64; the readings of a series stay on one.", 4, 1, 64);
         var broker = new BrokerOptions();
         var command = new Command("simulate", "Publish readings of a fleet of devices that follow the day, the same for the same seed.")
         {

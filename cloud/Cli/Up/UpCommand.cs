@@ -8,19 +8,10 @@ internal static class UpCommand
 {
     public static Command Make()
     {
-        var mqtt = new Option<int>("--mqtt-port") { Description = "Where devices publish (MQTT).", HelpName = "PORT", DefaultValueFactory = _ => 1883 };
-        var http = new Option<int>("--http-port") { Description = "Where the router answers (REST).", HelpName = "PORT", DefaultValueFactory = _ => 8080 };
+        var mqtt = NumberText.Option("--mqtt-port", "Where devices publish (MQTT).", 1883, 1, 65_535);
+        var http = NumberText.Option("--http-port", "Where the router answers (REST).", 8080, 1, 65_535);
+        mqtt.HelpName = http.HelpName = "PORT";
         var archive = new Option<string?>("--archive") { Description = "Where history goes for good: a folder, or s3://… (default: archive/ in the data folder).", HelpName = "DIR|s3://…" };
-        foreach (var port in new[] { mqtt, http })
-        {
-            port.Validators.Add(result =>
-            {
-                if (result.GetValueOrDefault<int>() is < 1 or > 65535)
-                {
-                    result.AddError($"{port.Name}: a port is 1 to 65535");
-                }
-            });
-        }
         var command = new Command("up", """
             Start agent, gateway and router on this machine and keep them running until Ctrl-C.
             Everything is kept in the data folder; the next start goes on from there, with the same account, secret and key.
@@ -47,7 +38,7 @@ internal static class UpCommand
             credentials = Credentials.Create();
             DataFolder.Replace(data.CredentialsFile, credentials);
         }
-        var place = archive is null ? data.In("archive") : archive.Contains("://", StringComparison.Ordinal) ? archive : Path.GetFullPath(archive);
+        var place = ArchivePlace.Of(data, archive);
         var plans = NodePlan.Of(data, NodeExecutables.Find(), credentials, ports, place);
 
         using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };

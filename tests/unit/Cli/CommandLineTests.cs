@@ -160,6 +160,10 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("import", "x.csv", "--batch", "0")]
     [InlineData("simulate", "0")]
     [InlineData("up", "--mqtt-port", "70000")]
+    [InlineData("up", "--http-port", "abc")]
+    [InlineData("import", "x.csv", "--window", "1e3")]
+    [InlineData("simulate", "many")]
+    [InlineData("simulate", "1", "--rate", "NaN")]
     [InlineData("devices", "add", "acme")]
     public async Task Bad_usage_is_told_on_standard_error(params string[] arguments)
     {
@@ -167,6 +171,20 @@ public sealed class CommandLineTests : IDisposable
         Assert.Equal(ExitCode.BadUsage, code);
         Assert.Equal("", output);
         Assert.Contains("--help", error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("query")]
+    [InlineData("query", "a/b/c", "--bogus")]
+    [InlineData("tier", "move", "--to", "cloud")]
+    [InlineData("bogus")]
+    public async Task Bad_usage_is_a_document_too_where_documents_are_asked_for(params string[] arguments)
+    {
+        var (code, output, _) = await RunAsync([.. arguments, "--json"]);
+        Assert.Equal(ExitCode.BadUsage, code);
+        var error = JsonDocument.Parse(output).RootElement.GetProperty("error");
+        Assert.Equal(ExitCode.BadUsage, error.GetProperty("exitCode").GetInt32());
+        Assert.Contains("--help", error.GetProperty("advice").GetString(), StringComparison.Ordinal);
     }
 
     [Fact]

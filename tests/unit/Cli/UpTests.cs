@@ -74,6 +74,21 @@ public sealed class UpTests : IDisposable
     }
 
     [Fact]
+    public void The_archive_is_in_the_data_folder_or_where_it_is_asked_for()
+    {
+        var data = new DataFolder(_folder);
+        Assert.Equal(data.In("archive"), ArchivePlace.Of(data, null));
+        Assert.Equal(Path.Combine(_folder, "a/b"), ArchivePlace.Of(data, Path.Combine(_folder, "a/b")));
+        Assert.Equal("s3://bucket", ArchivePlace.Of(data, "s3://bucket"));
+        Assert.Empty(Directory.GetFiles(data.In("archive")));
+
+        File.WriteAllText(Path.Combine(_folder, "file"), "");
+        var refused = Assert.Throws<CommandException>(() => ArchivePlace.Of(data, Path.Combine(_folder, "file")));
+        Assert.Equal(ExitCode.NotHere, refused.ExitCode);
+        Assert.Contains("--archive", refused.Advice, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Credentials_are_for_their_owner_alone_and_stay()
     {
         var data = new DataFolder(_folder);
