@@ -24,7 +24,7 @@ return await NodeHost.RunAsync(args, "router", async args =>
     var hub = new LinkHub(logs.CreateLogger<LinkHub>());
     var follower = new CatalogFollower(hub, catalog, health, clock, logs.CreateLogger<CatalogFollower>());
     hub.Map(app);
-    using var archive = ObjectStore.Open(options.Archive);
+    using var archive = ConfigurationException.Open<ObjectStore, ArchiveException>("FORETIER__ARCHIVE", () => ObjectStore.Open(options.Archive));
     using var archived = new ArchiveCatalog(archive);
     var archiveSource = new ArchiveSource(archive, archived, new(), clock);
     await using var watch = ArchiveWatch.Start(archived, catalog, health, clock, logs.CreateLogger<ArchiveWatch>());

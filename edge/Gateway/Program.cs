@@ -22,7 +22,7 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     var logs = app.Services.GetRequiredService<ILoggerFactory>();
 
     // The archive below, then the disk, which learns from it where its own catalog is new.
-    using var archive = options.Archive.Length > 0 ? ObjectStore.Open(options.Archive) : null;
+    using var archive = options.Archive.Length > 0 ? ConfigurationException.Open<ObjectStore, ArchiveException>("FORETIER__ARCHIVE", () => ObjectStore.Open(options.Archive)) : null;
     using var archived = archive is null ? null : new ArchiveCatalog(archive);
     var catalog = new Catalog();
     await using var store = await WarmStore.OpenAsync(new(options.Node, Path.Combine(options.Data, "hdd")), catalog, clock,

@@ -57,4 +57,18 @@ public class ConfigurationException(string message, Exception? inner = null) : E
             throw new ConfigurationException($"settings: {error.Message}", error);
         }
     }
+
+    /// <summary>Opens what a setting names; the <typeparamref name="TError"/> of what cannot be opened says why, this adds the key.</summary>
+    public static T Open<T, TError>(string key, Func<T> open)
+        where TError : Exception
+    {
+        try
+        {
+            return open();
+        }
+        catch (TError error)
+        {
+            throw new ConfigurationException($"settings: {key}: {error.Message}", error);
+        }
+    }
 }
