@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Reflection;
 using Foretier.Node.Keys;
 using Foretier.Node.Link;
+using Foretier.Node.Serve;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
@@ -104,7 +105,7 @@ public static class NodeHost
         builder.Services.AddSingleton(new KeyRing(options.Keys.Bootstrap));
         builder.Services.AddSingleton(new LinkToken(options.Link.Token));
         builder.Services.ConfigureHttpJsonOptions(json => NodeJson.Configure(json.SerializerOptions));
-        builder.Services.AddProblemDetails();
+        builder.Services.AddProblemPages();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(8));
         if (options.ParentPid is { } parent)
         {

@@ -7,7 +7,7 @@ namespace Foretier.Node.Serve;
 public static class Problem
 {
     public static IResult Of(int status, string code, string detail, IDictionary<string, object?>? more = null) =>
-        Results.Problem(detail, statusCode: status, title: TitleOf(code), type: $"urn:foretier:problem:{code}",
+        Results.Problem(detail, statusCode: status, title: TitleOf(code), type: TypeOf(code),
             extensions: new Dictionary<string, object?>(more ?? new Dictionary<string, object?>()) { ["code"] = code });
 
     public static IResult Of(QuestionError error) => Of(error.Code switch
@@ -17,5 +17,7 @@ public static class Problem
         _ => StatusCodes.Status400BadRequest,
     }, error.Code, error.Detail);
 
-    private static string TitleOf(string code) => char.ToUpperInvariant(code[0]) + code[1..].Replace('_', ' ');
+    internal static string TypeOf(string code) => $"urn:foretier:problem:{code}";
+
+    internal static string TitleOf(string code) => char.ToUpperInvariant(code[0]) + code[1..].Replace('_', ' ');
 }

@@ -23,10 +23,10 @@ public sealed class QueryApi(Answerer answerer, Catalog catalog, TimeProvider cl
     public void Map(RouteGroupBuilder api)
     {
         api.MapGet("/query", (HttpContext http, string? series, string? from, string? to, string? step, string? fn, CancellationToken cancel) =>
-            QueryAsync(http, new(series, from, to, step, fn), cancel)).WithName("query").WithSummary("Samples or functions of series over a range.");
+            QueryAsync(http, new(series, from, to, step, fn), cancel)).Taking("series", "from", "to", "step", "fn").WithName("query").WithSummary("Samples or functions of series over a range.");
         api.MapPost("/query", QueryManyAsync).WithName("queryMany").WithSummary("Several queries in one request; each has its own answer or problem.");
         api.MapGet("/explain", (HttpContext http, string? series, string? from, string? to, string? step, string? fn, bool? execute, CancellationToken cancel) =>
-            ExplainAsync(http, new(series, from, to, step, fn), execute ?? true, cancel)).WithName("explain").WithSummary("How a query is answered: plan, estimates, and what it really cost.");
+            ExplainAsync(http, new(series, from, to, step, fn), execute ?? true, cancel)).Taking("series", "from", "to", "step", "fn", "execute").WithName("explain").WithSummary("How a query is answered: plan, estimates, and what it really cost.");
         api.MapGet("/series", Series).WithName("series").WithSummary("The series there are.");
         if (map is not null)
         {
