@@ -27,9 +27,16 @@ internal sealed class RunningUp : IDisposable
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
-    public static async Task<RunningUp> StartAsync(string folder, int mqtt, int http)
+    public static Task<RunningUp> StartAsync(string folder, int mqtt, int http) => ReadyAsync(Start(Arguments(folder, mqtt, http)));
+
+    /// <summary>As a shell script starts it with &amp;: SIGINT is ignored from the start.</summary>
+    public static Task<RunningUp> StartInBackgroundAsync(string folder, int mqtt, int http) =>
+        ReadyAsync(StartProgram("/bin/sh", ["-c", "trap '' INT; exec \"$@\"", "sh", Program, .. Arguments(folder, mqtt, http)]));
+
+    private static string[] Arguments(string folder, int mqtt, int http) => ["up", "--data", folder, "--mqtt-port", $"{mqtt}", "--http-port", $"{http}", "--json"];
+
+    private static async Task<RunningUp> ReadyAsync(Process process)
     {
-        var process = Start("up", "--data", folder, "--mqtt-port", $"{mqtt}", "--http-port", $"{http}", "--json");
         var line = await process.StandardOutput.ReadLineAsync(new CancellationTokenSource(Patience).Token);
         if (line is null)
         {
@@ -49,10 +56,10 @@ internal sealed class RunningUp : IDisposable
         return (process.ExitCode, await output, await error);
     }
 
-    /// <summary>SIGTERM; returns the exit code.</summary>
-    public async Task<int> StopAsync()
+    /// <summary>Sends the signal; returns the exit code.</summary>
+    public async Task<int> StopAsync(string signal = "TERM")
     {
-        using var kill = Process.Start("kill", $"-TERM {Process.Id}");
+        using var kill = Process.Start("kill", $"-{signal} {Process.Id}");
         await Process.WaitForExitAsync(new CancellationTokenSource(Patience).Token);
         return Process.ExitCode;
     }
@@ -90,6 +97,8 @@ internal sealed class RunningUp : IDisposable
         Process.Dispose();
     }
 
-    private static Process Start(params string[] arguments) =>
-        Process.Start(new ProcessStartInfo(Program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+    private static Process Start(params string[] arguments) => StartProgram(Program, arguments);
+
+    private static Process StartProgram(string program, string[] arguments) =>
+        Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
 }

@@ -71,6 +71,15 @@ public sealed class UpTests : IDisposable
     }
 
     [Fact]
+    public async Task An_interrupt_stops_also_one_that_a_script_started_in_the_background()
+    {
+        using var up = await RunningUp.StartInBackgroundAsync(_folder, _mqtt, _http);
+        var pids = new[] { up.Pid("agent"), up.Pid("gateway"), up.Pid("router") };
+        Assert.Equal(0, await up.StopAsync("INT"));
+        Assert.All(pids, pid => Assert.False(RunningUp.IsAlive(pid)));
+    }
+
+    [Fact]
     public async Task A_second_instance_and_a_taken_port_are_plain_messages()
     {
         using var first = await RunningUp.StartAsync(_folder, _mqtt, _http);
