@@ -82,6 +82,10 @@ public sealed partial class HotStore
     private void Publish(WindowState state)
     {
         state.IsDirty = false;
+        if (state.Dropped is { Through: > 0 } dropped)
+        {
+            _catalog.Put(new Holding(Node, state.Window, Holding.Below, Tier.Hdd, 0, dropped.Through, state.Window.Range, dropped.Unique, 0));
+        }
         var holding = HoldingOf(state);
         if (state.Published is { } old && (holding is null || HoldingKey.Of(old) != HoldingKey.Of(holding)))
         {

@@ -10,7 +10,7 @@ namespace Foretier.Core.Query;
 /// </summary>
 /// <remarks>
 /// 1. Group the series by the edges that took them in. 2. For each window of those edges find the chain (0, v1] + (v1, v2] + … that
-/// reaches furthest, then costs least. 3. What an unreachable node may have beyond the chain is missing. 4. Sweep over time: where one layer
+/// reaches furthest, then loses least to unreachable nodes, then costs least. 3. What its unreachable links may have is missing. 4. Sweep over time: where one layer
 /// stands alone its node aggregates; where several overlap their raw samples are merged here. 5. One fetch for each node and shape.
 /// </remarks>
 public static class Planner
@@ -31,10 +31,10 @@ public static class Planner
                 foreach (var window in catalog.OfEdge(edge).Where(h => h.Window.Range.Overlaps(question.Range)).GroupBy(h => h.Window))
                 {
                     var chain = BestChain([.. window], question.Range, h => health.IsAvailable(h.Node) && avoid?.Contains(h.Node) != true, health);
-                    missing.AddRange(MissingBeyond(chain, [.. window], question.Range));
-                    foreach (var holding in chain)
+                    missing.AddRange(MissingIn(chain, window.Key.Range.Clip(question.Range), question.Range));
+                    foreach (var link in chain.Where(link => link.IsAvailable))
                     {
-                        layers.Add(new(holding, ReachOf(holding).Clip(question.Range), layers.Count));
+                        layers.Add(new(link.Holding, ReachOf(link.Holding).Clip(question.Range), layers.Count));
                     }
                 }
             }
@@ -66,44 +66,52 @@ public static class Planner
     private static TimeRange ReachOf(Holding holding) => holding.Through != Holding.Latest ? holding.Extent
         : holding.IsWhole ? holding.Window.Range.Hull(holding.Extent) : new(holding.Extent.From, Math.Max(holding.Extent.To, holding.Window.End));
 
-    private static List<Holding> BestChain(List<Holding> holdings, TimeRange range, Func<Holding, bool> isAvailable, SourceHealth health)
+    private static List<Link> BestChain(List<Holding> holdings, TimeRange range, Func<Holding, bool> isAvailable, SourceHealth health)
     {
-        // A window has a handful of holdings: an exhaustive search is the simple way. A link of the chain that has nothing in the
-        // range costs nothing and need not be reachable.
-        (long Reached, double Cost, List<Holding> Chain) Best(long after)
+        // A window has a handful of holdings: an exhaustive search is the simple way. A link that cannot be reached is part of a chain too:
+        // what follows it is still worth having. One that has nothing in the range costs nothing and need not be reachable.
+        Path Best(long after)
         {
-            (long Reached, double Cost, List<Holding> Chain) best = (after, 0, []);
-            foreach (var holding in holdings)
+            var best = new Path(after, 0, 0, 0, []);
+            foreach (var holding in holdings.Where(h => h.After <= after && h.Through > after))
             {
                 var isAsked = ReachOf(holding).Overlaps(range);
-                if (holding.After > after || holding.Through <= after || (isAsked && !isAvailable(holding)))
+                var isReached = !isAsked || isAvailable(holding);
+                var rest = Best(holding.Through);
+                var path = new Path(rest.Reached, rest.Lost + (isReached ? 0 : holding.Count), rest.Have + (isReached ? holding.Count : 0),
+                    rest.Cost + (isAsked && isReached ? health.Estimate(holding.Node, holding.Tier, 1) : 0),
+                    [new(holding, isReached, after), .. rest.Chain]);
+                if (path.IsBetterThan(best))
                 {
-                    continue;
+                    best = path;
                 }
-                var (reached, cost, rest) = Best(holding.Through);
-                cost += isAsked ? health.Estimate(holding.Node, holding.Tier, 1) : 0;
-                if (reached > best.Reached || (reached == best.Reached && cost < best.Cost))
-                {
-                    best = (reached, cost, [holding, .. rest]);
-                }
+            }
+            if (best.Chain.Count == 0 && holdings.Select(h => h.After).Where(a => a > after).DefaultIfEmpty().Min() is > 0 and var next)
+            {
+                // Nobody is known to have the flushes before: they are missing, those after them need not be.
+                return Best(next);
             }
             return best;
         }
         return Best(0).Chain;
     }
 
-    private static IEnumerable<TimeRange> MissingBeyond(List<Holding> chain, List<Holding> known, TimeRange range)
+    private static IEnumerable<TimeRange> MissingIn(List<Link> chain, TimeRange window, TimeRange range)
     {
-        var reached = chain.Count == 0 ? 0 : chain[^1].Through;
-        var have = chain.Sum(h => h.Count);
-        foreach (var holding in known.Where(h => h.Through > reached))
+        long reached = 0;
+        var have = chain.Where(link => link.IsAvailable).Sum(link => link.Holding.Count);
+        foreach (var (holding, isAvailable, after) in chain)
         {
-            // An edge's whole holding with no more samples than the chain has nothing to add, as far as it was last heard.
-            var part = ReachOf(holding).Clip(range);
-            if (!part.IsEmpty && !(holding.IsWhole && chain.Count > 0 && holding.Count <= have))
+            if (after > reached)
             {
-                yield return part;
+                yield return window;
             }
+            // An edge's whole holding with no more samples than the rest of the chain has nothing to add, as far as it was last heard.
+            else if (!isAvailable && !(holding.IsWhole && have > 0 && holding.Count <= have))
+            {
+                yield return ReachOf(holding).Clip(range);
+            }
+            reached = holding.Through;
         }
     }
 
@@ -152,6 +160,21 @@ public static class Planner
             }
         }
         return union;
+    }
+
+    /// <param name="After">The flush up to which the links before it have everything; beyond the last one's Through where there is a gap.</param>
+    private readonly record struct Link(Holding Holding, bool IsAvailable, long After);
+
+    /// <param name="Lost">Samples of its links that cannot be reached.</param>
+    /// <param name="Have">Samples of those that can.</param>
+    private sealed record Path(long Reached, long Lost, long Have, double Cost, List<Link> Chain)
+    {
+        public bool IsBetterThan(Path other) =>
+            Reached != other.Reached ? Reached > other.Reached
+            : Lost != other.Lost ? Lost < other.Lost
+            // Where something is lost anyway, a second copy of a part of it counts more than its price.
+            : Lost > 0 && Have != other.Have ? Have > other.Have
+            : Cost < other.Cost;
     }
 
     private readonly record struct PlacedLayer(Holding Holding, TimeRange Range, int Order);

@@ -25,5 +25,11 @@ public sealed record Holding(string Edge, Window Window, string Node, Tier Tier,
     /// <summary>The Through of an edge's own holding: everything it has accepted.</summary>
     public const long Latest = long.MaxValue;
 
+    /// <summary>
+    /// The Node of what an edge has given up to the tier below and cannot ask for: known to exist, so that an answer without it is not taken
+    /// for complete. It is the edge's own knowledge and does not travel; above, the node below says itself what it has.
+    /// </summary>
+    public const string Below = "below";
+
     public bool IsWhole => After == 0;
 }

@@ -54,7 +54,8 @@ public static class NodeApi
             {
                 // No news within the poll.
             }
-            return Results.Json(new CatalogMessage(catalog.ChangesSince(since), nodes()), NodeJson.Options);
+            var update = catalog.ChangesSince(since);
+            return Results.Json(new CatalogMessage(update with { Holdings = [.. update.Holdings.Where(h => h.Node != Holding.Below)] }, nodes()), NodeJson.Options);
         });
     }
 

@@ -66,7 +66,7 @@ internal sealed class HotBench(CrashDisk disk)
     public async Task<Dictionary<(string Series, long Time), (double Value, string? State)>> ReadAsync(HotStore? store = null, Catalog? catalog = null)
     {
         var view = (catalog ?? Catalog).View;
-        var parts = view.Holdings.Select(h => new FetchPart(h.Edge, h.Window, h.After, h.Through, h.Window.Range)).ToList();
+        var parts = view.Holdings.Where(h => h.Node == h.Edge).Select(h => new FetchPart(h.Edge, h.Window, h.After, h.Through, h.Window.Range)).ToList();
         var result = await (store ?? Store).FetchAsync(new([.. view.Series.Select(s => s.Name)], parts, true, 0, 0), CancellationToken.None);
         Assert.Empty(result.Gone);
         var all = new Dictionary<(string, long), (double, string?)>();
@@ -84,6 +84,9 @@ internal sealed class HotBench(CrashDisk disk)
         [.. (await ReadAsync()).Where(s => s.Key.Series == $"acme/boiler/{measurement}").OrderBy(s => s.Key.Time).Select(s => s.Value.Value)];
 
     public async Task HasAsync(string measurement, params double[] values) => Assert.Equal<IEnumerable<double>>(values, await ValuesAsync(measurement));
+
+    /// <summary>What the edge says it has itself, and not only knows to be further down.</summary>
+    public IEnumerable<Holding> Own => Catalog.View.Holdings.Where(h => h.Node != Holding.Below);
 
     public Window Window => Window.DayOf(Day);
 }

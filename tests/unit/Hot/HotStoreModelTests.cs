@@ -224,7 +224,7 @@ public class HotStoreModelTests
             var expected = new Dictionary<(string, long), (double, string?)>(_acknowledged);
             _pending.ForEach(message => Apply(expected, message));
             var edge = await Bench.ReadAsync();
-            var whole = Bench.Catalog.View.Holdings.Where(h => h.IsWhole).Select(h => h.Window).ToHashSet();
+            var whole = Bench.Own.Where(h => h.IsWhole).Select(h => h.Window).ToHashSet();
             var actual = _gateway.Samples.Where(s => !whole.Contains(Window.DayOf(s.Key.Time))).ToDictionary();
             foreach (var (key, value) in edge)
             {

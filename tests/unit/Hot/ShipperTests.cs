@@ -126,7 +126,8 @@ public class ShipperTests
             await bench.AppendDurablyAsync("t", Samples(HotBench.Day + Instant.Day, 50));
             var moved = await bench.Store.ReleaseAsync(HotBench.Day + 1, CancellationToken.None);
             Assert.Equal((1, 100), (moved.Windows, moved.Samples));
-            Assert.Equal(HotBench.Day + Instant.Day, Assert.Single(bench.Catalog.View.Holdings).Window.Start);
+            Assert.Equal(HotBench.Day + Instant.Day, Assert.Single(bench.Own).Window.Start);
+            Assert.Equal(bench.Window, Assert.Single(bench.Catalog.View.Holdings, h => h.Node == Holding.Below).Window);
             Assert.DoesNotContain(bench.Disk.Names, name => name.Contains("20170309", StringComparison.Ordinal));
 
             await bench.AppendDurablyAsync("t", (HotBench.Day + 5 * Instant.Second, -1), (HotBench.Day + 3 * Instant.Hour, -2));
@@ -145,7 +146,7 @@ public class ShipperTests
 
         async Task CheckLateAsync()
         {
-            var late = Assert.Single(bench.Catalog.View.Holdings, h => h.Window == bench.Window);
+            var late = Assert.Single(bench.Own, h => h.Window == bench.Window);
             Assert.Equal((1L, 2L), (late.After, late.Count));
             Assert.True(late.Extent.Contains(HotBench.Day + 5 * Instant.Second) && late.Extent.Contains(HotBench.Day + 3 * Instant.Hour));
             var whole = new FetchPart("edge-1", bench.Window, 0, Holding.Latest, bench.Window.Range);
@@ -169,7 +170,7 @@ public class ShipperTests
         Assert.Equal(100, (await bench.ValuesAsync("t")).Length);
         gateway.IsDown = false;
         Assert.Equal(100, (await release).Samples);
-        Assert.Empty(bench.Catalog.View.Holdings);
+        Assert.Empty(bench.Own);
         Assert.Equal(100, gateway.Samples.Count);
     }
 
@@ -209,7 +210,7 @@ public class ShipperTests
         await UntilShippedAsync(second);
         Assert.Equal(200, gateway.Samples.Count);
         Assert.Equal(1000, gateway.Samples[("acme/boiler/t", HotBench.Day + Instant.Second)].Value);
-        Assert.Equal(2, Assert.Single(second.Catalog.View.Holdings).After);
+        Assert.Equal(2, Assert.Single(second.Own).After);
         Assert.True(second.Store.Ledger.Balanced);
     }
 }

@@ -78,6 +78,23 @@ public class PlannerTests
     }
 
     [Fact]
+    public void What_came_after_an_unreachable_part_is_answered_and_that_part_is_missing()
+    {
+        _health.Disconnected("gateway");
+        var plan = Make(Gateway(0, 7, 60, Hours(0, 12)), Edge(7, 3, Hours(12, 13)));
+        Assert.Equal("edge", Assert.Single(plan.Fetches).Node);
+        Assert.Equal([Hours(0, 12)], plan.Missing);
+    }
+
+    [Fact]
+    public void Flushes_that_nobody_is_known_to_have_make_the_window_partial()
+    {
+        var plan = Make(Edge(7, 3, Hours(12, 13)));
+        Assert.Equal("edge", Assert.Single(plan.Fetches).Node);
+        Assert.Equal([Day.Range], plan.Missing);
+    }
+
+    [Fact]
     public void What_is_missing_outside_the_question_does_not_make_it_partial()
     {
         _health.Disconnected("edge");
