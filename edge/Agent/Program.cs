@@ -45,7 +45,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     // Questions, asked here or by the node above.
     var source = new AccessRecorder(store, map.Access, clock);
     var health = new SourceHealth(clock);
-    health.Connected(options.Node);
+    health.Own(options.Node);
     var answerer = new Answerer(catalog, node => node == options.Node ? source : null, health, clock);
     var cascade = new Cascade(new NodeDuties
     {

@@ -98,19 +98,19 @@ public static class Planner
 
     private static IEnumerable<TimeRange> MissingIn(List<Link> chain, TimeRange window, TimeRange range)
     {
-        long reached = 0;
-        var have = chain.Where(link => link.IsAvailable).Sum(link => link.Holding.Count);
+        long reached = 0, have = 0;
         foreach (var (holding, isAvailable, after) in chain)
         {
             if (after > reached)
             {
                 yield return window;
             }
-            // An edge's whole holding with no more samples than the rest of the chain has nothing to add, as far as it was last heard.
-            else if (!isAvailable && !(holding.IsWhole && have > 0 && holding.Count <= have))
+            // An edge's whole holding with no more samples than the links before it has nothing to add, as far as it was last heard.
+            else if (!isAvailable && !(after > 0 && holding.IsWhole && holding.Count <= have))
             {
                 yield return ReachOf(holding).Clip(range);
             }
+            have += isAvailable ? holding.Count : 0;
             reached = holding.Through;
         }
     }

@@ -15,6 +15,8 @@ public sealed class SourceHealth(TimeProvider clock)
     /// <summary>A source that failed is tried again after this long, so that one lost packet does not hide a tier.</summary>
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
+    private const long Always = long.MaxValue;
+
     private readonly ConcurrentDictionary<string, State> _states = new();
 
     private sealed record State(bool Connected, long FailedAt, long SeenAt, double? Milliseconds);
@@ -40,6 +42,9 @@ public sealed class SourceHealth(TimeProvider clock)
 
     public void Connected(string node) => Change(node, s => s with { Connected = true, FailedAt = 0, SeenAt = clock.GetTimestamp() });
 
+    /// <summary>The node itself: always there, and heard at any time.</summary>
+    public void Own(string node) => Change(node, s => s with { Connected = true, FailedAt = 0, SeenAt = Always });
+
     public void Disconnected(string node) => Change(node, s => s with { Connected = false });
 
     /// <summary>The node said something: its knowledge is as fresh as now.</summary>
@@ -50,12 +55,13 @@ public sealed class SourceHealth(TimeProvider clock)
     public void Answered(string node, double milliseconds) => Change(node, s => s with
     {
         FailedAt = 0,
-        SeenAt = clock.GetTimestamp(),
+        SeenAt = s.SeenAt == Always ? Always : clock.GetTimestamp(),
         Milliseconds = s.Milliseconds is { } old ? old + NewestShare * (milliseconds - old) : milliseconds,
     });
 
     /// <summary>How long ago the node was last heard; null if never.</summary>
-    public TimeSpan? SilentFor(string node) => Of(node) is { SeenAt: > 0 } state ? clock.GetElapsedTime(state.SeenAt) : null;
+    public TimeSpan? SilentFor(string node) =>
+        Of(node) is { SeenAt: > 0 } state ? state.SeenAt == Always ? TimeSpan.Zero : clock.GetElapsedTime(state.SeenAt) : null;
 
     private State Of(string node) => _states.TryGetValue(node, out var state) ? state : Unknown;
 

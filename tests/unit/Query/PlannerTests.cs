@@ -87,6 +87,13 @@ public class PlannerTests
     }
 
     [Fact]
+    public void Samples_that_came_later_do_not_stand_for_as_many_that_cannot_be_reached()
+    {
+        _health.Disconnected("gateway");
+        Assert.Equal([Hours(0, 12)], Make(Gateway(0, 7, 3, Hours(0, 12)), Edge(7, 3, Hours(12, 13))).Missing);
+    }
+
+    [Fact]
     public void Flushes_that_nobody_is_known_to_have_make_the_window_partial()
     {
         var plan = Make(Edge(7, 3, Hours(12, 13)));
