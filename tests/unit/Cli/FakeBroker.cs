@@ -52,7 +52,7 @@ internal sealed class FakeBroker : IAsyncDisposable
     {
         try
         {
-            while (true)
+            while (!_stop.IsCancellationRequested)
             {
                 using var client = await _listener.AcceptTcpClientAsync(_stop.Token);
                 Connections++;
@@ -66,9 +66,10 @@ internal sealed class FakeBroker : IAsyncDisposable
                 }
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or SocketException)
+        catch (Exception e) when (e is OperationCanceledException or SocketException
+            || (e is InvalidOperationException && _stop.IsCancellationRequested))
         {
-            // Disposed.
+            // Disposed; a listener that was stopped between two clients says InvalidOperation.
         }
     }
 
