@@ -1,3 +1,4 @@
+using Foretier.Durable;
 using Foretier.Core.Partitions;
 using Foretier.Core.Samples;
 using Foretier.Predict;
@@ -51,7 +52,7 @@ public sealed partial class MapRefresh
     {
         try
         {
-            SealedFile.Replace(PathOf(name), write);
+            Disk.Replace(PathOf(name), write);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

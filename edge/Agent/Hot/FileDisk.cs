@@ -1,5 +1,4 @@
-using System.ComponentModel;
-using System.Runtime.InteropServices;
+using Foretier.Durable;
 using Microsoft.Win32.SafeHandles;
 
 namespace Foretier.Agent.Hot;
@@ -7,7 +6,7 @@ namespace Foretier.Agent.Hot;
 /// <summary>
 /// A directory of the real file system, held by one process at a time through a locked file.
 /// </summary>
-internal sealed partial class FileDisk : IDisk
+internal sealed class FileDisk : IDisk
 {
     private readonly string _root;
     private readonly FileStream _lock;
@@ -37,13 +36,13 @@ internal sealed partial class FileDisk : IDisk
     public DiskUse Use => new(Interlocked.Read(ref _bytesWritten), Interlocked.Read(ref _syncs));
 
     public IDiskFile Open(string name) =>
-        new DiskFile(this, File.OpenHandle(PathOf(name), FileMode.Open, FileAccess.ReadWrite, FileShare.Read), name);
+        new DiskFile(this, File.OpenHandle(PathOf(name), FileMode.Open, FileAccess.ReadWrite, FileShare.Read));
 
     public IDiskFile Create(string name, long reserveBytes = 0)
     {
         var path = PathOf(name);
         var handle = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read, FileOptions.None, reserveBytes);
-        return new DiskFile(this, handle, name);
+        return new DiskFile(this, handle);
     }
 
     public bool Exists(string name) => File.Exists(PathOf(name));
@@ -66,40 +65,15 @@ internal sealed partial class FileDisk : IDisk
 
     public void SyncFolder(string folder)
     {
-        if (!OperatingSystem.IsLinux())
-        {
-            return; // elsewhere the file system keeps its directory in order itself
-        }
         Interlocked.Increment(ref _syncs);
-        var fd = Native.open(PathOf(folder), 0);
-        if (fd < 0)
-        {
-            throw Failed("open", folder);
-        }
-        try
-        {
-            if (Native.fsync(fd) != 0)
-            {
-                throw Failed("fsync", folder);
-            }
-        }
-        finally
-        {
-            _ = Native.close(fd);
-        }
+        Disk.SyncDirectory(PathOf(folder));
     }
 
     public void Dispose() => _lock.Dispose();
 
     private string PathOf(string name) => Path.Combine(_root, name);
 
-    private static IOException Failed(string call, string name)
-    {
-        var errno = Marshal.GetLastPInvokeError();
-        return new($"{call} of '{name}' failed: {new Win32Exception(errno).Message} (errno {errno})", errno);
-    }
-
-    private sealed class DiskFile(FileDisk disk, SafeFileHandle handle, string name) : IDiskFile
+    private sealed class DiskFile(FileDisk disk, SafeFileHandle handle) : IDiskFile
     {
         public long Length => RandomAccess.GetLength(handle);
         public void SetLength(long length) => RandomAccess.SetLength(handle, length);
@@ -128,32 +102,9 @@ internal sealed partial class FileDisk : IDisk
         public void Sync()
         {
             Interlocked.Increment(ref disk._syncs);
-            if (!OperatingSystem.IsLinux())
-            {
-                RandomAccess.FlushToDisk(handle);
-            }
-            else if (Native.fdatasync(handle) != 0)
-            {
-                throw Failed("fdatasync", name);
-            }
+            Disk.Sync(handle);
         }
 
         public void Dispose() => handle.Dispose();
-    }
-
-    // .NET's own flush is a full fsync; in a preallocated file fdatasync is one device flush instead of two.
-    private static partial class Native
-    {
-        [LibraryImport("libc", SetLastError = true)]
-        internal static partial int fdatasync(SafeFileHandle fd);
-
-        [LibraryImport("libc", SetLastError = true)]
-        internal static partial int fsync(int fd);
-
-        [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-        internal static partial int open(string path, int flags);
-
-        [LibraryImport("libc", SetLastError = true)]
-        internal static partial int close(int fd);
     }
 }

@@ -1,3 +1,4 @@
+using Foretier.Durable;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 
@@ -20,7 +21,7 @@ public sealed class DirectoryStore : ObjectStore
         _incoming = Path.Combine(_root, ".incoming");
         Run("open", _root, () =>
         {
-            DurableDirectory.Create(_root);
+            Disk.CreateDirectory(_root);
             SweepIncoming();
             return true;
         });
@@ -34,7 +35,7 @@ public sealed class DirectoryStore : ObjectStore
         try
         {
             RequireRoot("put", key);
-            DurableDirectory.Create(_incoming);
+            Disk.CreateDirectory(_incoming);
             var temporary = Path.Combine(_incoming,
                 string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId}-{Interlocked.Increment(ref _writes)}"));
             try
@@ -46,9 +47,9 @@ public sealed class DirectoryStore : ObjectStore
                 file.Flush(flushToDisk: true);
                 var path = PathOf(key);
                 var folder = Path.GetDirectoryName(path)!;
-                DurableDirectory.Create(folder);
+                Disk.CreateDirectory(folder);
                 File.Move(temporary, path, overwrite: true);
-                DurableDirectory.Sync(folder);
+                Disk.SyncDirectory(folder);
             }
             catch
             {
@@ -135,7 +136,7 @@ public sealed class DirectoryStore : ObjectStore
             if (File.Exists(path))
             {
                 File.Delete(path);
-                DurableDirectory.Sync(Path.GetDirectoryName(path)!);
+                Disk.SyncDirectory(Path.GetDirectoryName(path)!);
             }
             return true;
         });
@@ -219,7 +220,7 @@ public sealed class DirectoryStore : ObjectStore
             new(ArchiveFault.NotFound, operation, key, "there is no such object", e),
         UnauthorizedAccessException =>
             new(ArchiveFault.Denied, operation, key, $"no permission in {_root}; let this process's user read and write there", e),
-        _ when DurableDirectory.IsFull(e) => new(ArchiveFault.Full, operation, key, $"no space left on the volume of {_root}", e),
+        _ when Disk.IsFull(e) => new(ArchiveFault.Full, operation, key, $"no space left on the volume of {_root}", e),
         _ => new(ArchiveFault.Unreachable, operation, key, e.Message, e),
     };
 }

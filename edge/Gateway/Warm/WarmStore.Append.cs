@@ -1,3 +1,4 @@
+using Foretier.Durable;
 using Foretier.Core.Query;
 using Foretier.Core.Samples;
 using Foretier.Core.Segments;

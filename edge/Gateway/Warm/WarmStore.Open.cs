@@ -1,3 +1,4 @@
+using Foretier.Durable;
 using Foretier.Core.Tiers;
 using Foretier.Gateway.Receive;
 using Foretier.Protocol.Shipping;

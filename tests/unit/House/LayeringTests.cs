@@ -7,16 +7,17 @@ public class LayeringTests
 {
     private static readonly string Root = FindRoot();
 
-    /// <summary>Project → projects it may reference. Arrows run one way: cloud → edge, executables → Node, Protocol, Predict, Archive → Core.</summary>
+    /// <summary>Project → projects it may reference. Arrows run one way: cloud → edge, executables → Node, Protocol, Predict, Archive → Core, Durable.</summary>
     private static readonly Dictionary<string, string[]> MayReference = new()
     {
         ["Foretier.Core"] = [],
+        ["Foretier.Durable"] = [],
         ["Foretier.Protocol"] = ["Foretier.Core"],
-        ["Foretier.Predict"] = ["Foretier.Core"],
-        ["Foretier.Archive"] = ["Foretier.Core"],
-        ["Foretier.Node"] = ["Foretier.Core", "Foretier.Protocol"],
-        ["Foretier.Agent"] = ["Foretier.Core", "Foretier.Protocol", "Foretier.Node", "Foretier.Predict"],
-        ["Foretier.Gateway"] = ["Foretier.Core", "Foretier.Protocol", "Foretier.Node", "Foretier.Predict", "Foretier.Archive"],
+        ["Foretier.Predict"] = ["Foretier.Core", "Foretier.Durable"],
+        ["Foretier.Archive"] = ["Foretier.Core", "Foretier.Durable"],
+        ["Foretier.Node"] = ["Foretier.Core", "Foretier.Protocol", "Foretier.Durable"],
+        ["Foretier.Agent"] = ["Foretier.Core", "Foretier.Protocol", "Foretier.Node", "Foretier.Predict", "Foretier.Durable"],
+        ["Foretier.Gateway"] = ["Foretier.Core", "Foretier.Protocol", "Foretier.Node", "Foretier.Predict", "Foretier.Archive", "Foretier.Durable"],
         ["Foretier.Router"] = ["Foretier.Core", "Foretier.Protocol", "Foretier.Node", "Foretier.Archive"],
         ["Foretier.Client"] = ["Foretier.Core", "Foretier.Protocol"],
         ["Foretier.Cli"] = ["Foretier.Core", "Foretier.Protocol", "Foretier.Client"],

@@ -1,6 +1,6 @@
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Foretier.Durable;
 
 namespace Foretier.Agent.Ingest.Identity;
 
@@ -36,54 +36,14 @@ internal static partial class DeviceFile
         }
     }
 
-    public static void Write(string path, IEnumerable<Device> devices)
-    {
-        var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        Directory.CreateDirectory(folder);
-        var temporary = path + ".new";
-        var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, Share = FileShare.None };
-        if (!OperatingSystem.IsWindows())
-        {
-            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        }
-        // The mode counts at creation only, so a left-over of a crash must go first.
-        File.Delete(temporary);
-        using (var file = new FileStream(temporary, options))
-        {
-            JsonSerializer.Serialize(file, new Content(Format, [.. devices.Select(Record.Of)]), Json.Default.Content);
-            file.Flush(flushToDisk: true);
-        }
-        File.Move(temporary, path, overwrite: true);
-        SyncFolder(folder);
-    }
+    public static void Write(string path, IEnumerable<Device> devices) =>
+        Disk.Replace(path, file => JsonSerializer.Serialize(file, new Content(Format, [.. devices.Select(Record.Of)]), Json.Default.Content),
+            UnixFileMode.UserRead | UnixFileMode.UserWrite);
 
     private static Device Restore(Record record) =>
         DeviceName.TryParse(record.Name, out var name) && record.Secret is null or { IsSound: true }
             ? new(name!, record.CreatedAt, record.Secret)
             : throw new JsonException($"the entry of '{record.Name}' is damaged");
-
-    private static void SyncFolder(string folder)
-    {
-        if (OperatingSystem.IsWindows())
-        {
-            return;
-        }
-        var handle = Open(folder, 0);
-        if (handle >= 0)
-        {
-            _ = FSync(handle);
-            _ = Close(handle);
-        }
-    }
-
-    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int Open(string path, int flags);
-
-    [LibraryImport("libc", EntryPoint = "fsync")]
-    private static partial int FSync(int handle);
-
-    [LibraryImport("libc", EntryPoint = "close")]
-    private static partial int Close(int handle);
 
     internal sealed record Content(int Format, Record[] Devices);
 
