@@ -1,0 +1,128 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Foretier.Tests.Benchmarks.Ingest;
+
+/// <summary>A server under load, in a process of its own.</summary>
+internal class Broker(Process process, int port, string? user, string? secret) : IDisposable
+{
+    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(30);
+
+    public int Pid => process.Id;
+    public int Port => port;
+    public string? User => user;
+    public string? Secret => secret;
+
+    public virtual void Dispose()
+    {
+        using var kill = Process.Start("kill", ["-INT", $"{process.Id}"])!;
+        kill.WaitForExit();
+        process.WaitForExit();
+        process.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    public static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    public static async Task AnswersAsync(int port)
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                using var client = new TcpClient();
+                await client.ConnectAsync(IPAddress.Loopback, port);
+                return;
+            }
+            catch (SocketException) when (Stopwatch.GetElapsedTime(started) < StartPatience)
+            {
+                await Task.Delay(50);
+            }
+        }
+    }
+}
+
+/// <summary>mosquitto, the yardstick: no persistence, no passwords, no limits on what may wait.</summary>
+internal static class Mosquitto
+{
+    /// <returns>Null where it is not installed.</returns>
+    public static async Task<Broker?> StartAsync(string folder)
+    {
+        var executable = new[] { "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto" }.FirstOrDefault(File.Exists);
+        if (executable is null)
+        {
+            return null;
+        }
+        var port = Broker.FreePort();
+        var file = Path.Combine(folder, "mosquitto.conf");
+        await File.WriteAllTextAsync(file, $"""
+            listener {port} 127.0.0.1
+            allow_anonymous true
+            persistence false
+            max_inflight_messages 0
+            max_queued_messages 0
+            log_type none
+
+            """);
+        var process = Process.Start(new ProcessStartInfo(executable, ["-c", file]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        await Broker.AnswersAsync(port);
+        return new(process, port, null, null);
+    }
+}
+
+/// <summary>The edge agent alone, with its default settings: no gateway above it, as on a box without an uplink.</summary>
+internal static class LoneAgent
+{
+    private const string Key = "ft_benchmark-key-of-this-run-only-0123456789";
+    private const string SecretOfAll = "a secret of this run only";
+
+    public static async Task<Broker> StartAsync(string data, params (string Key, string Value)[] settings)
+    {
+        var (mqtt, http) = (Broker.FreePort(), Broker.FreePort());
+        var start = new ProcessStartInfo(Path.Combine(Root(), "edge/Agent/bin/Release/net10.0/Foretier.Agent"))
+        {
+            RedirectStandardError = true,
+            RedirectStandardOutput = true,
+        };
+        foreach (var (key, value) in ((string Key, string Value)[])[
+            ("NODE", "edge-1"), ("DATA", Path.Combine(data, "agent")), ("HTTP", $"http://127.0.0.1:{http}"), ("MQTT__PORT", $"{mqtt}"),
+            ("LINK__TOKEN", "link-token-of-this-run-only-0123456789"),
+            ("KEYS__BOOTSTRAP", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Key)))), .. settings])
+        {
+            start.Environment["FORETIER__" + key] = value;
+        }
+        var process = Process.Start(start)!;
+        process.OutputDataReceived += (_, _) => { };
+        process.ErrorDataReceived += (_, line) => Console.Error.Write(line.Data is null ? "" : line.Data + "\n");
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        await Broker.AnswersAsync(mqtt);
+        await Broker.AnswersAsync(http);
+        using var client = new HttpClient { BaseAddress = new($"http://127.0.0.1:{http}") };
+        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Key);
+        using var made = await client.PutAsJsonAsync("api/v1/devices/acme/*", new { secret = SecretOfAll });
+        made.EnsureSuccessStatusCode();
+        return new(process, mqtt, "acme/*", SecretOfAll);
+    }
+
+    private static string Root()
+    {
+        var root = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(root, "Edge.sln")))
+        {
+            root = Path.GetDirectoryName(root) ?? throw new InvalidOperationException("no Edge.sln above the benchmark");
+        }
+        return root;
+    }
+}
