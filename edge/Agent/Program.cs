@@ -57,7 +57,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
         Devices = devices.List,
     }, below: null, clock, logs.CreateLogger<Cascade>());
 
-    app.MapHealth(() => new[] { store.Unavailable?.Message, shipper?.Status.LastError, map.Problem }.OfType<string>());
+    app.MapHealth(() => store.Problems.Concat(new[] { shipper?.Status.LastError, map.Problem }.OfType<string>()));
     var api = app.MapApi();
     new QueryApi(answerer, catalog, clock, () => map.Current).Map(api);
     cascade.Map(api);

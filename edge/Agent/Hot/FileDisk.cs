@@ -8,6 +8,8 @@ namespace Foretier.Agent.Hot;
 /// </summary>
 internal sealed class FileDisk : IDisk
 {
+    private const int ReadOnlyFileSystem = 30;
+
     private readonly string _root;
     private readonly FileStream _lock;
     private long _bytesWritten, _syncs;
@@ -35,14 +37,25 @@ internal sealed class FileDisk : IDisk
 
     public DiskUse Use => new(Interlocked.Read(ref _bytesWritten), Interlocked.Read(ref _syncs));
 
-    public IDiskFile Open(string name) =>
-        new DiskFile(this, File.OpenHandle(PathOf(name), FileMode.Open, FileAccess.ReadWrite, FileShare.Read));
+    public IDiskFile Open(string name)
+    {
+        var path = PathOf(name);
+        try
+        {
+            return new DiskFile(this, File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read));
+        }
+        catch (Exception e) when (e is UnauthorizedAccessException || (e.HResult & 0xFFFF) == ReadOnlyFileSystem)
+        {
+            // What is there can still be read, and questions answered; the first write says what is wrong.
+            return new DiskFile(this, Guarded(() => File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite)));
+        }
+    }
 
     public IDiskFile Create(string name, long reserveBytes = 0)
     {
         var path = PathOf(name);
-        var handle = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read, FileOptions.None, reserveBytes);
-        return new DiskFile(this, handle);
+        return new DiskFile(this, Guarded(() =>
+            File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read, FileOptions.None, reserveBytes)));
     }
 
     public bool Exists(string name) => File.Exists(PathOf(name));
@@ -53,9 +66,17 @@ internal sealed class FileDisk : IDisk
         return Directory.Exists(path) ? [.. Directory.EnumerateFiles(path).Select(file => folder + "/" + Path.GetFileName(file))] : [];
     }
 
-    public void Rename(string from, string to) => File.Move(PathOf(from), PathOf(to), overwrite: true);
+    public void Rename(string from, string to) => Guarded(() =>
+    {
+        File.Move(PathOf(from), PathOf(to), overwrite: true);
+        return true;
+    });
 
-    public void Delete(string name) => File.Delete(PathOf(name));
+    public void Delete(string name) => Guarded(() =>
+    {
+        File.Delete(PathOf(name));
+        return true;
+    });
 
     public void CreateFolder(string folder)
     {
@@ -73,10 +94,27 @@ internal sealed class FileDisk : IDisk
 
     private string PathOf(string name) => Path.Combine(_root, name);
 
+    /// <summary>A right that was taken away is one more thing a disk can refuse: callers know one kind of failure.</summary>
+    private static T Guarded<T>(Func<T> action)
+    {
+        try
+        {
+            return action();
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new IOException(e.Message, e);
+        }
+    }
+
     private sealed class DiskFile(FileDisk disk, SafeFileHandle handle) : IDiskFile
     {
         public long Length => RandomAccess.GetLength(handle);
-        public void SetLength(long length) => RandomAccess.SetLength(handle, length);
+        public void SetLength(long length) => Guarded(() =>
+        {
+            RandomAccess.SetLength(handle, length);
+            return true;
+        });
 
         public int Read(Span<byte> bytes, long position)
         {
@@ -95,7 +133,14 @@ internal sealed class FileDisk : IDisk
 
         public void Write(ReadOnlySpan<byte> bytes, long position)
         {
-            RandomAccess.Write(handle, bytes, position);
+            try
+            {
+                RandomAccess.Write(handle, bytes, position);
+            }
+            catch (UnauthorizedAccessException e)
+            {
+                throw new IOException(e.Message, e);
+            }
             Interlocked.Add(ref disk._bytesWritten, bytes.Length);
         }
 

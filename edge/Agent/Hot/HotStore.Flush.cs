@@ -1,5 +1,6 @@
 using Foretier.Core.Partitions;
 using Foretier.Core.Samples;
+using Foretier.Durable;
 
 namespace Foretier.Agent.Hot;
 
@@ -8,6 +9,8 @@ public sealed partial class HotStore
     // Held while window files change or are given up: one flush at a time is what a small device does best.
     private readonly SemaphoreSlim _flushing = new(1, 1);
     private readonly SemaphoreSlim _flushWanted = new(0, 1);
+
+    private volatile HotStoreUnavailableException? _flushFailure;
 
     // Files given up, to be deleted once the facts that say so are durable. Under _flushing.
     private readonly List<WindowFileName> _condemned = [];
@@ -40,7 +43,12 @@ public sealed partial class HotStore
                     await FlushAsync(state, _stop.Token);
                 }
                 await ReleaseJournalAsync();
-                FlushFailure = null;
+                _spare.Take();
+                if (_flushFailure is not null)
+                {
+                    _flushFailure = null;
+                    _log.LogInformation("Flushing works again");
+                }
             }
             catch (OperationCanceledException) when (_stop.IsCancellationRequested)
             {
@@ -48,11 +56,12 @@ public sealed partial class HotStore
             }
             catch (Exception e) when (e is IOException or HotStoreUnavailableException or InvalidDataException)
             {
-                if (FlushFailure is null)
+                var (reason, hint) = HotStoreUnavailableException.Explain(e);
+                if (_flushFailure is null)
                 {
-                    _log.LogError(e, "Flushing to a window file failed; the samples stay in journal and memory, and it is tried again");
+                    _log.LogError(e, "Flushing to a window file failed; the samples stay in journal and memory, and it is tried again: {Hint}", hint);
                 }
-                FlushFailure = e.Message;
+                _flushFailure = new(reason, $"Samples cannot be brought from journal and memory into window files ({e.Message}): {hint}.", e);
                 await Task.WhenAny(Task.Delay(TimeSpan.FromSeconds(1), _stop.Token));
             }
         }
@@ -228,6 +237,18 @@ public sealed partial class HotStore
         }
     }
 
+    private void WriteFacts(StoreFacts facts)
+    {
+        try
+        {
+            StateFile.Write(_disk, facts);
+        }
+        catch (IOException e) when (Disk.IsFull(e) && _spare.TryGiveUp())
+        {
+            StateFile.Write(_disk, facts);
+        }
+    }
+
     private long NeededFrom()
     {
         lock (_gate)
@@ -257,7 +278,7 @@ public sealed partial class HotStore
             };
         }
         await _journal.WaitDurableAsync(facts.Sequence, CancellationToken.None);
-        await Task.Run(() => StateFile.Write(_disk, facts));
+        await Task.Run(() => WriteFacts(facts));
         _released = facts.Released;
         _journal.Release(facts.Released);
         foreach (var name in condemned)

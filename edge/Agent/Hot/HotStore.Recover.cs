@@ -32,6 +32,7 @@ public sealed partial class HotStore
         var samples = new List<IncomingSample>();
         _journal = Journal.Open(_disk, _options, _log, new(facts.Position, facts.Sequence, facts.Released),
             (position, bytes) => Replay(position, facts.Position, bytes, samples));
+        _spare.Take();
         foreach (var state in _windows.Values)
         {
             if (state.IsSetAside)

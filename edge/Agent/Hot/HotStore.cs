@@ -25,6 +25,7 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
     private readonly Dictionary<string, long> _rejected = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stop = new();
     private readonly WindowFiles _files;
+    private readonly SpareFile _spare;
     private Journal _journal = null!;
     private Task _publisher = Task.CompletedTask, _flusher = Task.CompletedTask;
     private long _accepted, _memoryBytes, _released, _lastTicket;
@@ -36,6 +37,7 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
     private HotStore(HotOptions options, IDisk disk, Catalog catalog, TimeProvider clock, ILogger log)
     {
         (_options, _disk, _catalog, _clock, _log) = (options, disk, catalog, clock, log);
+        _spare = new(disk);
         _files = new(disk, options, log);
     }
 
@@ -45,13 +47,26 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
     public long DurableTicket => _journal.DurableTicket;
 
     /// <summary>True while ingest must stop reading: memory or journal is nearly used up.</summary>
-    public bool IsFull => Interlocked.Read(ref _memoryBytes) >= _options.MemoryBytesMax || _journal.Fill >= 0.85;
+    public bool IsFull => Interlocked.Read(ref _memoryBytes) >= _options.MemoryBytesMax || _journal.IsBehind || _journal.Fill >= 0.85;
 
-    /// <summary>Why nothing can be accepted now; null while all is well.</summary>
-    public HotStoreUnavailableException? Unavailable => _journal.Failure;
+    /// <summary>Why nothing can be accepted now; null while all is well, or only slow.</summary>
+    public HotStoreUnavailableException? Unavailable => _journal.Failure ?? (_flushFailure is { } failure && IsFull ? failure : null);
 
-    /// <summary>Why the last flush failed, where it did; it is tried again by itself.</summary>
-    public string? FlushFailure { get; private set; }
+    /// <summary>What an operator should know; empty while all is well.</summary>
+    public IEnumerable<string> Problems
+    {
+        get
+        {
+            if (_journal.Failure is { } failure)
+            {
+                yield return failure.Message;
+            }
+            if (_flushFailure is { } flush)
+            {
+                yield return flush.Message + (IsFull ? " Journal and memory are full: messages wait at their senders." : "");
+            }
+        }
+    }
 
     /// <summary>Bytes written to the device and syncs waited for, since the start.</summary>
     public DiskUse DiskUse => _disk.Use;

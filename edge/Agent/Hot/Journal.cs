@@ -17,8 +17,11 @@ internal sealed class Journal : IDisposable
     /// <summary>A batch does not grow past this; what comes later begins the next one.</summary>
     private const int BatchBytesMax = 1024 * 1024;
 
-    /// <summary>Queued bytes past which appending fails: ingest should have waited long before.</summary>
+    /// <summary>Queued bytes past which appending fails: ingest should have waited long before, at <see cref="IsBehind"/>.</summary>
     private const int QueueBytesMax = 32 * 1024 * 1024;
+
+    /// <summary>Queued bytes past which ingest has to wait. The rest is for what was being read when this was reached.</summary>
+    private const int QueueBytesGood = 8 * 1024 * 1024;
 
     private readonly IDisk _disk;
     private readonly HotOptions _options;
@@ -66,6 +69,9 @@ internal sealed class Journal : IDisposable
             }
         }
     }
+
+    /// <summary>True while more is queued than a device that keeps up would leave there.</summary>
+    public bool IsBehind => Interlocked.Read(ref _queuedBytes) >= QueueBytesGood;
 
     /// <summary>Opens the journal in the folder <c>journal</c> and hands every record it still has to <paramref name="replay"/>, oldest first.</summary>
     /// <param name="disk">Where the files are.</param>
@@ -256,9 +262,14 @@ internal sealed class Journal : IDisposable
                 {
                     _used.Add(file);
                 }
-                else
+                else if (file.Length >= _options.JournalFileBytes)
                 {
                     _free.Enqueue(file);
+                }
+                else
+                {
+                    file.Dispose();
+                    _disk.Delete(name); // a creation that was cut short
                 }
             }
         }
@@ -309,9 +320,17 @@ internal sealed class Journal : IDisposable
 
     private void Preallocate()
     {
-        while (_used.Count + _free.Count < _options.JournalFiles)
+        try
         {
-            _free.Enqueue(CreateFile());
+            while (_used.Count + _free.Count < _options.JournalFiles)
+            {
+                _free.Enqueue(CreateFile());
+            }
+        }
+        catch (IOException e) when (_used.Count + _free.Count > 0)
+        {
+            // A full disk must not keep the edge from starting: what it has can be asked for, and moved down.
+            _log.LogWarning("The journal's files could not all be made, there is less room to buffer: {Reason}", e.Message);
         }
     }
 
@@ -338,7 +357,20 @@ internal sealed class Journal : IDisposable
         catch
         {
             file.Dispose();
+            TryDelete(name); // on a full disk the remains would take the last of the space
             throw;
+        }
+    }
+
+    private void TryDelete(string name)
+    {
+        try
+        {
+            _disk.Delete(name);
+        }
+        catch (IOException e)
+        {
+            _log.LogDebug(e, "{File}, not finished, stays", name);
         }
     }
 
@@ -416,7 +448,17 @@ internal sealed class Journal : IDisposable
             {
                 return _used[^1];
             }
-            _free.TryDequeue(out file);
+            // A file in which nothing was ever committed is written anew from its head, under a new epoch: what a failed sync lost of it
+            // does not matter, and a device that fails for long does not use up one file after another.
+            file = _used.Count > 0 && _used[^1].IsEmpty ? _used[^1] : null;
+            if (file is not null)
+            {
+                _used.Remove(file);
+            }
+            else
+            {
+                _free.TryDequeue(out file);
+            }
         }
         // With no free file the ring grows by one: what must be flushed to free it may itself wait for this very batch.
         file ??= CreateFile();
@@ -442,10 +484,7 @@ internal sealed class Journal : IDisposable
 
     private void Fail(IOException e)
     {
-        const int noSpace = 28;
-        var (reason, hint) = (e.HResult & 0xFFFF) == noSpace
-            ? ("disk_full", "free some space on the hot store's device; it goes on by itself")
-            : ("io_error", "check the hot store's device; it goes on by itself when writing works again");
+        var (reason, hint) = HotStoreUnavailableException.Explain(e);
         lock (_gate)
         {
             if (_failure is null)

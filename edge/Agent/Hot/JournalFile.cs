@@ -32,6 +32,9 @@ internal sealed class JournalFile(IDiskFile file, string name) : IDisposable
     /// <summary>Position of the last record written or read; one before the first while there is none.</summary>
     public long LastPosition { get; private set; }
 
+    /// <summary>True while no record was committed to it in this use.</summary>
+    public bool IsEmpty => LastPosition < FirstPosition;
+
     /// <summary>Where the next frame goes.</summary>
     public long End { get; private set; } = HeaderBytes;
 

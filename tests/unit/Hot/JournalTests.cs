@@ -186,4 +186,81 @@ public class JournalTests
         Assert.Equal(8, journal.DurableTicket);
         journal.Dispose();
     }
+
+    [Fact]
+    public async Task A_device_that_fails_for_long_uses_up_no_files_and_no_space()
+    {
+        var disk = new CrashDisk();
+        var (journal, _) = Open(disk);
+        await WriteAsync(journal, "before");
+        int refusals = 0, isFailing = 1;
+        disk.OnWrite = (_, _) =>
+        {
+            if (Volatile.Read(ref isFailing) == 1)
+            {
+                Interlocked.Increment(ref refusals);
+                throw new IOException("Input/output error", 5);
+            }
+        };
+        await Assert.ThrowsAsync<HotStoreUnavailableException>(() => WriteAsync(journal, "during"));
+        Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref refusals) > 20, 20_000));
+        Assert.Equal(3, disk.Names.Count);
+        Assert.Equal("io_error", journal.Failure!.Reason);
+        Volatile.Write(ref isFailing, 0);
+        Assert.True(SpinWait.SpinUntil(() => journal.Failure is null, 20_000));
+        await WriteAsync(journal, "after");
+        journal.Abandon();
+        var (again, found) = Open(disk.Crash(new Random(5)));
+        Assert.Equal(["before", "during", "after"], found.Select(f => f.Text));
+        Assert.Empty(again.Damaged);
+        again.Dispose();
+    }
+
+    [Fact]
+    public void Ingest_is_told_to_wait_long_before_the_queue_refuses()
+    {
+        var disk = new CrashDisk();
+        using var hold = new ManualResetEventSlim();
+        var (journal, _) = Open(disk);
+        disk.OnWrite = (_, _) => hold.Wait();
+        var record = new byte[60_000];
+        long queued = 0;
+        while (!journal.IsBehind)
+        {
+            journal.Append(record);
+            queued += record.Length;
+        }
+        Assert.InRange(queued, 1, 16 * 1024 * 1024);
+        // What was on its way in still fits.
+        for (var i = 0; i < 100; i++)
+        {
+            journal.Append(record);
+        }
+        hold.Set();
+        Assert.True(SpinWait.SpinUntil(() => !journal.IsBehind, 20_000));
+        journal.Dispose();
+    }
+
+    [Fact]
+    public async Task A_ring_that_could_not_be_made_whole_starts_and_leaves_no_remains()
+    {
+        var disk = new CrashDisk();
+        var (journal, _) = Open(disk);
+        await WriteAsync(journal, "before");
+        journal.Dispose();
+        disk = disk.Crash(null);
+        disk.Delete("journal/000003.fj");
+        disk.OnWrite = (_, bytes) =>
+        {
+            if (bytes > 10_000)
+            {
+                throw new IOException("No space left on device", 28);
+            }
+        };
+        var (again, found) = Open(disk);
+        Assert.Equal(["before"], found.Select(f => f.Text));
+        await WriteAsync(again, "after");
+        Assert.Equal(2, disk.Names.Count);
+        again.Dispose();
+    }
 }

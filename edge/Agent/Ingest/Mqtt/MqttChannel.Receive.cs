@@ -58,6 +58,12 @@ internal sealed partial class MqttChannel
                 }
                 var read = await _input.ReadAsync(linked.Token);
                 Volatile.Write(ref _heardAt, _ingest.Wire.GetTimestamp());
+                if (_isConnected && _store.IsFull && !read.IsCompleted)
+                {
+                    // It filled up while this connection waited for bytes, as a thousand others may have: they stay where they are.
+                    _input.AdvanceTo(read.Buffer.Start);
+                    continue;
+                }
                 var rest = read.Buffer;
                 var next = Next.Stop;
                 MqttPacket? packet = null;
