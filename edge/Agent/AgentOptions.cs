@@ -19,8 +19,11 @@ public sealed class AgentOptions : NodeOptions
 
     internal AllocateOptions AllocateChecked() => (Allocate with { Node = Node, Directory = Path.Combine(Data, "map") }).Validated();
 
-    internal MqttOptions MqttChecked() =>
-        (Mqtt.QuarantineFile.Length > 0 ? Mqtt : Mqtt with { QuarantineFile = Path.Combine(Data, "quarantine.jsonl") }).Validated();
+    internal MqttOptions MqttChecked() => (Mqtt with
+    {
+        QuarantineFile = Mqtt.QuarantineFile.Length > 0 ? Mqtt.QuarantineFile : Path.Combine(Data, "quarantine.jsonl"),
+        Tls = Mqtt.Tls is { OwnCertificateFile.Length: 0 } tls ? tls with { OwnCertificateFile = Path.Combine(Data, "mqtt-tls.pem") } : Mqtt.Tls,
+    }).Validated();
 
     internal HotOptions HotChecked() => (Hot with { Node = Node, Directory = Path.Combine(Data, "hot") }).Validated();
 }

@@ -10,6 +10,7 @@ using Foretier.Node.Hosting;
 using Foretier.Node.Keys;
 using Foretier.Node.Link;
 using Foretier.Node.Serve;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 // The edge agent: MQTT in, durable, queryable at once, with or without an uplink.
 return await NodeHost.RunAsync(args, "agent", async args =>
@@ -18,6 +19,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     var builder = NodeHost.CreateBuilder<AgentOptions>(args, out var options);
     var mqtt = ConfigurationException.Check(options.MqttChecked);
     builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(mqtt, connection => ingest!.OnConnectedAsync(connection)));
+    builder.Services.Configure<SocketTransportOptions>(MqttEndpoints.BoundSockets);
     await using var app = builder.Build();
     var clock = app.Services.GetRequiredService<TimeProvider>();
     var logs = app.Services.GetRequiredService<ILoggerFactory>();
@@ -41,6 +43,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     var devices = DeviceRegistry.Open(Path.Combine(options.Data, "devices.json"), clock);
     await using var mqttIngest = ingest = new MqttIngest(mqtt, store, devices, clock, logs.CreateLogger<MqttIngest>());
     await ingest.StartAsync();
+    app.MapMqtt(mqtt, ingest);
 
     // Questions, asked here or by the node above.
     var source = new AccessRecorder(store, map.Access, clock);

@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using Foretier.Agent.Hot;
 using Foretier.Agent.Ingest.Identity;
 using Foretier.Agent.Ingest.Mqtt;
@@ -34,9 +35,13 @@ internal sealed class MqttFixture : IAsyncDisposable
     public required string Secret { get; init; }
     public required string ConcentratorSecret { get; init; }
     public string QuarantineFile => Path.Combine(_folder, "quarantine.jsonl");
-    public int Port { get; private set; }
+    public int Port => Ports[0];
 
-    public static async Task<MqttFixture> StartAsync(Func<MqttOptions, MqttOptions>? change = null)
+    /// <summary>Of the ports asked for, in the order plain, TLS, WebSocket.</summary>
+    public IReadOnlyList<int> Ports { get; private set; } = [];
+
+    public static async Task<MqttFixture> StartAsync(
+        Func<MqttOptions, MqttOptions>? change = null, Func<X509Certificate2, DeviceName?>? identify = null)
     {
         var folder = Directory.CreateTempSubdirectory("foretier-mqtt-").FullName;
         var clock = new FakeTimeProvider(DateTimeOffset.Parse("2017-03-10T00:00:00Z"));
@@ -56,7 +61,7 @@ internal sealed class MqttFixture : IAsyncDisposable
         var devices = DeviceRegistry.Open(Path.Combine(folder, "devices.json"), clock);
         var options = new MqttOptions { Port = 0, QuarantineFile = Path.Combine(folder, "quarantine.jsonl") };
         options = change?.Invoke(options) ?? options;
-        var ingest = new MqttIngest(options, store, devices, clock, NullLogger<MqttIngest>.Instance, wire);
+        var ingest = new MqttIngest(options, store, devices, clock, NullLogger<MqttIngest>.Instance, wire, identify);
         await ingest.StartAsync();
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -65,6 +70,7 @@ internal sealed class MqttFixture : IAsyncDisposable
         try
         {
             app = builder.Build();
+            app.MapMqtt(options, ingest);
         }
         catch
         {
@@ -94,7 +100,7 @@ internal sealed class MqttFixture : IAsyncDisposable
             throw;
         }
         var bound = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!;
-        fixture.Port = bound.Addresses.Select(a => new Uri(a).Port).First();
+        fixture.Ports = [.. bound.Addresses.Select(a => new Uri(a).Port)];
         return fixture;
     }
 

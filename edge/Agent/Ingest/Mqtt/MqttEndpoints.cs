@@ -1,65 +1,127 @@
 using System.Net;
 using System.Security.Authentication;
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
-using Foretier.Node.Hosting;
+using Foretier.Node.Serve;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace Foretier.Agent.Ingest.Mqtt;
 
-/// <summary>Where Kestrel listens for MQTT.</summary>
+/// <summary>Where Kestrel listens for MQTT: a plain port, one with TLS, one for WebSockets, and /mqtt of the agent's HTTP address.</summary>
 public static class MqttEndpoints
 {
+    /// <summary>Where WebSockets connect to.</summary>
+    public const string WebSocketPath = "/mqtt";
+
+    private const string SubProtocol = "mqtt";
+
     /// <summary>
-    /// Adds the plain port and the TLS port of the options; <see cref="MqttIngest.OnConnectedAsync"/> serves them.
-    /// A taken port is the <see cref="IOException"/> of Kestrel's start.
+    /// Adds the ports of the options; <see cref="MqttIngest.OnConnectedAsync"/> serves them. A taken port is the <see cref="IOException"/> of
+    /// Kestrel's start.
     /// </summary>
-    /// <exception cref="MqttCertificateException">The certificate cannot be read.</exception>
+    /// <exception cref="MqttCertificateException">The certificate cannot be read or made.</exception>
     public static void Listen(this KestrelServerOptions kestrel, MqttOptions options, Func<ConnectionContext, Task> serve)
     {
+        var throttle = new ConnectThrottle(options.ConnectsBurst, options.ConnectsRefill, TimeProvider.System);
         if (options.Port >= 0)
         {
-            kestrel.Listen(IPAddress.Parse(options.Address), options.Port, listen => listen.Run(serve));
+            kestrel.Listen(IPAddress.Parse(options.Address), options.Port, listen =>
+            {
+                listen.Use(throttle.Guard);
+                listen.Run(serve);
+            });
         }
+        var certificate = options.Tls is null ? null : ServerCertificate.Open(options.Tls);
         if (options.Tls is { } tls)
         {
-            var certificate = ReadCertificate(tls, out var chain);
             kestrel.Listen(IPAddress.Parse(tls.Address), tls.Port, listen =>
             {
-                listen.UseHttps(https =>
-                {
-                    https.ServerCertificate = certificate;
-                    https.ServerCertificateChain = chain;
-                    https.SslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13;
-                    https.HandshakeTimeout = options.ConnectTimeout;
-                });
+                // Before TLS: a handshake is what costs.
+                listen.Use(throttle.Guard);
+                listen.UseHttps(https => Secure(https, options, certificate!));
                 listen.Run(serve);
+            });
+        }
+        if (options.WebSocketPort >= 0)
+        {
+            kestrel.Listen(IPAddress.Parse(options.Tls?.Address ?? options.Address), options.WebSocketPort, listen =>
+            {
+                listen.Protocols = HttpProtocols.Http1;
+                listen.Use(throttle.Guard);
+                if (certificate is not null)
+                {
+                    listen.UseHttps(https => Secure(https, options, certificate));
+                }
+                listen.Use(next => connection =>
+                {
+                    connection.Features.Set(MqttOnly.Instance);
+                    return next(connection);
+                });
             });
         }
     }
 
-    private static X509Certificate2 ReadCertificate(MqttTlsOptions tls, out X509Certificate2Collection chain)
+    /// <summary>
+    /// What a socket may hold for a connection that is not read from, or does not read: with the 1 MB that Kestrel allows by default, a
+    /// thousand stuck connections would hold 1 GB.
+    /// </summary>
+    public static void BoundSockets(SocketTransportOptions sockets)
     {
-        chain = [];
-        try
+        sockets.MaxReadBufferSize = 128 * 1024;
+        sockets.MaxWriteBufferSize = 64 * 1024;
+    }
+
+    /// <summary>MQTT over WebSockets (sub-protocol mqtt) at <see cref="WebSocketPath"/>. Call before other endpoints are mapped.</summary>
+    public static void MapMqtt(this WebApplication app, MqttOptions options, MqttIngest ingest)
+    {
+        app.UseWebSockets(new() { KeepAliveInterval = TimeSpan.Zero });
+        app.Use((http, next) => http.Features.Get<MqttOnly>() is not null && http.Request.Path != WebSocketPath
+            ? Problem.Of(StatusCodes.Status404NotFound, "not_found", $"this port is for MQTT over WebSockets, at {WebSocketPath}").ExecuteAsync(http)
+            : next(http));
+        app.Map(WebSocketPath, async (HttpContext http) =>
         {
-            if (X509Certificate2.GetCertContentType(tls.CertificateFile) == X509ContentType.Pkcs12)
+            if (!http.WebSockets.IsWebSocketRequest || !http.WebSockets.WebSocketRequestedProtocols.Contains(SubProtocol))
             {
-                return X509CertificateLoader.LoadPkcs12FromFile(tls.CertificateFile, tls.Password);
+                return Problem.Of(StatusCodes.Status400BadRequest, "bad_request", "this is for MQTT over WebSockets: ask for the sub-protocol 'mqtt'");
             }
-            chain.ImportFromPemFile(tls.CertificateFile);
-            return tls.Password is null
-                ? X509Certificate2.CreateFromPemFile(tls.CertificateFile, tls.KeyFile)
-                : X509Certificate2.CreateFromEncryptedPemFile(tls.CertificateFile, tls.Password, tls.KeyFile);
-        }
-        catch (Exception failure) when (failure is CryptographicException or IOException or UnauthorizedAccessException or ArgumentException)
+            if (!IsProtected(http, options))
+            {
+                return Problem.Of(StatusCodes.Status403Forbidden, "forbidden", "without TLS secrets would travel readable: use wss "
+                    + "(Mqtt:Tls and Mqtt:WebSocketPort of the agent), or set Mqtt:PlainBeyondLoopback if the network is trusted");
+            }
+            using var socket = await http.WebSockets.AcceptWebSocketAsync(SubProtocol);
+            await using var connection = new WebSocketConnection(socket, http);
+            await connection.ServeAsync(ingest.OnConnectedAsync);
+            return Results.Empty;
+        });
+    }
+
+    /// <summary>The rule of the plain port, for WebSockets: whoever listens on whichever address, secrets do not cross a network in clear.</summary>
+    internal static bool IsProtected(HttpContext http, MqttOptions options) =>
+        http.Request.IsHttps || options.PlainBeyondLoopback || (http.Connection.RemoteIpAddress is { } from && IPAddress.IsLoopback(from));
+
+    private static void Secure(HttpsConnectionAdapterOptions https, MqttOptions options, ServerCertificate certificate)
+    {
+        https.ServerCertificate = certificate.Certificate;
+        https.ServerCertificateChain = certificate.Chain;
+        https.SslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13;
+        https.HandshakeTimeout = options.ConnectTimeout;
+        https.ClientCertificateMode = options.Tls!.ClientCertificates switch
         {
-            throw new MqttCertificateException($"Mqtt:Tls:CertificateFile: no certificate with its key can be read from {tls.CertificateFile}"
-                + $"{(tls.KeyFile is null ? "" : " and " + tls.KeyFile)}: {failure.Message}", failure);
-        }
+            ClientCertificates.Required => ClientCertificateMode.RequireCertificate,
+            ClientCertificates.Optional => ClientCertificateMode.AllowCertificate,
+            _ => ClientCertificateMode.NoCertificate,
+        };
+        // The handshake proves that the client has the key. Whom the certificate stands for is looked up at the log-in, which can say why not.
+        https.ClientCertificateValidation = (_, _, _) => true;
+    }
+
+    /// <summary>Marks connections to a port that serves nothing but MQTT.</summary>
+    private sealed class MqttOnly
+    {
+        public static MqttOnly Instance { get; } = new();
     }
 }
-
-/// <summary>The certificate of the TLS port cannot be read; the message names the file.</summary>
-public sealed class MqttCertificateException(string message, Exception inner) : ConfigurationException(message, inner);

@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Collections.Concurrent;
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Foretier.Agent.Hot;
 using Foretier.Agent.Ingest.Identity;
@@ -26,6 +27,7 @@ namespace Foretier.Agent.Ingest.Mqtt;
 public sealed class MqttIngest : IAsyncDisposable
 {
     private const string ChannelItem = "foretier.channel";
+    private const int RefusedConnectionsMax = 16;
 
     private static readonly TimeSpan Sweep = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(5);
@@ -44,9 +46,12 @@ public sealed class MqttIngest : IAsyncDisposable
     private readonly SemaphoreSlim _logins = new(Math.Max(1, Environment.ProcessorCount / 2));
     private readonly Adapter _adapter = new();
     private readonly MqttServer _server;
+    private readonly Func<X509Certificate2, DeviceName?> _identify;
+    private readonly int _connectionsMax;
     private ITimer? _sweeper;
     private long _numbers;
     private long _sweeps;
+    private long _refusedForRoom;
     private long _journalFailureLogged;
     private bool _stopping;
 
@@ -54,11 +59,22 @@ public sealed class MqttIngest : IAsyncDisposable
     /// <param name="wire">
     /// Clock of the time-outs of connections. Real time, also where the node's clock is scaled: the other ends keep real time.
     /// </param>
+    /// <param name="identify">
+    /// Whom a client certificate stands for at this moment; null where it stands for nobody. The default knows none. To be thread-safe.
+    /// </param>
     /// <exception cref="ArgumentException">An option is impossible; the message names it.</exception>
     public MqttIngest(
-        MqttOptions options, HotStore store, DeviceRegistry devices, TimeProvider clock, ILogger<MqttIngest> log, TimeProvider? wire = null)
+        MqttOptions options, HotStore store, DeviceRegistry devices, TimeProvider clock, ILogger<MqttIngest> log, TimeProvider? wire = null,
+        Func<X509Certificate2, DeviceName?>? identify = null)
     {
         _options = options.Validated();
+        _identify = identify ?? (_ => null);
+        _connectionsMax = FileLimit.ConnectionsWithin(options.ConnectionsMax, FileLimit.OfProcess());
+        if (_connectionsMax < options.ConnectionsMax)
+        {
+            log.LogWarning("Mqtt:ConnectionsMax is {Wanted}, but this process may not open so many files: {Possible} connections are taken. "
+                + "Raise the limit (ulimit -n, or LimitNOFILE= of its service)", options.ConnectionsMax, _connectionsMax);
+        }
         _store = store;
         _devices = devices;
         _log = log;
@@ -90,7 +106,7 @@ public sealed class MqttIngest : IAsyncDisposable
     public async Task StartAsync()
     {
         await _server.StartAsync();
-        _devices.SecretChanged += CloseConnectionsOf;
+        _devices.SecretChanged += Disconnect;
         _sweeper = Wire.CreateTimer(_ => SweepConnections(), null, Sweep, Sweep);
     }
 
@@ -103,7 +119,7 @@ public sealed class MqttIngest : IAsyncDisposable
         {
             return;
         }
-        _devices.SecretChanged -= CloseConnectionsOf;
+        _devices.SecretChanged -= Disconnect;
         if (_sweeper is not null)
         {
             await _sweeper.DisposeAsync();
@@ -129,10 +145,23 @@ public sealed class MqttIngest : IAsyncDisposable
         _logins.Dispose();
     }
 
+    /// <summary>
+    /// Ends the live connections of a device, or of a concentrator, at once: its secret or certificate was replaced or revoked. What they
+    /// published is acknowledged if it becomes durable; nothing more is taken from them, also not their will.
+    /// </summary>
+    public void Disconnect(DeviceName name)
+    {
+        foreach (var channel in _channels.Values.Where(c => c.Sender?.Name == name))
+        {
+            channel.Close(MqttDisconnectReasonCode.NotAuthorized, "the secret or certificate of this device was changed or revoked");
+        }
+    }
+
     /// <summary>Serves one connection until its end.</summary>
     public async Task OnConnectedAsync(ConnectionContext connection)
     {
-        if (_stopping || _channels.Count >= _options.ConnectionsMax || _adapter.ClientHandler is not { } handler)
+        // Some more are heard, to be told at their log-in that there is no room; the rest of a flood is dropped.
+        if (_stopping || _channels.Count >= _connectionsMax + RefusedConnectionsMax || _adapter.ClientHandler is not { } handler)
         {
             connection.Abort(new ConnectionAbortedException("this server takes no more connections"));
             return;
@@ -216,6 +245,68 @@ public sealed class MqttIngest : IAsyncDisposable
     private async Task LogInAsync(ValidatingConnectionEventArgs args)
     {
         var channel = (MqttChannel)args.ChannelAdapter;
+        if (_channels.Count > _connectionsMax)
+        {
+            if (Interlocked.Increment(ref _refusedForRoom) % 1000 == 1)
+            {
+                _log.LogWarning("Connections are refused: this server takes {Most} at a time (Mqtt:ConnectionsMax)", _connectionsMax);
+            }
+            args.ReasonCode = channel.IsV5 ? MqttConnectReasonCode.ServerBusy : MqttConnectReasonCode.ServerUnavailable;
+            args.ReasonString = $"this server takes {_connectionsMax} connections at a time";
+            return;
+        }
+        if (!TryCertificate(channel, args, out var name))
+        {
+            return;
+        }
+        if (name is null && !await TrySecretAsync(channel, args))
+        {
+            return;
+        }
+        args.SessionItems[ChannelItem] = channel;
+        if (channel.ClientId.Length == 0)
+        {
+            args.AssignedClientIdentifier = $"auto-{channel.Number}";
+            return;
+        }
+        MqttChannel? older = null;
+        _clients.AddOrUpdate((channel.Sender!.Name.ToString(), channel.ClientId), channel, (_, known) =>
+        {
+            older = known;
+            return channel;
+        });
+        older?.Close(MqttDisconnectReasonCode.SessionTakenOver, null);
+    }
+
+    /// <summary>
+    /// Whom the client's certificate stands for, where it has one that is known; a user name, where one is given, must be the same, else it
+    /// is that one's secret which counts. False where the connection is refused.
+    /// </summary>
+    private bool TryCertificate(MqttChannel channel, ValidatingConnectionEventArgs args, out DeviceName? name)
+    {
+        name = channel.ClientCertificate is { } certificate ? _identify(certificate) : null;
+        if (name is not null && (string.IsNullOrEmpty(args.UserName) || args.UserName == name.ToString()))
+        {
+            channel.Sender = new(name, _intake);
+            // Revoked while we looked: its connections were closed just before this one could be seen.
+            if (name == _identify(channel.ClientCertificate!))
+            {
+                return true;
+            }
+        }
+        else if (!channel.IsSecureConnection || _options.Tls?.ClientCertificates != ClientCertificates.Required)
+        {
+            name = null;
+            return true;
+        }
+        _log.LogInformation("Refused the log-in of {User} from {Remote}: its certificate is not known", Shown(args.UserName), channel.RemoteEndPoint);
+        args.ReasonCode = channel.IsV5 ? MqttConnectReasonCode.NotAuthorized : MqttConnectReasonCode.BadUserNameOrPassword;
+        args.ReasonString = "a client certificate is needed that this server knows, and the user name of its device or none";
+        return false;
+    }
+
+    private async Task<bool> TrySecretAsync(MqttChannel channel, ValidatingConnectionEventArgs args)
+    {
         var secret = DeviceName.TryParse(args.UserName, out var claimed) ? _devices.Find(claimed!)?.Secret : null;
         // A generated secret cannot be guessed and costs nothing to check: a device that has one is not locked out by a neighbour behind
         // the same address that keeps trying with a wrong one.
@@ -237,7 +328,7 @@ public sealed class MqttIngest : IAsyncDisposable
         {
             args.ReasonCode = channel.IsV5 ? MqttConnectReasonCode.ConnectionRateExceeded : MqttConnectReasonCode.ServerUnavailable;
             args.ReasonString = "too many failed log-ins from this address: wait, then check user name and secret";
-            return;
+            return false;
         }
         if (name is null)
         {
@@ -245,28 +336,16 @@ public sealed class MqttIngest : IAsyncDisposable
             _log.LogInformation("Refused the log-in of {User} from {Remote}", Shown(args.UserName), channel.RemoteEndPoint);
             args.ReasonCode = MqttConnectReasonCode.BadUserNameOrPassword;
             args.ReasonString = "user name account/device (or account/*) and its secret are needed, and do not match";
-            return;
+            return false;
         }
         channel.Sender = new(name, _intake);
         if (!ReferenceEquals(secret, _devices.Find(name)?.Secret))
         {
             // Changed while we looked: its connections were closed just before this one could be seen.
             args.ReasonCode = MqttConnectReasonCode.BadUserNameOrPassword;
-            return;
+            return false;
         }
-        args.SessionItems[ChannelItem] = channel;
-        if (channel.ClientId.Length == 0)
-        {
-            args.AssignedClientIdentifier = $"auto-{channel.Number}";
-            return;
-        }
-        MqttChannel? older = null;
-        _clients.AddOrUpdate((name.ToString(), channel.ClientId), channel, (_, known) =>
-        {
-            older = known;
-            return channel;
-        });
-        older?.Close(MqttDisconnectReasonCode.SessionTakenOver, null);
+        return true;
     }
 
     private Task AllowSubscriptionAsync(InterceptingSubscriptionEventArgs args)
@@ -332,14 +411,6 @@ public sealed class MqttIngest : IAsyncDisposable
         catch (HotStoreUnavailableException failure)
         {
             JournalFailed(failure);
-        }
-    }
-
-    private void CloseConnectionsOf(DeviceName name)
-    {
-        foreach (var channel in _channels.Values.Where(c => c.Sender?.Name == name))
-        {
-            channel.Close(MqttDisconnectReasonCode.NotAuthorized, "the secret of this device was changed or revoked");
         }
     }
 

@@ -17,14 +17,26 @@ public sealed record MqttOptions
     /// <summary>The TLS port; null = none.</summary>
     public MqttTlsOptions? Tls { get; init; }
 
+    /// <summary>
+    /// Port for MQTT over WebSockets (at /mqtt) and nothing else: with TLS, on the address of <see cref="Tls"/>, where that is set, else plain
+    /// on <see cref="Address"/>. 0 = any free one, -1 = none, the default. The agent's HTTP address serves /mqtt anyway.
+    /// </summary>
+    public int WebSocketPort { get; init; } = -1;
+
     /// <summary>Where refused messages are kept, a file of JSON lines.</summary>
     public required string QuarantineFile { get; init; }
 
     /// <summary>Bytes of quarantine file and its predecessor together. Default 1 MB.</summary>
     public int QuarantineBytesMax { get; init; } = 1024 * 1024;
 
-    /// <summary>Connections at a time. Default 10,000.</summary>
+    /// <summary>Connections at a time; fewer where the process may not open so many files. Default 10,000.</summary>
     public int ConnectionsMax { get; init; } = 10_000;
+
+    /// <summary>New connections that one remote address has free (loopback: all). Default 2,000: a site behind one address comes back at once.</summary>
+    public int ConnectsBurst { get; init; } = 2_000;
+
+    /// <summary>Time after which an address has another one. Default 10 ms.</summary>
+    public TimeSpan ConnectsRefill { get; init; } = TimeSpan.FromMilliseconds(10);
 
     /// <summary>Largest packet once connected, judged by its header. Default 256 KB.</summary>
     public int PacketBytesMax { get; init; } = 256 * 1024;
@@ -74,9 +86,14 @@ public sealed record MqttOptions
         Require(Port is >= -1 and <= 65_535, nameof(Port), "must lie within 0 and 65535, or be -1 for no plain port");
         Require(Tls is null || IPAddress.TryParse(Tls.Address, out _), "Tls:Address", "must be an IP address such as 0.0.0.0");
         Require(Tls is null || Tls.Port is >= 0 and <= 65_535, "Tls:Port", "must lie within 0 and 65535");
+        Require(Tls is null || Tls.CertificateFile is { Length: > 0 } || Tls.OwnCertificateFile.Length > 0, "Tls:CertificateFile", "must name a file");
+        Require(Tls is null || Enum.IsDefined(Tls.ClientCertificates), "Tls:ClientCertificates", "must be None, Optional or Required");
+        Require(WebSocketPort is >= -1 and <= 65_535, nameof(WebSocketPort), "must lie within 0 and 65535, or be -1 for none");
         Require(QuarantineFile.Length > 0, nameof(QuarantineFile), "must name a file");
         Require(QuarantineBytesMax >= 16 * 1024, nameof(QuarantineBytesMax), "must be at least 16 KB");
         Require(ConnectionsMax > 0, nameof(ConnectionsMax), "must be positive");
+        Require(ConnectsBurst > 0, nameof(ConnectsBurst), "must be positive");
+        Require(ConnectsRefill > TimeSpan.Zero, nameof(ConnectsRefill), "must be positive");
         Require(ConnectBytesMax is >= 256 and <= 64 * 1024, nameof(ConnectBytesMax), "must lie within 256 and 64 KB");
         Require(PacketBytesMax is >= 1024 and <= 1024 * 1024, nameof(PacketBytesMax), "must lie within 1 KB and 1 MB");
         Require(ConnectTimeout > TimeSpan.Zero, nameof(ConnectTimeout), "must be positive");
@@ -112,12 +129,31 @@ public sealed record MqttTlsOptions
     /// <summary>Default 8883.</summary>
     public int Port { get; init; } = 8883;
 
-    /// <summary>PEM (chain allowed) or PKCS #12 file.</summary>
-    public required string CertificateFile { get; init; }
+    /// <summary>PEM (chain allowed) or PKCS #12 file. Null, the default: the agent makes a certificate for itself, in <see cref="OwnCertificateFile"/>.</summary>
+    public string? CertificateFile { get; init; }
+
+    /// <summary>Where a certificate the agent made for itself is kept, with its key; beside it, as .crt, what devices need to trust it. Set from Data.</summary>
+    public string OwnCertificateFile { get; init; } = "";
+
+    /// <summary>Whether clients are asked for a certificate; one that is known stands for its device without a secret. Default Optional.</summary>
+    public ClientCertificates ClientCertificates { get; init; } = ClientCertificates.Optional;
 
     /// <summary>PEM file of the private key; null where the certificate's file has it.</summary>
     public string? KeyFile { get; init; }
 
     /// <summary>Of the PKCS #12 file or the key, where they have one.</summary>
     public string? Password { get; init; }
+}
+
+/// <summary>What the TLS ports ask of clients.</summary>
+public enum ClientCertificates
+{
+    /// <summary>Secrets only.</summary>
+    None,
+
+    /// <summary>A certificate that is known, or a secret.</summary>
+    Optional,
+
+    /// <summary>A certificate that is known; without one the handshake fails. (Plain ports still take secrets.)</summary>
+    Required,
 }

@@ -1,0 +1,82 @@
+using System.Net;
+using Foretier.Agent.Ingest.Mqtt;
+using Microsoft.Extensions.Time.Testing;
+using MQTTnet.Protocol;
+
+namespace Foretier.Tests.Unit.Ingest;
+
+public class ConnectLimitTests
+{
+    [Fact]
+    public void An_address_that_connects_too_often_is_turned_away_until_its_bucket_refills()
+    {
+        var wire = new FakeTimeProvider();
+        var throttle = new ConnectThrottle(burst: 3, TimeSpan.FromSeconds(1), wire);
+        var address = IPAddress.Parse("192.0.2.1");
+        Assert.Equal([true, true, true, false, false], Enumerable.Range(0, 5).Select(_ => throttle.Allows(address)));
+        Assert.True(throttle.Allows(IPAddress.Parse("192.0.2.2")));
+        Assert.All(Enumerable.Range(0, 100), _ => Assert.True(throttle.Allows(IPAddress.Loopback)));
+        wire.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal([true, false], Enumerable.Range(0, 2).Select(_ => throttle.Allows(address)));
+        Assert.Equal(3, throttle.Refused);
+    }
+
+    [Fact]
+    public void The_addresses_of_one_ipv6_network_count_as_one()
+    {
+        var throttle = new ConnectThrottle(burst: 2, TimeSpan.FromSeconds(1), new FakeTimeProvider());
+        var allowed = Enumerable.Range(1, 4).Select(i => throttle.Allows(IPAddress.Parse($"2001:db8::{i}")));
+        Assert.Equal([true, true, false, false], allowed);
+    }
+
+    [Fact]
+    public void A_flood_from_ever_new_addresses_does_not_fill_the_memory()
+    {
+        var throttle = new ConnectThrottle(burst: 1, TimeSpan.FromHours(1), new FakeTimeProvider());
+        for (var i = 0; i < 30_000; i++)
+        {
+            Assert.True(throttle.Allows(new IPAddress(0x0A000000L + i)));
+        }
+        Assert.InRange(throttle.Addresses, 1, 10_000);
+    }
+
+    [Fact]
+    public async Task When_all_connections_are_taken_a_client_is_told_so_and_the_others_stay()
+    {
+        await using var agent = await MqttFixture.StartAsync(o => o with { ConnectionsMax = 2 });
+        using var first = await agent.ConnectAsync(clientId: "1");
+        using var second = await agent.ConnectAsync(clientId: "2");
+        foreach (var (version, code) in new[] { ((byte)5, (byte)MqttConnectReasonCode.ServerBusy), ((byte)4, (byte)3) })
+        {
+            using var third = await agent.ConnectAsync(version, "3");
+            Assert.Equal(code, third.ConnAck.Body[1]);
+            Assert.Null(await third.ReceiveAsync());
+        }
+        foreach (var client in new[] { first, second })
+        {
+            await client.SendAsync(WireClient.PingReq);
+            await client.ReceiveAsync(13);
+        }
+    }
+
+    [Theory]
+    [InlineData(1024, 10_000, 768)]
+    [InlineData(65_536, 10_000, 10_000)]
+    [InlineData(null, 10_000, 10_000)]
+    public void Connections_leave_files_for_everything_else(int? files, int wanted, int connections) =>
+        Assert.Equal(connections, FileLimit.ConnectionsWithin(wanted, files));
+
+    [Fact]
+    public void Too_few_files_stop_the_start_and_say_what_to_raise() =>
+        Assert.Contains("LimitNOFILE", Assert.Throws<ArgumentException>(() => FileLimit.ConnectionsWithin(10, 260)).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void The_limit_is_read_as_the_kernel_writes_it()
+    {
+        string[] lines = ["Limit                     Soft Limit           Hard Limit           Units     ",
+            "Max processes             63431                63431                processes ", "Max open files            1024                 524288               files     "];
+        Assert.Equal(1024, FileLimit.Parse(lines));
+        Assert.Null(FileLimit.Parse(["Max open files            unlimited            unlimited            files     "]));
+        Assert.Null(FileLimit.Parse([]));
+    }
+}
