@@ -5,7 +5,7 @@ using Foretier.Tests.Benchmarks.Ingest;
 if (args.Contains("--help") || args.Contains("-h"))
 {
     Console.WriteLine("""
-        usage: scripts/bench [first] [ingest]
+        usage: scripts/bench [first | ingest [rate] [points] [cpu] [memory] [flash]]
           first   starts 'foretier up' and measures: messages/s and points/s ingested (durable, QoS 1), bytes a sample on each tier,
                   query p50/p99 from each tier, RSS of each process. No targets.
           ingest  the edge agent alone: rate beside mosquitto, points/s, time to PUBACK, CPU a message, memory, flash bytes.
@@ -13,23 +13,15 @@ if (args.Contains("--help") || args.Contains("-h"))
         """);
     return 0;
 }
-var names = args.Length > 0 ? args : ["first", "ingest"];
-if (names.FirstOrDefault(name => name is not ("first" or "ingest")) is { } unknown)
+var name = args.FirstOrDefault() ?? "all";
+var parts = args.Skip(1).ToList();
+if (name is not ("all" or "first" or "ingest") || parts.Except(name == "ingest" ? IngestBench.PartNames : []).FirstOrDefault() is not null)
 {
-    Console.Error.WriteLine($"bench: there is no benchmark '{unknown}'; see --help");
+    Console.Error.WriteLine($"bench: there is no benchmark '{string.Join(' ', args)}'; see --help");
     return 2;
 }
-var met = true;
-foreach (var name in names)
+if (name is "all" or "first")
 {
-    switch (name)
-    {
-        case "ingest":
-            met &= await IngestBench.RunAsync();
-            break;
-        default:
-            await FirstFigures.RunAsync(CancellationToken.None);
-            break;
-    }
+    await FirstFigures.RunAsync(CancellationToken.None);
 }
-return met ? 0 : 1;
+return name is "first" || await IngestBench.RunAsync(parts) ? 0 : 1;
