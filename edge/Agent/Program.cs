@@ -18,6 +18,8 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     MqttIngest? ingest = null;
     var builder = NodeHost.CreateBuilder<AgentOptions>(args, out var options);
     var mqtt = ConfigurationException.Check(options.MqttChecked);
+    // What a message wakes goes on with it: a hop to another thread costs more than the message.
+    builder.WebHost.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true);
     builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(mqtt, connection => ingest!.OnConnectedAsync(connection)));
     builder.Services.Configure<SocketTransportOptions>(MqttEndpoints.BoundSockets);
     await using var app = builder.Build();
