@@ -45,6 +45,7 @@ internal static class CommandLine
             SeriesCommand.Make(),
             TierCommand.Make(),
             LedgerCommand.Make(),
+            AccountsCommand.Make(),
             DevicesCommand.Make(),
             Json,
             Data,

@@ -63,6 +63,11 @@ public sealed class ForetierClient : IDisposable
     public Task<SeriesReply> SeriesAsync(string? glob = null, CancellationToken cancel = default) =>
         AskAsync(() => _api.SeriesAsync(glob, cancel));
 
+    /// <summary>Declares the kind or the unit of a series, on the edge that takes it in.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<SeriesEntry> ChangeSeriesAsync(SeriesChange change, CancellationToken cancel = default) =>
+        AskAsync(() => _api.ChangeSeriesAsync(change, cancel));
+
     /// <inheritdoc cref="QueryAsync"/>
     public Task<LedgerReply> LedgerAsync(CancellationToken cancel = default) => AskAsync(() => _api.LedgerAsync(cancel));
 
@@ -83,15 +88,40 @@ public sealed class ForetierClient : IDisposable
     /// <param name="cancel">Ends the wait.</param>
     /// <inheritdoc cref="QueryAsync"/>
     public Task<DeviceSecretReply> PutDeviceAsync(string account, string device, string? secret, CancellationToken cancel = default) =>
-        AskAsync(() => _api.PutDeviceAsync(account, device, new(secret), cancel));
+        RotateDeviceAsync(account, device, secret, TimeSpan.Zero, cancel);
 
+    /// <summary>The same, with a time for which the secret before goes on to work.</summary>
+    /// <inheritdoc cref="PutDeviceAsync"/>
+    public Task<DeviceSecretReply> RotateDeviceAsync(string account, string device, string? secret, TimeSpan grace, CancellationToken cancel = default) =>
+        AskAsync(() => _api.PutDeviceAsync(account, device, new(secret) { GraceSeconds = grace.TotalSeconds }, cancel));
+
+    /// <summary>Changes the topic rules of a device, or how often it is expected.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<DeviceEntry> ChangeDeviceAsync(string account, string device, DeviceChange change, CancellationToken cancel = default) =>
+        AskAsync(() => _api.ChangeDeviceAsync(account, device, change, cancel));
+
+    /// <summary>Takes every credential of a device away, at once. What it has published stays.</summary>
     /// <inheritdoc cref="QueryAsync"/>
     public Task RemoveDeviceAsync(string account, string device, CancellationToken cancel = default) =>
-        AskAsync(async () =>
-        {
-            await _api.RemoveDeviceAsync(account, device, cancel).ConfigureAwait(false);
-            return true;
-        });
+        DoAsync(() => _api.RemoveDeviceAsync(account, device, null, null, cancel));
+
+    /// <summary>Forgets a device with its credentials and rules. What it has published stays.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task ForgetDeviceAsync(string account, string device, CancellationToken cancel = default) =>
+        DoAsync(() => _api.RemoveDeviceAsync(account, device, true, null, cancel));
+
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<AccountsReply> AccountsAsync(CancellationToken cancel = default) => AskAsync(() => _api.AccountsAsync(cancel));
+
+    /// <summary>Makes an account, or changes the rules its devices go by.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<AccountEntry> PutAccountAsync(string account, AccountRules rules, CancellationToken cancel = default) =>
+        AskAsync(() => _api.PutAccountAsync(account, rules, cancel));
+
+    /// <summary>Removes an account with all its devices; what they have published stays.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task RemoveAccountAsync(string account, CancellationToken cancel = default) =>
+        DoAsync(() => _api.RemoveAccountAsync(account, cancel));
 
     public void Dispose() => _http.Dispose();
 
@@ -104,6 +134,12 @@ public sealed class ForetierClient : IDisposable
         var body = await response.Content.ReadAsStringAsync().ConfigureAwait(false);
         return new ServerRefusedException(Problem.Read(response.StatusCode, response.ReasonPhrase, body));
     }
+
+    private Task DoAsync(Func<Task> ask) => AskAsync(async () =>
+    {
+        await ask().ConfigureAwait(false);
+        return true;
+    });
 
     private async Task<T> AskAsync<T>(Func<Task<T>> ask)
     {

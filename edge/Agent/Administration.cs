@@ -1,25 +1,125 @@
+using Foretier.Agent.Hot;
 using Foretier.Agent.Ingest.Identity;
+using Foretier.Core.Samples;
+using Foretier.Node.Serve;
 using Foretier.Protocol.Api;
+using SeriesEntry = Foretier.Protocol.Api.SeriesEntry;
 
 namespace Foretier.Agent;
 
-/// <summary>The registry of devices as administration sees it.</summary>
-internal static class Administration
+/// <summary>What an operator asks of an edge, in the words of the API. An <see cref="ArgumentException"/> says what is wrong with a request.</summary>
+internal sealed class Administration(string node, HotStore store, DeviceRegistry devices, DeviceWatch watch)
 {
-    /// <summary>Sets a secret; null makes one up. Returns it.</summary>
-    public static string Put(this DeviceRegistry devices, string account, string device, string? secret)
+    private static readonly string[] Kinds = ["gauge", "counter", "state", "event"];
+    private const int UnitLengthMax = 64;
+    private const double ExpectSecondsMax = 366.0 * 86_400;
+
+    public DeviceDuties Duties => new()
     {
-        var name = new DeviceName(account, device);
-        if (secret is null)
+        List = () => [.. devices.Devices.Select(EntryOf)],
+        Put = Put,
+        Change = Change,
+        End = End,
+        Accounts = Accounts,
+        PutAccount = (account, rules) => EntryOf(devices.PutAccount(account, new(Rule(rules.Publish), Rule(rules.Subscribe)))),
+        RemoveAccount = account => devices.RemoveAccount(account) ? new(account, 0) { Edge = node } : null,
+    };
+
+    public async Task<SeriesEntry?> ChangeSeriesAsync(SeriesChange change)
+    {
+        if (!SeriesKey.TryParse(change.Series, out var series))
         {
-            return devices.Rotate(name);
+            throw new ArgumentException($"'{change.Series}' is not account/device/measurement");
         }
-        devices.Set(name, secret, generated: false);
-        return secret;
+        if (change.Kind is not null && !Kinds.Contains(change.Kind))
+        {
+            throw new ArgumentException($"'{change.Kind}' is no kind of series; use {string.Join(", ", Kinds)}");
+        }
+        if (change.Unit is { } unit && (unit.Length > UnitLengthMax || unit.Any(char.IsControl)))
+        {
+            throw new ArgumentException($"a unit has at most {UnitLengthMax} characters and no control characters; SenML's are written as 'Cel', '%RH', 'W'");
+        }
+        if (store.Declare(series!, change.Unit, change.Kind) is not { } declared)
+        {
+            return null;
+        }
+        await store.WaitDurableAsync(declared.Ticket, CancellationToken.None);
+        if (change.ExpectSeconds is { } seconds)
+        {
+            devices.Meet(new(series!.Account, series.Device));
+            devices.Expect(new(series.Account, series.Device), Interval(seconds));
+        }
+        return new(change.Series, declared.Unit, declared.Kind, node);
     }
 
-    public static bool Remove(this DeviceRegistry devices, string account, string device) => devices.Revoke(new(account, device));
+    private DeviceSecretReply Put(string account, string device, DeviceSecret secret)
+    {
+        if (secret.Secret is null or { Length: 0 or > 200 })
+        {
+            throw new ArgumentException("a secret has 1 to 200 characters; leave it out to have one made up");
+        }
+        if (!(secret.GraceSeconds >= 0 && secret.GraceSeconds <= DeviceRegistry.GraceMax.TotalSeconds))
+        {
+            throw new ArgumentException($"graceSeconds must lie within 0 and {DeviceRegistry.GraceMax.TotalSeconds:0}");
+        }
+        devices.Set(new(account, device), secret.Secret, secret.Generated, TimeSpan.FromSeconds(secret.GraceSeconds));
+        return new(account, device, secret.Secret);
+    }
 
-    public static IReadOnlyList<DeviceEntry> List(this DeviceRegistry devices) =>
-        [.. devices.Devices.Where(d => d.Secret is not null).Select(d => new DeviceEntry(d.Name.Account, d.Name.Device))];
+    private DeviceEntry? Change(string account, string device, DeviceChange change)
+    {
+        var name = new DeviceName(account, device);
+        if (devices.Find(name) is not { } known)
+        {
+            return null;
+        }
+        var interval = change.ExpectSeconds is { } seconds ? Interval(seconds) : (TimeSpan?)null;
+        if (change.Publish is not null || change.Subscribe is not null)
+        {
+            devices.SetRules(name, new(
+                change.Publish is null ? known.Rules?.Publish : Rule(change.Publish),
+                change.Subscribe is null ? known.Rules?.Subscribe : Rule(change.Subscribe)));
+        }
+        if (interval is { } told)
+        {
+            devices.Expect(name, told);
+        }
+        return EntryOf(known);
+    }
+
+    private DeviceEntry? End(string account, string device, bool remove, string? certificate)
+    {
+        var name = new DeviceName(account, device);
+        var known = devices.Find(name);
+        return known is not null && (remove ? devices.Remove(name) : devices.Revoke(name)) ? EntryOf(known) : null;
+    }
+
+    private IReadOnlyList<AccountEntry> Accounts() =>
+        [.. devices.Accounts.Select(a => a.Name).Concat(devices.Devices.Select(d => d.Name.Account)).Distinct().Order(StringComparer.Ordinal)
+            .Select(name => EntryOf(devices.Accounts.FirstOrDefault(a => a.Name == name) ?? new(name, 0, null)))];
+
+    private AccountEntry EntryOf(Account account) => new(account.Name, devices.Devices.Count(d => d.Name.Account == account.Name))
+    {
+        Edge = node,
+        Publish = account.Rules?.Publish,
+        Subscribe = account.Rules?.Subscribe,
+    };
+
+    private DeviceEntry EntryOf(Device device) => new(device.Name.Account, device.Name.Device)
+    {
+        Edge = node,
+        Status = device.IsRevoked ? "revoked" : device.LastSeen == 0 ? "new" : watch.IsSilent(device) ? "silent" : "active",
+        LastSeen = device.LastSeen == 0 ? null : new(device.LastSeen),
+        ExpectSeconds = device.Presence.Expected == 0 ? null : Math.Round(device.Presence.Expected / (double)Instant.Second, 3),
+        HasSecret = device.Secret is not null,
+        GraceUntil = device.Former is { } former ? new(former.Until) : null,
+        Publish = device.Rules?.Publish,
+        Subscribe = device.Rules?.Subscribe,
+    };
+
+    /// <summary>An empty list means the default again.</summary>
+    private static IReadOnlyList<string>? Rule(IReadOnlyList<string>? patterns) => patterns is { Count: > 0 } ? patterns : null;
+
+    private static TimeSpan Interval(double seconds) => seconds is >= 0 and <= ExpectSecondsMax ? TimeSpan.FromSeconds(seconds)
+        : throw new ArgumentException("expectSeconds must lie within 0 (learn it) and a year");
 }

@@ -1,5 +1,6 @@
 using Foretier.Agent.Allocate;
 using Foretier.Agent.Hot;
+using Foretier.Agent.Ingest.Identity;
 using Foretier.Agent.Ingest.Mqtt;
 using Foretier.Node.Hosting;
 
@@ -10,6 +11,9 @@ public sealed class AgentOptions : NodeOptions
 {
     /// <summary>How devices reach it. QuarantineFile is set from Data where it is left out.</summary>
     public MqttOptions Mqtt { get; set; } = new() { QuarantineFile = "" };
+
+    /// <summary>Who is let in.</summary>
+    public IdentityOptions Identity { get; set; } = new();
 
     /// <summary>Journal, memory and window files. Node and Directory follow from the node's own settings.</summary>
     public HotOptions Hot { get; set; } = new() { Directory = "" };
@@ -24,6 +28,8 @@ public sealed class AgentOptions : NodeOptions
         QuarantineFile = Mqtt.QuarantineFile.Length > 0 ? Mqtt.QuarantineFile : Path.Combine(Data, "quarantine.jsonl"),
         Tls = Mqtt.Tls is { OwnCertificateFile.Length: 0 } tls ? tls with { OwnCertificateFile = Path.Combine(Data, "mqtt-tls.pem") } : Mqtt.Tls,
     }).Validated();
+
+    internal IdentityOptions IdentityChecked() => Identity.Validated();
 
     internal HotOptions HotChecked() => (Hot with { Node = Node, Directory = Path.Combine(Data, "hot") }).Validated();
 }

@@ -42,7 +42,8 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     map.Start();
 
     // Ingest.
-    var devices = DeviceRegistry.Open(Path.Combine(options.Data, "devices.json"), clock);
+    var devices = DeviceRegistry.Open(Path.Combine(options.Data, "devices.json"), clock, ConfigurationException.Check(options.IdentityChecked));
+    using var watch = DeviceWatch.Start(devices, Path.Combine(options.Data, "seen.json"), clock, logs.CreateLogger<DeviceWatch>());
     await using var mqttIngest = ingest = new MqttIngest(mqtt, store, devices, clock, logs.CreateLogger<MqttIngest>());
     await ingest.StartAsync();
     app.MapMqtt(mqtt, ingest);
@@ -52,14 +53,14 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     var health = new SourceHealth(clock);
     health.Own(options.Node);
     var answerer = new Answerer(catalog, node => node == options.Node ? source : null, health, clock);
+    var administration = new Administration(options.Node, store, devices, watch);
     var cascade = new Cascade(new NodeDuties
     {
         Ledger = () => store.Ledger,
         Move = async (move, cancel) => shipper is null ? throw new InvalidOperationException("this edge has no gateway; set FORETIER__UPSTREAM")
             : await store.ReleaseAsync(move.Before, cancel),
-        PutDevice = devices.Put,
-        RemoveDevice = devices.Remove,
-        Devices = devices.List,
+        ChangeSeries = administration.ChangeSeriesAsync,
+        Devices = administration.Duties,
     }, below: null, clock, logs.CreateLogger<Cascade>());
 
     app.MapHealth(() => store.Problems.Concat(new[] { shipper?.Status.LastError, map.Problem }.OfType<string>()));

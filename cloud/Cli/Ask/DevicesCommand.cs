@@ -1,77 +1,113 @@
 using System.CommandLine;
+using System.Globalization;
+using Foretier.Core.Samples;
+using Foretier.Protocol.Api;
 
 namespace Foretier.Cli.Ask;
 
-/// <summary><c>foretier devices</c>: who may publish.</summary>
+/// <summary><c>foretier devices</c>: who may publish, and who is heard.</summary>
 internal static class DevicesCommand
 {
-    public static Command Make()
+    public static Command Make() => new("devices", "Devices: credentials, topic rules, and who has fallen silent.")
     {
-        var list = new Command("list", "List devices and concentrators.");
-        Asks(list, async (session, parse, client, cancel) =>
-        {
-            var reply = await client.DevicesAsync(cancel).ConfigureAwait(false);
-            if (session.Terminal.Json)
-            {
-                session.Terminal.WriteDocument(reply);
-                return;
-            }
-            var table = Terminal.NewTable("account", "device");
-            foreach (var device in reply.Devices)
-            {
-                Terminal.AddRow(table, device.Account, device.Device);
-            }
-            session.Terminal.Write(table);
-        });
+        List(), Add(), Rotate(), Set(), Revoke(), Remove(),
+    };
 
-        var name = new Argument<string>("ACCOUNT/DEVICE") { Description = "MQTT user name; 'account/*' is a concentrator that publishes for every device of the account." };
-        name.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && result.Tokens[0].Value.Split('/') is not [{ Length: > 0 }, { Length: > 0 }])
-            {
-                result.AddError($"'{result.Tokens[0].Value}' is not ACCOUNT/DEVICE");
-            }
-        });
-        var secret = new Option<string?>("--device-secret") { Description = "Its secret (default: one is made up and shown once).", HelpName = "SECRET" };
-        var add = new Command("add", "Let a device publish, or change its secret.") { name, secret };
-        Asks(add, async (session, parse, client, cancel) =>
-        {
-            var (account, device) = Split(parse.GetRequiredValue(name));
-            var reply = await client.PutDeviceAsync(account, device, parse.GetValue(secret), cancel).ConfigureAwait(false);
-            if (session.Terminal.Json)
-            {
-                session.Terminal.WriteDocument(reply);
-                return;
-            }
-            session.Terminal.WriteLine($"user {reply.Account}/{reply.Device}  secret {reply.Secret}");
-        });
+    internal static string Shown(IReadOnlyList<string>? rules) => rules is null ? "own topics" : string.Join(' ', rules);
 
-        var revoke = new Command("revoke", "Take a device's secret away; what it has published stays.") { name };
-        Asks(revoke, async (session, parse, client, cancel) =>
+    private static Command List() => new Command("list", "List devices and concentrators.").Asks(async (session, _, client, cancel) =>
+    {
+        var reply = await client.DevicesAsync(cancel).ConfigureAwait(false);
+        if (session.Terminal.Json)
         {
-            var (account, device) = Split(parse.GetRequiredValue(name));
+            session.Terminal.WriteDocument(reply);
+            return;
+        }
+        var table = Terminal.NewTable("device", "status", "last seen", "expected every", "credentials", "publish", "subscribe", "edge");
+        foreach (var device in reply.Devices)
+        {
+            Terminal.AddRow(table, $"{device.Account}/{device.Device}", device.Status, device.LastSeen is { } seen ? Instant.Format(seen.Micros) : "never",
+                device.ExpectSeconds is { } seconds ? seconds.ToString("0.#", CultureInfo.InvariantCulture) + " s" : "",
+                Credentials(device), Shown(device.Publish), Shown(device.Subscribe), device.Edge);
+        }
+        session.Terminal.Write(table);
+        var silent = reply.Devices.Count(d => d.Status == "silent");
+        session.Terminal.WriteLine($"{reply.Devices.Count} devices{(silent > 0 ? $", {silent} silent" : "")}");
+    });
+
+    private static Command Add()
+    {
+        var name = Asking.DeviceArgument();
+        var secret = Secret();
+        return new Command("add", "Let a device publish, or change its secret at once.") { name, secret }.Asks((session, parse, client, cancel) =>
+            GiveAsync(session, parse, client, name, secret, TimeSpan.Zero, cancel));
+    }
+
+    private static Command Rotate()
+    {
+        var name = Asking.DeviceArgument();
+        var secret = Secret();
+        var grace = TimeText.DurationOption("--grace", "How long the secret before goes on to work (default: not at all).");
+        return new Command("rotate", "Give a device a new secret.") { name, secret, grace }.Asks((session, parse, client, cancel) =>
+            GiveAsync(session, parse, client, name, secret, parse.GetValue(grace) ?? TimeSpan.Zero, cancel));
+    }
+
+    private static Command Set()
+    {
+        var name = Asking.DeviceArgument();
+        var publish = Asking.Rules("--publish", "What it may publish, such as v1/acme/boiler-1/+");
+        var subscribe = Asking.Rules("--subscribe", "What it may hear");
+        var expect = Asking.Expect();
+        return new Command("set", "Change what a device may publish or hear, or how often it is expected.") { name, publish, subscribe, expect }.Asks(async (session, parse, client, cancel) =>
+        {
+            var (account, device) = Asking.Split(parse.GetRequiredValue(name));
+            var reply = await client.ChangeDeviceAsync(account, device,
+                new(parse.RulesOf(publish), parse.RulesOf(subscribe), parse.GetValue(expect)), cancel).ConfigureAwait(false);
+            session.Terminal.Tell(reply, $"{account}/{device}: publishes {Shown(reply.Publish)}; hears {Shown(reply.Subscribe)}; expected "
+                + (reply.ExpectSeconds is { } seconds ? $"every {seconds.ToString("0.#", CultureInfo.InvariantCulture)} s" : "as often as it turns out"));
+        });
+    }
+
+    private static Command Revoke()
+    {
+        var name = Asking.DeviceArgument();
+        return new Command("revoke", "Take a device's credentials away at once; what it has published stays.") { name }.Asks(async (session, parse, client, cancel) =>
+        {
+            var (account, device) = Asking.Split(parse.GetRequiredValue(name));
             await client.RemoveDeviceAsync(account, device, cancel).ConfigureAwait(false);
-            if (session.Terminal.Json)
-            {
-                session.Terminal.WriteDocument(new { account, device, revoked = true });
-                return;
-            }
-            session.Terminal.WriteLine($"{account}/{device} is revoked");
+            session.Terminal.Tell(new { account, device, revoked = true }, $"{account}/{device} is revoked");
         });
-        return new("devices", "Devices and their secrets.") { list, add, revoke };
     }
 
-    private static void Asks(Command command, Func<Session, ParseResult, Client.ForetierClient, CancellationToken, Task> ask)
+    private static Command Remove()
     {
-        var server = new ServerOptions();
-        server.AddTo(command);
-        command.SetAction(CommandLine.Run(async (session, parse, cancel) =>
+        var name = Asking.DeviceArgument();
+        return new Command("remove", "Forget a device, its credentials and rules; what it has published stays.") { name }.Asks(async (session, parse, client, cancel) =>
         {
-            using var client = server.Open(parse);
-            await ask(session, parse, client, cancel).ConfigureAwait(false);
-            return ExitCode.Ok;
-        }));
+            var (account, device) = Asking.Split(parse.GetRequiredValue(name));
+            await client.ForgetDeviceAsync(account, device, cancel).ConfigureAwait(false);
+            session.Terminal.Tell(new { account, device, removed = true }, $"{account}/{device} is removed");
+        });
     }
 
-    private static (string Account, string Device) Split(string name) => (name.Split('/')[0], name.Split('/')[1]);
+    private static Option<string?> Secret() =>
+        new("--device-secret") { Description = "Its secret (default: one is made up and shown once).", HelpName = "SECRET" };
+
+    private static async Task GiveAsync(Session session, ParseResult parse, Client.ForetierClient client,
+        Argument<string> name, Option<string?> secret, TimeSpan grace, CancellationToken cancel)
+    {
+        var (account, device) = Asking.Split(parse.GetRequiredValue(name));
+        var reply = await client.RotateDeviceAsync(account, device, parse.GetValue(secret), grace, cancel).ConfigureAwait(false);
+        session.Terminal.Tell(reply, $"user {reply.Account}/{reply.Device}  secret {reply.Secret}");
+    }
+
+    private static string Credentials(DeviceEntry device)
+    {
+        var certificates = device.Certificates?.Count ?? 0;
+        return string.Join(", ", new[]
+        {
+            device.HasSecret ? device.GraceUntil is { } until ? $"secret (the one before until {Instant.Format(until.Micros)})" : "secret" : null,
+            certificates == 0 ? null : certificates == 1 ? "1 certificate" : $"{certificates} certificates",
+        }.OfType<string>()) is { Length: > 0 } some ? some : "none";
+    }
 }

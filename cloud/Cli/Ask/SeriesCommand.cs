@@ -1,24 +1,24 @@
 using System.CommandLine;
+using Foretier.Protocol.Api;
 
 namespace Foretier.Cli.Ask;
 
-/// <summary><c>foretier series</c>: what there is.</summary>
+/// <summary><c>foretier series</c>: what there is, and what is known of it.</summary>
 internal static class SeriesCommand
 {
+    private static readonly string[] Kinds = ["gauge", "counter", "state", "event"];
+
     public static Command Make()
     {
         var glob = new Argument<string?>("GLOB") { Description = "Only those that match, for example 'acme/*/temperature' (default: all).", Arity = ArgumentArity.ZeroOrOne };
-        var server = new ServerOptions();
-        var command = new Command("series", "List the series there are.") { glob };
-        server.AddTo(command);
-        command.SetAction(CommandLine.Run(async (session, parse, cancel) =>
+        var command = new Command("series", "List the series there are, or declare their kind and unit.") { glob, Set() };
+        return command.Asks(async (session, parse, client, cancel) =>
         {
-            using var client = server.Open(parse);
             var reply = await client.SeriesAsync(parse.GetValue(glob), cancel).ConfigureAwait(false);
             if (session.Terminal.Json)
             {
                 session.Terminal.WriteDocument(reply);
-                return ExitCode.Ok;
+                return;
             }
             var table = Terminal.NewTable("series", "kind", "unit", "edge");
             foreach (var series in reply.Series)
@@ -27,8 +27,29 @@ internal static class SeriesCommand
             }
             session.Terminal.Write(table);
             session.Terminal.WriteLine($"{reply.Series.Count} series");
-            return ExitCode.Ok;
-        }));
-        return command;
+        });
+    }
+
+    private static Command Set()
+    {
+        var name = new Argument<string>("SERIES") { Description = "account/device/measurement" };
+        var kind = new Option<string?>("--kind") { Description = "gauge, counter (it only grows, but for resets), state or event.", HelpName = "KIND" };
+        kind.AcceptOnlyFromAmong(Kinds);
+        var unit = new Option<string?>("--unit") { Description = "SenML unit such as Cel, %RH, W; '' = none.", HelpName = "UNIT" };
+        var expect = Asking.Expect();
+        var set = new Command("set", "Declare kind or unit of a series, on the edge that takes it in.") { name, kind, unit, expect };
+        set.Validators.Add(result =>
+        {
+            if (result.GetResult(kind) is null && result.GetResult(unit) is null && result.GetResult(expect) is null)
+            {
+                result.AddError("say what to set: --kind, --unit or --expect");
+            }
+        });
+        return set.Asks(async (session, parse, client, cancel) =>
+        {
+            var reply = await client.ChangeSeriesAsync(
+                new SeriesChange(parse.GetRequiredValue(name), parse.GetValue(kind), parse.GetValue(unit), parse.GetValue(expect)), cancel).ConfigureAwait(false);
+            session.Terminal.Tell(reply, $"{reply.Name}: {reply.Kind}{(reply.Unit is null ? "" : $", {reply.Unit}")}");
+        });
     }
 }

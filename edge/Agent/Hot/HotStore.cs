@@ -122,12 +122,7 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
             {
                 throw new HotStoreUnavailableException("overloaded", $"this edge has {SeriesRegistry.IdMax} series already");
             }
-            var record = Record(RecordKind.SeriesDefined);
-            RecordWriter.WriteVarint(record, (ulong)entry.Id);
-            RecordWriter.WriteText(record, entry.Name);
-            RecordWriter.WriteText(record, entry.Unit ?? "");
-            RecordWriter.WriteText(record, entry.Kind);
-            _journal.Append(record.WrittenSpan);
+            Journalise(entry);
             Define(entry);
             return entry.Id;
         }

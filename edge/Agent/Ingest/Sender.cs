@@ -19,7 +19,7 @@ internal sealed record Intake(HotStore Store, DeviceRegistry Devices, RefusalBoo
 /// One authenticated sender, that is one connection: checks that the topic is its own, decodes, and hands the samples to the hot store.
 /// It remembers what its topics mean, so that a repeated topic costs one look-up. Not thread-safe.
 /// </summary>
-internal sealed class Sender(DeviceName name, Intake intake)
+internal sealed class Sender(DeviceName name, Intake intake, TopicRights? rights = null)
 {
     // Past these it forgets all and learns anew: a sender of ever new topics must not fill the memory.
     private const int TopicsMax = 4096;
@@ -31,6 +31,9 @@ internal sealed class Sender(DeviceName name, Intake intake)
     private readonly Dictionary<byte[], KnownTopic> _topics = new(BytesComparer.Instance);
 
     public DeviceName Name { get; } = name;
+
+    /// <summary>What it may publish and hear. A change of them ends its connection.</summary>
+    public TopicRights Rights { get; } = rights ?? intake.Devices.RightsOf(name);
 
     /// <summary>Takes one message, whole or not at all.</summary>
     /// <exception cref="HotStoreUnavailableException">The store can take nothing now: do not acknowledge.</exception>
@@ -67,8 +70,6 @@ internal sealed class Sender(DeviceName name, Intake intake)
     public Verdict Refuse(ReadOnlySpan<byte> topic, ReadOnlySpan<byte> payload, in Refusal refusal) =>
         new(intake.Refusals.Enter(Name.ToString(), topic, payload, refusal), refusal, null);
 
-    public bool Owns(DeviceName device) => device.Account == Name.Account && (Name.IsConcentrator || device.Device == Name.Device);
-
     private bool TryKnow(ReadOnlySpan<byte> text, out KnownTopic? known, out Refusal refusal)
     {
         refusal = default;
@@ -81,11 +82,10 @@ internal sealed class Sender(DeviceName name, Intake intake)
         {
             return false;
         }
-        if (!Owns(topic!.Device))
+        if (!Rights.MayPublish(topic!.Device, topic.Measurement))
         {
-            refusal = new(RefusalCode.NotAuthorized, Name.IsConcentrator
-                ? $"{Name} may publish for devices of account '{Name.Account}' only, under v1/{Name.Account}/"
-                : $"{Name} may publish to v1/{Name} and v1/{Name}/… only", 1);
+            refusal = new(RefusalCode.NotAuthorized, $"{Name} may not publish to this topic; by default {(Name.IsConcentrator
+                ? $"a concentrator may under v1/{Name.Account}/" : $"a device may to v1/{Name} and v1/{Name}/…")}; see 'foretier devices set'", 1);
             return false;
         }
         if (_topics.Count >= TopicsMax)

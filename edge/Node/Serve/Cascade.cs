@@ -25,12 +25,10 @@ public sealed record NodeDuties
     /// </summary>
     public Func<MoveRequest, CancellationToken, Task<MoveResult?>>? Move { get; init; }
 
-    /// <summary>Sets the secret of a device; null makes one up. Returns it.</summary>
-    public Func<string, string, string?, string>? PutDevice { get; init; }
+    /// <summary>Declares kind or unit of a series it owns; null result where it does not know it.</summary>
+    public Func<SeriesChange, Task<SeriesEntry?>>? ChangeSeries { get; init; }
 
-    /// <summary>False where there is no such device.</summary>
-    public Func<string, string, bool>? RemoveDevice { get; init; }
-    public Func<IReadOnlyList<DeviceEntry>>? Devices { get; init; }
+    public DeviceDuties? Devices { get; init; }
 }
 
 /// <summary>
@@ -43,10 +41,13 @@ public sealed class Cascade(NodeDuties own, LinkHub? below, TimeProvider clock, 
     {
         group.MapGet("/ledger", LedgerAsync).WithSummary("The conservation account of every hop.");
         group.MapPost("/tier/move", MoveAsync).WithSummary("Move windows to a colder tier now.").RequireAdminOrNode();
-        group.MapGet("/devices", DevicesAsync).WithSummary("Devices and concentrators with a secret.").RequireAdminOrNode();
-        group.MapPut("/devices/{account}/{device}", PutDeviceAsync).WithSummary("Create a device, or change its secret.").RequireAdminOrNode();
-        group.MapDelete("/devices/{account}/{device}", RemoveDeviceAsync).WithSummary("Revoke a device at once.").RequireAdminOrNode();
+        group.MapPatch("/series", ChangeSeriesAsync).Taking().WithSummary("Declare the kind or the unit of a series.").RequireAdminOrNode();
+        new DeviceApi(own.Devices, this).Map(group);
     }
+
+    private Task<IResult> ChangeSeriesAsync(SeriesChange change, CancellationToken cancel) =>
+        DoAsync<SeriesEntry>(own.ChangeSeries is { } here ? () => here(change) : null, HttpMethod.Patch, "series", change,
+            $"no connected edge has a series '{change.Series}'; list what there is with GET /api/v1/series", cancel);
 
     private async Task<IResult> LedgerAsync(CancellationToken cancel)
     {
@@ -114,55 +115,45 @@ public sealed class Cascade(NodeDuties own, LinkHub? below, TimeProvider clock, 
         }
     }
 
-    private async Task<IResult> DevicesAsync(CancellationToken cancel)
+    /// <summary>Changes something on every edge at or below this node: the answer is the first that did it, else why none did.</summary>
+    /// <param name="own">What this node does itself; null where it is not its business. A null result: it knows no such thing.</param>
+    /// <param name="unknown">What to say where no node knows it.</param>
+    internal async Task<IResult> DoAsync<TReply>(
+        Func<Task<TReply?>>? own, HttpMethod method, string path, object? body, string unknown, CancellationToken cancel)
+        where TReply : class
     {
-        var devices = new List<DeviceEntry>(own.Devices?.Invoke() ?? []);
-        foreach (var reply in await AskBelowAsync<DevicesReply>(HttpMethod.Get, "devices", null, cancel).ConfigureAwait(false))
+        TReply? done = null;
+        var isUnknown = false;
+        try
         {
-            devices.AddRange(reply.Reply?.Devices ?? []);
+            done = own is null ? null : await own().ConfigureAwait(false);
+            isUnknown = own is not null && done is null;
         }
-        return Results.Ok(new DevicesReply(devices));
+        catch (ArgumentException wrong)
+        {
+            return Problem.Of(StatusCodes.Status400BadRequest, "bad_request", wrong.Message);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return Problem.Of(StatusCodes.Status503ServiceUnavailable, "not_written", $"it could not be written down and is not done: {error.Message}");
+        }
+        Protocol.Api.Problem? problem = null;
+        foreach (var answer in await AskBelowAsync<TReply>(method, path, body, cancel).ConfigureAwait(false))
+        {
+            done ??= answer.Reply;
+            isUnknown |= answer.Problem?.Status == StatusCodes.Status404NotFound;
+            problem ??= answer.Problem is { Status: not StatusCodes.Status404NotFound } other ? other : null;
+        }
+        return done is not null ? Results.Ok(done)
+            : problem is not null ? Problem.Of(problem.Status, problem.Code ?? "refused", problem.Detail ?? problem.Title)
+            : isUnknown ? Problem.Of(StatusCodes.Status404NotFound, "unknown", unknown)
+            : Problem.Of(StatusCodes.Status503ServiceUnavailable, "no_edge", "no edge is connected that could do it; try again when one is");
     }
 
-    private async Task<IResult> PutDeviceAsync(string account, string device, DeviceSecret secret, CancellationToken cancel)
+    /// <summary>Asks every node below the same, and waits for all of them.</summary>
+    internal async Task<IReadOnlyList<Answered<TReply>>> AskBelowAsync<TReply>(HttpMethod method, string path, object? body, CancellationToken cancel)
     {
-        if (!SeriesKey.IsValidPart(account) || (device != "*" && !SeriesKey.IsValidPart(device)))
-        {
-            return Problem.Of(StatusCodes.Status400BadRequest, "bad_name", $"'{account}/{device}' is not account/device (letters, digits and _ . : @ - ; * alone is a concentrator)");
-        }
-        var entries = new List<DeviceEntry>();
-        var given = secret.Secret;
-        if (own.PutDevice is not null)
-        {
-            given = own.PutDevice(account, device, given);
-            entries.Add(new(account, device));
-        }
-        foreach (var reply in await AskBelowAsync<DeviceSecretReply>(HttpMethod.Put, $"devices/{account}/{Uri.EscapeDataString(device)}", new DeviceSecret(given), cancel).ConfigureAwait(false))
-        {
-            if (reply.Reply is not null)
-            {
-                given ??= reply.Reply.Secret;
-                entries.Add(new(account, device));
-            }
-        }
-        return entries.Count > 0 ? Results.Ok(new DeviceSecretReply(account, device, given!))
-            : Problem.Of(StatusCodes.Status503ServiceUnavailable, "no_edge", "no edge is connected that could take the device; try again when one is");
-    }
-
-    private async Task<IResult> RemoveDeviceAsync(string account, string device, CancellationToken cancel)
-    {
-        var found = own.RemoveDevice?.Invoke(account, device) == true;
-        foreach (var reply in await AskBelowAsync<JsonElement?>(HttpMethod.Delete, $"devices/{account}/{Uri.EscapeDataString(device)}", null, cancel).ConfigureAwait(false))
-        {
-            found |= reply.Error is null;
-        }
-        return found ? Results.Ok(new { account, device }) : Problem.Of(StatusCodes.Status404NotFound, "unknown_device", $"no connected edge knows {account}/{device}");
-    }
-
-    private async Task<List<(string Node, TReply? Reply, string? Error)>> AskBelowAsync<TReply>(
-        HttpMethod method, string path, object? body, CancellationToken cancel)
-    {
-        async Task<(string, TReply?, string?)> AskAsync(LinkedNode node)
+        async Task<Answered<TReply>> AskAsync(LinkedNode node)
         {
             using var request = new HttpRequestMessage(method, $"internal/v1/{path}") { Version = node.Http.DefaultRequestVersion, VersionPolicy = node.Http.DefaultVersionPolicy };
             request.Content = body is null ? null : JsonContent.Create(body, body.GetType(), options: NodeJson.Options);
@@ -170,15 +161,24 @@ public sealed class Cascade(NodeDuties own, LinkHub? below, TimeProvider clock, 
             try
             {
                 using var response = await node.Http.SendAsync(request, ended.Token).ConfigureAwait(false);
-                return response.IsSuccessStatusCode
-                    ? (node.Name, await response.Content.ReadFromJsonAsync<TReply>(NodeJson.Options, ended.Token).ConfigureAwait(false), null)
-                    : (node.Name, default, $"{(int)response.StatusCode} {await response.Content.ReadAsStringAsync(ended.Token).ConfigureAwait(false)}");
+                if (response.IsSuccessStatusCode)
+                {
+                    return new(node.Name, await response.Content.ReadFromJsonAsync<TReply>(NodeJson.Options, ended.Token).ConfigureAwait(false), null, null);
+                }
+                var problem = Protocol.Api.Problem.Read(response.StatusCode, response.ReasonPhrase, await response.Content.ReadAsStringAsync(ended.Token).ConfigureAwait(false));
+                return new(node.Name, default, $"{problem.Status} {problem.Detail ?? problem.Title}", problem);
             }
             catch (Exception error) when (!cancel.IsCancellationRequested && error is HttpRequestException or IOException or OperationCanceledException or JsonException)
             {
-                return (node.Name, default, error.Message);
+                return new(node.Name, default, error.Message, null);
             }
         }
         return below is null ? [] : [.. await Task.WhenAll(below.Nodes.Select(AskAsync)).ConfigureAwait(false)];
     }
 }
+
+/// <summary>What a node below answered.</summary>
+/// <param name="Reply">Null where it did not do it.</param>
+/// <param name="Error">Then why, in words.</param>
+/// <param name="Problem">And as it said it, where it said something.</param>
+internal sealed record Answered<TReply>(string Node, TReply? Reply, string? Error, Protocol.Api.Problem? Problem);

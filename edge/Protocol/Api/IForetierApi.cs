@@ -25,6 +25,9 @@ public interface IForetierApi
     [Get("/api/v1/series")]
     Task<SeriesReply> SeriesAsync([Query] string? series, CancellationToken cancel);
 
+    [Patch("/api/v1/series")]
+    Task<SeriesEntry> ChangeSeriesAsync([Body] SeriesChange change, CancellationToken cancel);
+
     [Get("/api/v1/ledger")]
     Task<LedgerReply> LedgerAsync(CancellationToken cancel);
 
@@ -41,6 +44,20 @@ public interface IForetierApi
     [Put("/api/v1/devices/{account}/{device}")]
     Task<DeviceSecretReply> PutDeviceAsync(string account, string device, [Body] DeviceSecret secret, CancellationToken cancel);
 
+    [Patch("/api/v1/devices/{account}/{device}")]
+    Task<DeviceEntry> ChangeDeviceAsync(string account, string device, [Body] DeviceChange change, CancellationToken cancel);
+
+    /// <param name="remove">Null: revoke it. True: forget it. Its data stays in both cases.</param>
+    /// <param name="certificate">Null, or the serial number of the one certificate to revoke.</param>
     [Delete("/api/v1/devices/{account}/{device}")]
-    Task RemoveDeviceAsync(string account, string device, CancellationToken cancel);
+    Task RemoveDeviceAsync(string account, string device, [Query] bool? remove, [Query] string? certificate, CancellationToken cancel);
+
+    [Get("/api/v1/accounts")]
+    Task<AccountsReply> AccountsAsync(CancellationToken cancel);
+
+    [Put("/api/v1/accounts/{account}")]
+    Task<AccountEntry> PutAccountAsync(string account, [Body] AccountRules rules, CancellationToken cancel);
+
+    [Delete("/api/v1/accounts/{account}")]
+    Task RemoveAccountAsync(string account, CancellationToken cancel);
 }

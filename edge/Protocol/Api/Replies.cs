@@ -18,6 +18,13 @@ public sealed record SeriesReply(IReadOnlyList<SeriesEntry> Series) : ApiDocumen
 /// <param name="Kind">gauge, counter, state or event.</param>
 public sealed record SeriesEntry(string Name, string? Unit, string? Kind, string? Edge) : ApiDocument;
 
+/// <summary>Body of <c>PATCH /api/v1/series</c>: what an operator knows of a series better than its payloads tell. What is left out stays.</summary>
+/// <param name="Series">account/device/measurement.</param>
+/// <param name="Kind">gauge, counter, state or event.</param>
+/// <param name="Unit">SenML unit; empty = none.</param>
+/// <param name="ExpectSeconds">How often its device is to be heard; 0 = learn it.</param>
+public sealed record SeriesChange(string Series, string? Kind, string? Unit, double? ExpectSeconds);
+
 /// <summary><c>GET /api/v1/ledger</c>: the account of every hop.</summary>
 /// <param name="Balanced">True where every hop's account adds up.</param>
 public sealed record LedgerReply(IReadOnlyList<Ledger> Nodes, bool Balanced) : ApiDocument;
@@ -36,16 +43,3 @@ public sealed record TierEntry(string Tier, string Node, long Windows, long Samp
 public sealed record TierMoveRequest(string To, ApiTime? Before, bool Wait);
 
 public sealed record TierMoveReply(long Windows, long Samples) : ApiDocument;
-
-/// <summary><c>GET /api/v1/devices</c></summary>
-public sealed record DevicesReply(IReadOnlyList<DeviceEntry> Devices) : ApiDocument;
-
-/// <param name="Device">Its name, or <c>*</c> for a concentrator.</param>
-public sealed record DeviceEntry(string Account, string Device) : ApiDocument;
-
-/// <summary>Body of <c>PUT /api/v1/devices/{account}/{device}</c>.</summary>
-/// <param name="Secret">None: one is made up.</param>
-public sealed record DeviceSecret(string? Secret);
-
-/// <summary>Its answer, the only time the secret is shown.</summary>
-public sealed record DeviceSecretReply(string Account, string Device, string Secret) : ApiDocument;

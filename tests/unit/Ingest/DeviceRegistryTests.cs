@@ -114,7 +114,7 @@ public sealed class DeviceRegistryTests : IDisposable
     [Theory]
     [InlineData("{")]
     [InlineData("null")]
-    [InlineData("""{"format":2,"devices":[]}""")]
+    [InlineData("""{"format":3,"devices":[]}""")]
     [InlineData("""{"format":1,"devices":[{"name":"no slash","createdAt":0,"secret":null}]}""")]
     [InlineData("""{"format":1,"devices":[{"name":"a/b","createdAt":0,"secret":{"algorithm":"md5","rounds":1,"salt":"AAAA","hash":"AAAA"}}]}""")]
     public void A_damaged_file_stops_the_start_and_is_left_alone(string content)

@@ -5,29 +5,29 @@ using Foretier.Durable;
 namespace Foretier.Agent.Ingest.Identity;
 
 /// <summary>
-/// The devices on disk: one JSON file that only its owner can read, replaced whole (temporary file, sync, rename, sync of the folder),
-/// so that a crash leaves the old one or the new one.
+/// Accounts and devices on disk: one JSON file that only its owner can read, replaced whole (temporary file, sync, rename, sync of the
+/// folder), so that a crash leaves the old one or the new one. Format 1 had devices and secrets alone.
 /// </summary>
 internal static partial class DeviceFile
 {
-    private const int Format = 1;
+    private const int Format = 2;
 
     /// <exception cref="DeviceFileException">The file is there and cannot be read as one.</exception>
-    public static List<Device> Read(string path)
+    public static (List<Account> Accounts, List<Device> Devices) Read(string path)
     {
         if (!File.Exists(path))
         {
-            return [];
+            return ([], []);
         }
         try
         {
             var content = JsonSerializer.Deserialize(File.ReadAllBytes(path), Json.Default.Content)
                 ?? throw new JsonException("the file is empty");
-            if (content.Format != Format)
+            if (content.Format is not (1 or Format))
             {
-                throw new JsonException($"its format is {content.Format}, this program reads {Format}");
+                throw new JsonException($"its format is {content.Format}, this program reads 1 and {Format}");
             }
-            return [.. content.Devices.Select(Restore)];
+            return ([.. (content.Accounts ?? []).Select(a => new Account(a.Name, a.CreatedAt, a.Rules))], [.. content.Devices.Select(Restore)]);
         }
         catch (Exception broken) when (broken is JsonException or IOException or UnauthorizedAccessException)
         {
@@ -36,20 +36,49 @@ internal static partial class DeviceFile
         }
     }
 
-    public static void Write(string path, IEnumerable<Device> devices) =>
-        Disk.Replace(path, file => JsonSerializer.Serialize(file, new Content(Format, [.. devices.Select(Record.Of)]), Json.Default.Content),
+    public static void Write(string path, IEnumerable<Account> accounts, IEnumerable<Device> devices) =>
+        Disk.Replace(path, file => JsonSerializer.Serialize(file,
+                new Content(Format, [.. devices.Select(Record.Of)]) { Accounts = [.. accounts.Select(a => new AccountRecord(a.Name, a.CreatedAt, a.Rules))] },
+                Json.Default.Content),
             UnixFileMode.UserRead | UnixFileMode.UserWrite);
 
-    private static Device Restore(Record record) =>
-        DeviceName.TryParse(record.Name, out var name) && record.Secret is null or { IsSound: true }
-            ? new(name!, record.CreatedAt, record.Secret)
-            : throw new JsonException($"the entry of '{record.Name}' is damaged");
+    private static Device Restore(Record record)
+    {
+        if (!DeviceName.TryParse(record.Name, out var name) || record.Secret is { IsSound: false } || record.Former is { Secret.IsSound: false })
+        {
+            throw new JsonException($"the entry of '{record.Name}' is damaged");
+        }
+        var device = new Device(name!, record.CreatedAt, record.Secret) { Former = record.Former, Rules = record.Rules, IsRevoked = record.IsRevoked };
+        device.Presence.Told = record.Expect;
+        return device;
+    }
 
-    internal sealed record Content(int Format, Record[] Devices);
+    internal sealed record Content(int Format, Record[] Devices)
+    {
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+        public AccountRecord[]? Accounts { get; init; }
+    }
+
+    internal sealed record AccountRecord(string Name, long CreatedAt, TopicRules? Rules);
 
     internal sealed record Record(string Name, long CreatedAt, SecretHash? Secret)
     {
-        public static Record Of(Device device) => new(device.Name.ToString(), device.CreatedAt, device.Secret);
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+        public FormerSecret? Former { get; init; }
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+        public TopicRules? Rules { get; init; }
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+        public long Expect { get; init; }
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+        public bool IsRevoked { get; init; }
+
+        public static Record Of(Device device) => new(device.Name.ToString(), device.CreatedAt, device.Secret)
+        {
+            Former = device.Former,
+            Rules = device.Rules,
+            Expect = device.Presence.Told,
+            IsRevoked = device.IsRevoked,
+        };
     }
 
     [JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,

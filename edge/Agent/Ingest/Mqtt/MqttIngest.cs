@@ -153,7 +153,7 @@ public sealed class MqttIngest : IAsyncDisposable
     {
         foreach (var channel in _channels.Values.Where(c => c.Sender?.Name == name))
         {
-            channel.Close(MqttDisconnectReasonCode.NotAuthorized, "the secret or certificate of this device was changed or revoked");
+            channel.Close(MqttDisconnectReasonCode.NotAuthorized, "a secret, certificate or right of this device was changed or revoked");
         }
     }
 
@@ -311,26 +311,26 @@ public sealed class MqttIngest : IAsyncDisposable
         // A generated secret cannot be guessed and costs nothing to check: a device that has one is not locked out by a neighbour behind
         // the same address that keeps trying with a wrong one.
         var isThrottled = !_failures.Allows(channel.RemoteAddress, args.UserName);
-        DeviceName? name = null;
+        Admission? admitted = null;
         if (!isThrottled || secret is { Algorithm: SecretHash.Generated })
         {
             await _logins.WaitAsync(args.CancellationToken);
             try
             {
-                _devices.TryAuthenticate(args.UserName, args.RawPassword, out name);
+                admitted = _devices.Admit(args.UserName, args.RawPassword);
             }
             finally
             {
                 _logins.Release();
             }
         }
-        if (name is null && isThrottled)
+        if (admitted is null && isThrottled)
         {
             args.ReasonCode = channel.IsV5 ? MqttConnectReasonCode.ConnectionRateExceeded : MqttConnectReasonCode.ServerUnavailable;
             args.ReasonString = "too many failed log-ins from this address: wait, then check user name and secret";
             return false;
         }
-        if (name is null)
+        if (admitted is null)
         {
             _failures.Failed(channel.RemoteAddress, args.UserName);
             _log.LogInformation("Refused the log-in of {User} from {Remote}", Shown(args.UserName), channel.RemoteEndPoint);
@@ -338,8 +338,9 @@ public sealed class MqttIngest : IAsyncDisposable
             args.ReasonString = "user name account/device (or account/*) and its secret are needed, and do not match";
             return false;
         }
-        channel.Sender = new(name, _intake);
-        if (!ReferenceEquals(secret, _devices.Find(name)?.Secret))
+        var name = admitted.Name;
+        channel.Sender = new(name, _intake, admitted.Rights);
+        if (!_devices.IsCurrent(admitted))
         {
             // Changed while we looked: its connections were closed just before this one could be seen.
             args.ReasonCode = MqttConnectReasonCode.BadUserNameOrPassword;
@@ -351,11 +352,11 @@ public sealed class MqttIngest : IAsyncDisposable
     private Task AllowSubscriptionAsync(InterceptingSubscriptionEventArgs args)
     {
         if (ChannelOf(args.SessionItems) is not { Sender: { } sender } channel
-            || SubscriptionTable.Covers(args.TopicFilter.Topic ?? "", sender.Name) is null)
+            || sender.Rights.Covers(args.TopicFilter.Topic ?? "") is null)
         {
             args.ProcessSubscription = false;
             args.Response.ReasonCode = MqttSubscribeReasonCode.NotAuthorized;
-            args.ReasonString = "subscribe within v1/account/device of your own user name";
+            args.ReasonString = "subscribe within v1/account/device of your own user name, or have the operator allow more (foretier devices set)";
         }
         else if (channel.Subscriptions.Count >= _options.SubscriptionsMax && !channel.Subscriptions.ContainsKey(args.TopicFilter.Topic!))
         {
@@ -369,7 +370,7 @@ public sealed class MqttIngest : IAsyncDisposable
     private Task SubscribedAsync(ClientSubscribedTopicEventArgs args)
     {
         if (ChannelOf(args.SessionItems) is { Sender: { } sender } channel
-            && SubscriptionTable.Covers(args.TopicFilter.Topic, sender.Name) is { } covered
+            && sender.Rights.Covers(args.TopicFilter.Topic) is { } covered
             && channel.Subscriptions.TryAdd(args.TopicFilter.Topic, covered))
         {
             _subscriptions.Add(covered);

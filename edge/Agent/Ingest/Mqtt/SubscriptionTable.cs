@@ -12,25 +12,6 @@ internal sealed class SubscriptionTable
     private readonly Dictionary<DeviceName, int> _listeners = [];
     private volatile int _count;
 
-    /// <summary>
-    /// The devices a filter covers, where <paramref name="who"/> may have it: its own device's topics, or those of its account for a
-    /// concentrator. Null where it may not.
-    /// </summary>
-    public static DeviceName? Covers(string filter, DeviceName who)
-    {
-        var levels = filter.Split('/');
-        if (levels.Length is < 3 or > 4 || levels[0] != "v1" || levels[1] != who.Account)
-        {
-            return null;
-        }
-        var device = levels[2];
-        // The rest of the filter may have wildcards; MQTTnet checks that they stand where they may.
-        return device == who.Device ? who
-            : who.IsConcentrator && device is "#" or "+" ? who
-            : who.IsConcentrator && DeviceName.TryParse($"{who.Account}/{device}", out var one) && !one!.IsConcentrator ? one
-            : null;
-    }
-
     public void Add(DeviceName covered) => Change(covered, 1);
 
     public void Remove(DeviceName covered) => Change(covered, -1);
