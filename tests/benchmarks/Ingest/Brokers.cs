@@ -20,7 +20,7 @@ internal class Broker(Process process, int port, string? user, string? secret) :
 
     public virtual void Dispose()
     {
-        using var kill = Process.Start("kill", ["-INT", $"{process.Id}"])!;
+        using var kill = Process.Start("kill", ["-TERM", $"{process.Id}"])!;
         kill.WaitForExit();
         process.WaitForExit();
         process.Dispose();
