@@ -9,7 +9,7 @@ namespace Foretier.Core.Rollups;
 public static class RollupBlock
 {
     /// <summary>The version this program writes, and the newest that it reads.</summary>
-    public const int Version = 1;
+    public const int Version = 2;
 
     private const byte Magic = 0xF8;
 

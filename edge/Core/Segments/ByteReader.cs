@@ -22,6 +22,9 @@ internal ref struct ByteReader(ReadOnlySpan<byte> bytes)
 
     public int Byte() => Bytes(1)[0];
 
+    /// <summary>The next byte, or -1 at the end; it stays to be read.</summary>
+    public readonly int Peek() => Left > 0 ? _bytes[Position] : -1;
+
     public uint UInt32() => BinaryPrimitives.ReadUInt32LittleEndian(Bytes(4));
 
     public long Int64() => BinaryPrimitives.ReadInt64LittleEndian(Bytes(8));

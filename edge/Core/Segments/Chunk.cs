@@ -12,7 +12,7 @@ internal static class Chunk
     private const int OnlyStates = 1;
     private const int Mixed = 2;
 
-    public static void Write(ByteWriter to, ReadOnlySpan<long> times, ReadOnlySpan<double> values, ReadOnlySpan<string?> states, long unit)
+    public static void Write(ByteWriter to, ReadOnlySpan<long> times, ReadOnlySpan<double> values, ReadOnlySpan<string?> states, TimeUnit unit)
     {
         var stateCount = 0;
         foreach (var state in states)

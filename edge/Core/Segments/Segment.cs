@@ -10,7 +10,7 @@ namespace Foretier.Core.Segments;
 public sealed class Segment
 {
     /// <summary>The version this program writes, and the newest that it reads.</summary>
-    public const int Version = 1;
+    public const int Version = 2;
 
     /// <summary>
     /// Segments shorter than this hold no statistics: adding up 256 samples takes about as long as fetching a cache line from flash,

@@ -22,12 +22,14 @@ internal static class SegmentFrame
         {
             throw new ArgumentException("a segment holds at least one sample", nameof(samples));
         }
-        for (var i = 1; i < times.Length; i++)
+        if (!TimeColumn.Ascend(times))
         {
-            if (times[i] <= times[i - 1])
+            var i = 1;
+            while (times[i] > times[i - 1])
             {
-                throw new ArgumentException($"sample {i} is not later than the one before it", nameof(samples));
+                i++;
             }
+            throw new ArgumentException($"sample {i} is not later than the one before it", nameof(samples));
         }
         if (times[^1] - times[0] < 0)
         {
@@ -51,7 +53,7 @@ internal static class SegmentFrame
         {
             // Even parts: a short last chunk would be the one that packs worst.
             var end = (int)((long)times.Length * (chunk + 1) / chunkCount);
-            headers[chunk] = WriteChunk(to, bodies, samples, start, end, unit.Micros, chunkCount > 1, hasStatistics);
+            headers[chunk] = WriteChunk(to, bodies, samples, start, end, unit, chunkCount > 1, hasStatistics);
             start = end;
         }
         Rollup? summary = hasStatistics ? Segment.RollupOf(times, samples.Values, samples.States) : null;
@@ -68,7 +70,7 @@ internal static class SegmentFrame
     }
 
     private static ChunkHeader WriteChunk(
-        ByteWriter to, ByteWriter bodies, SampleColumns samples, int start, int end, long unit, bool isChunked, bool hasStatistics)
+        ByteWriter to, ByteWriter bodies, SampleColumns samples, int start, int end, TimeUnit unit, bool isChunked, bool hasStatistics)
     {
         var times = samples.Times[start..end];
         var values = samples.Values[start..end];
@@ -78,9 +80,9 @@ internal static class SegmentFrame
         to.VarUInt((ulong)times.Length);
         if (start > 0)
         {
-            to.VarUInt((ulong)(times[0] - samples.Times[start - 1]) / (ulong)unit);
+            to.VarUInt((ulong)(times[0] - samples.Times[start - 1]) / (ulong)unit.Micros);
         }
-        to.VarUInt((ulong)(times[^1] - times[0]) / (ulong)unit);
+        to.VarUInt((ulong)(times[^1] - times[0]) / (ulong)unit.Micros);
         if (isChunked)
         {
             to.VarUInt((ulong)(bodies.Length - offset));

@@ -1,20 +1,51 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using Foretier.Core.Segments.Integers;
 
 namespace Foretier.Core.Segments;
 
 /// <summary>
 /// Ascending times of a chunk, whose first is known from its header: the steps between them as an <see cref="IntColumn"/>,
-/// which costs next to nothing where the step is constant, and divides out what irregular steps share.
+/// which costs next to nothing where the step is constant, and divides out what irregular steps share; or, where readings are taken by the clock
+/// but come a little late, by how much each is off an even step: that varies half as much as the steps do.
 /// </summary>
 internal static class TimeColumn
 {
+    /// <summary>In place of an integer column's first byte, where 3 is not an order.</summary>
+    private const int Even = 0xC0;
+
     /// <param name="unit">Every step is a multiple of it, µs.</param>
-    public static void Write(ByteWriter to, ReadOnlySpan<long> times, long unit)
+    public static void Write(ByteWriter to, ReadOnlySpan<long> times, TimeUnit unit)
     {
-        var steps = new long[times.Length - 1];
-        for (var i = 0; i < steps.Length; i++)
+        if (times.Length == 1)
         {
-            steps[i] = unit == 1 ? times[i + 1] - times[i] : (times[i + 1] - times[i]) / unit;
+            return;
+        }
+        using var rented = new Rented<long>(times.Length - 1);
+        var steps = rented.Span;
+        times[1..].CopyTo(steps);
+        Running.Scale(steps, -times[0], 1);
+        unit.Divide(steps);
+        if (times.Length > 3 && TryEven(steps, out var step))
+        {
+            using var rentedOffs = new Rented<long>(steps.Length);
+            var offs = rentedOffs.Span;
+            steps.CopyTo(offs);
+            AddRamp(offs, -step, -step);
+            Running.Differences(steps);
+            IntOrders.Of(offs, mayPrefix: true, out var offBits);
+            IntOrders.Of(steps, mayPrefix: true, out var stepBits);
+            if (offBits < stepBits)
+            {
+                to.Byte(Even);
+                to.VarUInt((ulong)step);
+                IntColumn.Write(to, offs);
+                return;
+            }
+        }
+        else
+        {
+            Running.Differences(steps);
         }
         IntColumn.Write(to, steps);
     }
@@ -23,19 +54,105 @@ internal static class TimeColumn
     public static void Read(ref ByteReader from, Span<long> times, long unit, long first, long last)
     {
         times[0] = first;
-        var steps = times[1..];
-        IntColumn.Read(ref from, steps);
-        var time = first;
-        var ascending = true;
-        foreach (ref var step in steps)
+        var rest = times[1..];
+        if (!rest.IsEmpty && from.Peek() == Even)
         {
-            var next = time + step * unit;
-            ascending &= next > time;
-            step = time = next;
+            from.Byte();
+            var step = (long)from.VarUInt();
+            IntColumn.Read(ref from, rest);
+            AddRamp(rest, step, step);
+            Running.Scale(rest, first, unit);
         }
-        if (!ascending || time != last)
+        else if (IntColumn.TryReadConstant(ref from, rest.Length, out var step))
+        {
+            rest.Clear();
+            AddRamp(rest, first + step * unit, step * unit);
+        }
+        else
+        {
+            IntColumn.Read(ref from, rest);
+            Running.Scale(rest, 0, unit);
+            Running.Sum(rest, first);
+        }
+        if (times[^1] != last || !Ascend(times))
         {
             throw new SegmentFormatException("times that do not ascend to the last one");
+        }
+    }
+
+    public static bool Ascend(ReadOnlySpan<long> times)
+    {
+        ref var first = ref MemoryMarshal.GetReference(times);
+        var i = 1;
+        if (Lanes.IsOn)
+        {
+            var ascend = Vector256<long>.AllBitsSet;
+            for (; i + Lanes.Count <= times.Length; i += Lanes.Count)
+            {
+                ascend &= Vector256.GreaterThan(Vector256.LoadUnsafe(ref first, (nuint)i), Vector256.LoadUnsafe(ref first, (nuint)i - 1));
+            }
+            if (ascend != Vector256<long>.AllBitsSet)
+            {
+                return false;
+            }
+        }
+        for (; i < times.Length; i++)
+        {
+            if (times[i] <= times[i - 1])
+            {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /// <summary>True where times (since the first) are nearer to an even step than the steps between them are to each other.</summary>
+    private static bool TryEven(ReadOnlySpan<long> times, out long step)
+    {
+        // Least squares over all: the ends alone would be off by their own lateness.
+        double count = times.Length, sum = 0, weighted = 0;
+        for (var i = 0; i < times.Length; i++)
+        {
+            sum += times[i];
+            weighted += (double)times[i] * i;
+        }
+        step = (long)Math.Round((weighted - sum * (count - 1) / 2) * 12 / (count * (count * count - 1)));
+        if (step <= 0)
+        {
+            return false;
+        }
+        long offMin = long.MaxValue, offMax = long.MinValue, stepMin = times[0], stepMax = times[0];
+        for (var i = 0; i < times.Length; i++)
+        {
+            var off = times[i] - step * (i + 1);
+            offMin = Math.Min(offMin, off);
+            offMax = Math.Max(offMax, off);
+            if (i > 0)
+            {
+                stepMin = Math.Min(stepMin, times[i] - times[i - 1]);
+                stepMax = Math.Max(stepMax, times[i] - times[i - 1]);
+            }
+        }
+        return offMax - offMin >= 0 && Bits.Length((ulong)(offMax - offMin)) < Bits.Length((ulong)(stepMax - stepMin));
+    }
+
+    /// <summary>Adds start, start + step, start + 2 step, …</summary>
+    private static void AddRamp(Span<long> numbers, long start, long step)
+    {
+        ref var first = ref MemoryMarshal.GetReference(numbers);
+        var i = 0;
+        if (Lanes.IsOn)
+        {
+            var ramp = Vector256.Create(start, start + step, start + 2 * step, start + 3 * step);
+            var up = Vector256.Create(4 * step);
+            for (; i + Lanes.Count <= numbers.Length; i += Lanes.Count, ramp += up)
+            {
+                (Vector256.LoadUnsafe(ref first, (nuint)i) + ramp).StoreUnsafe(ref first, (nuint)i);
+            }
+        }
+        for (; i < numbers.Length; i++)
+        {
+            numbers[i] += start + i * step;
         }
     }
 }

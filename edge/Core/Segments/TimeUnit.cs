@@ -11,17 +11,56 @@ internal readonly record struct TimeUnit(int Code, long Micros)
     public static TimeUnit Of(ReadOnlySpan<long> times)
     {
         var code = Units.Length - 1;
-        foreach (var time in times)
+        for (var i = 0; i < times.Length && code > 0;)
         {
-            while (time % Units[code] != 0)
+            // By constants, which is a multiplication: a division takes ten times as long.
+            switch (code)
             {
-                code--;
+                case 3:
+                    for (; i < times.Length && times[i] % 60_000_000 == 0; i++)
+                    {
+                    }
+                    break;
+                case 2:
+                    for (; i < times.Length && times[i] % 1_000_000 == 0; i++)
+                    {
+                    }
+                    break;
+                default:
+                    for (; i < times.Length && times[i] % 1_000 == 0; i++)
+                    {
+                    }
+                    break;
             }
-            if (code == 0)
-            {
-                break;
-            }
+            // Each unit divides the next: what came before this time need not be looked at again.
+            code -= i < times.Length ? 1 : 0;
         }
         return Of(code);
+    }
+
+    /// <summary>Divides numbers that are all multiples of the unit.</summary>
+    public void Divide(Span<long> numbers)
+    {
+        switch (Code)
+        {
+            case 1:
+                foreach (ref var number in numbers)
+                {
+                    number /= 1_000;
+                }
+                break;
+            case 2:
+                foreach (ref var number in numbers)
+                {
+                    number /= 1_000_000;
+                }
+                break;
+            case 3:
+                foreach (ref var number in numbers)
+                {
+                    number /= 60_000_000;
+                }
+                break;
+        }
     }
 }

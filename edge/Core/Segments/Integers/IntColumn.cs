@@ -19,9 +19,6 @@ internal static class IntColumn
     private const int HasExceptions = 2;
     private const int IsPrefixed = 4;
 
-    /// <summary>Codes are read at a third of the rate of packed integers: they must save a tenth.</summary>
-    private const double PrefixGain = 0.9;
-
     public static void Write(ByteWriter to, ReadOnlySpan<long> integers) => Write(to, integers, mayPrefix: true);
 
     /// <summary>Without a prefix code: for the columns that one is made of.</summary>
@@ -33,33 +30,46 @@ internal static class IntColumn
         {
             return;
         }
-        Span<long> residuals = integers.Length <= 512 ? stackalloc long[integers.Length] : new long[integers.Length];
+        using var rented = new Rented<long>(integers.Length);
+        var residuals = rented.Span;
         integers.CopyTo(residuals);
-        var best = IntPlan.For(residuals, 0, 0);
-        var prefix = mayPrefix ? PrefixPlan.For(residuals, best) : null;
-        var bestBits = Bits(best, prefix);
+        // A sample tells which orders are worth a whole plan.
+        var orders = IntOrders.Of(integers, mayPrefix);
+        var (best, bestCodes, bestBits) = (default(IntPlan), (PrefixPlan?)null, double.MaxValue);
         var seedBits = 0;
-        for (var order = 1; order <= 2 && order < integers.Length && !best.IsConstant; order++)
+        for (var order = 0; order <= 2 && order <= integers.Length - 1; order++)
         {
-            seedBits += 8 * ByteWriter.VarUIntLength(ZigZag.Encode(residuals[order - 1]));
-            Difference(residuals, order);
-            var plan = IntPlan.For(residuals[order..], order, seedBits);
-            var codes = mayPrefix ? PrefixPlan.For(residuals[order..], plan) : null;
-            if (Bits(plan, codes) < bestBits)
+            if (order > 0)
             {
-                (best, prefix, bestBits) = (plan, codes, Bits(plan, codes));
+                seedBits += 8 * ByteWriter.VarUIntLength(ZigZag.Encode(residuals[order - 1]));
+                Running.Differences(residuals[(order - 1)..]);
+            }
+            if ((orders >> order & 1) == 0)
+            {
+                continue;
+            }
+            var codes = PrefixPlan.BestOf(residuals[order..], order, seedBits, mayPrefix, out var plan);
+            if ((codes?.Bits ?? plan.Bits) < bestBits)
+            {
+                (best, bestCodes, bestBits) = (plan, codes, codes?.Bits ?? plan.Bits);
+            }
+            if (plan.IsConstant || orders >> (order + 1) == 0)
+            {
+                if (best.Order == order)
+                {
+                    Write(to, residuals, best, bestCodes);
+                    return;
+                }
+                break;
             }
         }
         integers.CopyTo(residuals);
         for (var order = 1; order <= best.Order; order++)
         {
-            Difference(residuals, order);
+            Running.Differences(residuals[(order - 1)..]);
         }
-        Write(to, residuals, best, prefix is { } p && p.Bits < PrefixGain * best.Bits ? p : null);
+        Write(to, residuals, best, bestCodes);
     }
-
-    private static double Bits(in IntPlan plan, PrefixPlan? prefix) =>
-        prefix is { } codes && codes.Bits < PrefixGain * plan.Bits ? codes.Bits : plan.Bits;
 
     private static void Write(ByteWriter to, Span<long> residuals, in IntPlan plan, PrefixPlan? prefix)
     {
@@ -90,9 +100,16 @@ internal static class IntColumn
             to.VarUInt((ulong)plan.Divisor);
         }
         var body = residuals[plan.Order..];
-        for (var i = 0; i < body.Length; i++)
+        if (plan.Divisor > 1)
         {
-            body[i] = plan.Reduce(body[i]);
+            foreach (ref var x in body)
+            {
+                x = plan.Reduce(x);
+            }
+        }
+        else
+        {
+            Running.Scale(body, -plan.Base, 1);
         }
         if (prefix is not null)
         {
@@ -127,6 +144,19 @@ internal static class IntColumn
 
     /// <summary>Fills <paramref name="integers"/>; their number is known to the caller, the column does not hold it.</summary>
     public static void Read(ref ByteReader from, scoped Span<long> integers) => Read(ref from, integers, mayPrefix: true);
+
+    /// <summary>Takes a column of which all integers are equal; false, and nothing is read, where it is not plainly one.</summary>
+    public static bool TryReadConstant(ref ByteReader from, int count, out long value)
+    {
+        value = 0;
+        if (count == 0 || from.Peek() != 0)
+        {
+            return false;
+        }
+        from.Byte();
+        value = from.VarInt();
+        return true;
+    }
 
     internal static void ReadPacked(ref ByteReader from, scoped Span<long> integers) => Read(ref from, integers, mayPrefix: false);
 
@@ -196,46 +226,14 @@ internal static class IntColumn
     private static void Restore(Span<long> integers, int order, long start, long divisor)
     {
         var body = integers[order..];
-        switch (order)
+        Running.Scale(body, start, divisor);
+        if (order == 2)
         {
-            case 0 when divisor == 1:
-                foreach (ref var x in body)
-                {
-                    x += start;
-                }
-                break;
-            case 0:
-                foreach (ref var x in body)
-                {
-                    x = start + x * divisor;
-                }
-                break;
-            case 1:
-                var last = integers[0];
-                foreach (ref var x in body)
-                {
-                    x = last += start + x * divisor;
-                }
-                break;
-            default:
-                var step = integers[1];
-                var at = integers[0] + step;
-                integers[1] = at;
-                foreach (ref var x in body)
-                {
-                    step += start + x * divisor;
-                    x = at += step;
-                }
-                break;
+            Running.Sum(body, integers[1]);
         }
-    }
-
-    /// <summary>From differences of order - 1 to those of <paramref name="order"/>: the leading ones stay as seeds.</summary>
-    private static void Difference(Span<long> residuals, int order)
-    {
-        for (var i = residuals.Length - 1; i >= order; i--)
+        if (order > 0)
         {
-            residuals[i] -= residuals[i - 1];
+            Running.Sum(integers[1..], integers[0]);
         }
     }
 }

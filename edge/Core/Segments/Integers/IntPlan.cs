@@ -11,7 +11,8 @@ internal readonly record struct IntPlan(int Order, long Base, long Divisor, int 
     public bool Fits(long reduced) => Width == 64 || (ulong)reduced >> Width == 0;
 
     /// <param name="headBits">What the seeds of this order take beside the packing.</param>
-    public static IntPlan For(ReadOnlySpan<long> values, int order, int headBits)
+    /// <param name="other">From a higher base, if it is not the same: for codes, whose symbols must be near the base.</param>
+    public static IntPlan For(ReadOnlySpan<long> values, int order, int headBits, out IntPlan other)
     {
         var (min, max) = (values[0], values[0]);
         foreach (var value in values)
@@ -21,18 +22,18 @@ internal readonly record struct IntPlan(int Order, long Base, long Divisor, int 
         }
         if (min == max)
         {
-            return new(order, min, 1, 0, 0, headBits + VarIntBits(min), headBits + VarIntBits(min));
+            return other = new(order, min, 1, 0, 0, headBits + VarIntBits(min), headBits + VarIntBits(min));
         }
         // A range that overflows is packed by wrapping arithmetic, where no divisor is right.
         var wraps = max - min < 0;
         var divisor = wraps ? 1 : SharedDivisor(values, min);
-        var plan = With(values, order, min, divisor, headBits);
+        var plan = other = With(values, order, min, divisor, headBits);
         // The smallest is the best base unless it is an outlier (a gap, a glitch), which would widen every other number:
         // a low quantile of a spread sample is tried too, and what lies under it becomes an exception.
         var low = LowOf(values);
         if (low != min && !wraps)
         {
-            var other = With(values, order, low, divisor, headBits);
+            other = With(values, order, low, divisor, headBits);
             plan = other.Bits < plan.Bits ? other : plan;
         }
         return plan;

@@ -100,31 +100,35 @@ internal static class PrefixCode
     }
 
     /// <summary>
-    /// For every 2^<paramref name="bits"/> low bits the symbol they begin with and its length: symbol · 16 + length.
+    /// For every 2^<paramref name="bits"/> low bits the symbol they begin with and its length: symbol · 64 + length. Length 0: not used.
     /// </summary>
     /// <exception cref="SegmentFormatException">The lengths are not those of a whole code.</exception>
-    public static void FillTable(ReadOnlySpan<byte> lengths, int bits, Span<ushort> table)
+    public static void FillTable(ReadOnlySpan<byte> lengths, ReadOnlySpan<uint> symbols, int bits, Span<uint> table)
     {
         var used = 0;
         foreach (var length in lengths)
         {
-            if (length == 0 || length > bits)
-            {
-                throw new SegmentFormatException($"a code of {length} bits where at most {bits} can be");
-            }
-            used += 1 << (bits - length);
+            used += length == 0 ? 0 : 1 << (bits - length);
         }
         if (used != 1 << bits)
         {
             throw new SegmentFormatException("code lengths that do not make a whole code");
         }
-        var codes = CodesOf(lengths);
-        for (var symbol = 0; symbol < lengths.Length; symbol++)
+        var code = 0;
+        for (var length = 1; length <= bits; length++, code <<= 1)
         {
-            var entry = (ushort)((symbol << 4) | lengths[symbol]);
-            for (int at = codes[symbol]; at < 1 << bits; at += 1 << lengths[symbol])
+            for (var symbol = 0; symbol < lengths.Length; symbol++)
             {
-                table[at] = entry;
+                if (lengths[symbol] != length)
+                {
+                    continue;
+                }
+                var entry = (symbols[symbol] << 6) | (uint)length;
+                for (var at = (int)Reversed(code, length); at < table.Length; at += 1 << length)
+                {
+                    table[at] = entry;
+                }
+                code++;
             }
         }
     }

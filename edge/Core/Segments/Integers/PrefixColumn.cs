@@ -1,190 +1,88 @@
 using System.Buffers.Binary;
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 
 namespace Foretier.Core.Segments.Integers;
 
 /// <summary>Integers by a <see cref="PrefixCode"/> over the frequent ones; the rest follow behind, packed. Layout in FORMAT.md.</summary>
-internal static class PrefixColumn
+internal static partial class PrefixColumn
 {
+    /// <summary>Stands where an escape was read until its integer is filled in; no symbol is that large.</summary>
+    public const uint Escaped = 1 << 20;
+
     /// <summary>From this many on there are four streams, so that a decoder works on four codes at once.</summary>
     private const int FourStreamsFrom = 512;
 
-    // Stands where an escape was read until its integer is filled in; the encoder never gives it a code, for it is not below SymbolMax.
-    private const long Escaped = long.MinValue;
+    // In an entry of the encoder: code | length << 16 | this.
+    private const uint IsEscape = 1u << 31;
 
     public static void Write(ByteWriter to, ReadOnlySpan<long> reduced, PrefixPlan plan)
     {
-        var lengths = PrefixCode.LengthsOf(plan.Frequencies);
+        // The escape is the first of the frequencies; where it is never used it has no code.
+        var escapes = plan.Frequencies[0];
+        var lengths = escapes > 0 ? PrefixCode.LengthsOf(plan.Frequencies) : [0, .. PrefixCode.LengthsOf(plan.Frequencies.AsSpan(1))];
         var codes = PrefixCode.CodesOf(lengths);
-        var gaps = new long[plan.Symbols.Length];
-        var index = new ushort[PrefixPlan.SymbolMax];
-        for (var i = 0; i < gaps.Length; i++)
+        using var rented = new Rented<uint>(PrefixPlan.SymbolMax);
+        var entries = rented.Span;
+        entries.Fill(codes[0] | (uint)lengths[0] << 16 | IsEscape);
+        using var rentedColumn = new Rented<long>(lengths.Length);
+        var column = rentedColumn.Span;
+        for (var i = 0; i < plan.Symbols.Length; i++)
         {
-            gaps[i] = plan.Symbols[i] - (i == 0 ? 0 : plan.Symbols[i - 1] + 1);
-            index[plan.Symbols[i]] = (ushort)(i + 1);
+            column[i] = plan.Symbols[i] - (i == 0 ? 0 : plan.Symbols[i - 1] + 1);
+            entries[plan.Symbols[i]] = codes[i + 1] | (uint)lengths[i + 1] << 16;
         }
-        to.VarUInt((ulong)gaps.Length);
-        IntColumn.WritePacked(to, gaps);
-        IntColumn.WritePacked(to, Array.ConvertAll(lengths, length => (long)length));
-        var escapes = new List<long>();
+        to.VarUInt((ulong)plan.Symbols.Length);
+        IntColumn.WritePacked(to, column[..plan.Symbols.Length]);
+        for (var i = 0; i < lengths.Length; i++)
+        {
+            column[i] = lengths[i];
+        }
+        IntColumn.WritePacked(to, column);
+        WriteStreams(to, reduced, entries, codes[0] | (uint)lengths[0] << 16 | IsEscape, escapes);
+    }
+
+    private static void WriteStreams(ByteWriter to, ReadOnlySpan<long> reduced, ReadOnlySpan<uint> entries, uint escape, int escapes)
+    {
+        using var rented = new Rented<long>(escapes);
+        var escaped = 0;
+        // Twelve bits a code at most, and room for the last word; the lengths go in front of the streams when they are known.
+        using var body = new Rented<byte>(reduced.Length * 3 / 2 + 64);
         var streams = StreamsOf(reduced.Length);
-        var body = new ByteWriter(reduced.Length);
+        var at = 0;
         for (var stream = 0; stream < streams; stream++)
         {
-            var start = body.Length;
-            var bits = new BitWriter(body);
+            var start = at;
+            ulong pending = 0;
+            var used = 0;
             foreach (var integer in reduced[StartOf(stream, streams, reduced.Length)..StartOf(stream + 1, streams, reduced.Length)])
             {
-                var symbol = (ulong)integer < PrefixPlan.SymbolMax ? index[(int)integer] : 0;
-                bits.Write(codes[symbol], lengths[symbol]);
-                if (symbol == 0)
+                var entry = (ulong)integer < PrefixPlan.SymbolMax ? entries[(int)integer] : escape;
+                if ((entry & IsEscape) != 0)
                 {
-                    escapes.Add(integer);
+                    rented.Span[escaped++] = integer;
+                }
+                pending |= (ulong)(ushort)entry << used;
+                used += (int)(entry >> 16) & 15;
+                if (used >= 48)
+                {
+                    BinaryPrimitives.WriteUInt64LittleEndian(body.Span[at..], pending);
+                    at += 6;
+                    pending >>= 48;
+                    used -= 48;
                 }
             }
-            bits.Flush();
-            to.VarUInt((ulong)(body.Length - start));
-        }
-        to.Bytes(body.Written);
-        to.VarUInt((ulong)escapes.Count);
-        IntColumn.WritePacked(to, CollectionsMarshal.AsSpan(escapes));
-    }
-
-    [SkipLocalsInit]
-    public static void Read(ref ByteReader from, scoped Span<long> integers)
-    {
-        var count = from.Count(PrefixPlan.SymbolMax - 1, "symbols");
-        Span<long> symbols = count < 256 ? stackalloc long[count + 1] : new long[count + 1];
-        Span<long> wide = count < 256 ? stackalloc long[count + 1] : new long[count + 1];
-        IntColumn.ReadPacked(ref from, symbols[1..]);
-        IntColumn.ReadPacked(ref from, wide);
-        Span<byte> lengths = count < 256 ? stackalloc byte[count + 1] : new byte[count + 1];
-        symbols[0] = Escaped;
-        var (last, bits) = (-1L, 0);
-        for (var i = 0; i <= count; i++)
-        {
-            if ((ulong)wide[i] > PrefixCode.LengthMax || i > 0 && (ulong)symbols[i] >= PrefixPlan.SymbolMax)
+            for (; used > 0; used -= 8, pending >>= 8)
             {
-                throw new SegmentFormatException("symbols or code lengths out of bounds");
+                body.Span[at++] = (byte)pending;
             }
-            lengths[i] = (byte)wide[i];
-            bits = Math.Max(bits, lengths[i]);
-            if (i > 0)
-            {
-                symbols[i] = last += symbols[i] + 1;
-            }
+            to.VarUInt((ulong)(at - start));
         }
-        Span<ushort> table = stackalloc ushort[1 << bits];
-        PrefixCode.FillTable(lengths, bits, table);
-        ReadStreams(ref from, table, symbols, integers);
-        Fill(ref from, integers);
-    }
-
-    private static void ReadStreams(ref ByteReader from, scoped ReadOnlySpan<ushort> table, scoped ReadOnlySpan<long> symbols, scoped Span<long> integers)
-    {
-        if (StreamsOf(integers.Length) == 1)
+        to.Bytes(body.Span[..at]);
+        if (escapes > 0)
         {
-            ReadStream(from.Bytes(from.Count(from.Left, "bytes of codes")), 0, table, symbols, integers);
-            return;
-        }
-        Span<int> sizes = stackalloc int[4];
-        foreach (ref var size in sizes)
-        {
-            size = from.Count(from.Left, "bytes of codes");
-        }
-        var a = from.Bytes(sizes[0]);
-        var b = from.Bytes(sizes[1]);
-        var c = from.Bytes(sizes[2]);
-        var d = from.Bytes(sizes[3]);
-        int second = StartOf(1, 4, integers.Length), third = StartOf(2, 4, integers.Length), fourth = StartOf(3, 4, integers.Length);
-        var ofA = integers[..second];
-        var ofB = integers[second..third];
-        var ofC = integers[third..fourth];
-        var ofD = integers[fourth..];
-        int bitA = 0, bitB = 0, bitC = 0, bitD = 0, i = 0;
-        var mask = (ulong)table.Length - 1;
-        // 57 bits are there after a load at least: four codes of up to twelve.
-        for (; i + 4 <= ofD.Length && CanLoad(a, bitA) && CanLoad(b, bitB) && CanLoad(c, bitC) && CanLoad(d, bitD); i += 4)
-        {
-            ulong inA = Load(a, bitA), inB = Load(b, bitB), inC = Load(c, bitC), inD = Load(d, bitD);
-            for (var j = i; j < i + 4; j++)
-            {
-                ofA[j] = Next(ref inA, ref bitA, mask, table, symbols);
-                ofB[j] = Next(ref inB, ref bitB, mask, table, symbols);
-                ofC[j] = Next(ref inC, ref bitC, mask, table, symbols);
-                ofD[j] = Next(ref inD, ref bitD, mask, table, symbols);
-            }
-        }
-        ReadStream(a, bitA, table, symbols, ofA[i..]);
-        ReadStream(b, bitB, table, symbols, ofB[i..]);
-        ReadStream(c, bitC, table, symbols, ofC[i..]);
-        ReadStream(d, bitD, table, symbols, ofD[i..]);
-    }
-
-    private static void ReadStream(ReadOnlySpan<byte> bytes, int bit, ReadOnlySpan<ushort> table, ReadOnlySpan<long> symbols, scoped Span<long> integers)
-    {
-        var mask = (ulong)table.Length - 1;
-        var i = 0;
-        for (; i + 4 <= integers.Length && CanLoad(bytes, bit); i += 4)
-        {
-            var bits = Load(bytes, bit);
-            integers[i] = Next(ref bits, ref bit, mask, table, symbols);
-            integers[i + 1] = Next(ref bits, ref bit, mask, table, symbols);
-            integers[i + 2] = Next(ref bits, ref bit, mask, table, symbols);
-            integers[i + 3] = Next(ref bits, ref bit, mask, table, symbols);
-        }
-        Span<byte> padded = stackalloc byte[8];
-        for (; i < integers.Length; i++)
-        {
-            padded.Clear();
-            var at = Math.Min(bit >> 3, bytes.Length);
-            bytes[at..Math.Min(at + 8, bytes.Length)].CopyTo(padded);
-            var bits = BinaryPrimitives.ReadUInt64LittleEndian(padded) >> (bit & 7);
-            integers[i] = Next(ref bits, ref bit, mask, table, symbols);
-        }
-        if ((bit + 7) / 8 != bytes.Length)
-        {
-            throw new SegmentFormatException("a stream of codes that is longer or shorter than its bytes");
+            to.VarUInt((ulong)escaped);
+            IntColumn.WritePacked(to, rented.Span[..escaped]);
         }
     }
-
-    private static void Fill(ref ByteReader from, scoped Span<long> integers)
-    {
-        var escapes = new long[from.Count(integers.Length, "escapes")];
-        IntColumn.ReadPacked(ref from, escapes);
-        var at = 0;
-        foreach (var escape in escapes)
-        {
-            var skip = integers[at..].IndexOf(Escaped);
-            if (skip < 0)
-            {
-                throw new SegmentFormatException("more integers than escapes");
-            }
-            at += skip;
-            integers[at++] = escape;
-        }
-        if (integers[at..].Contains(Escaped))
-        {
-            throw new SegmentFormatException("more escapes than integers");
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static long Next(ref ulong bits, ref int bit, ulong mask, ReadOnlySpan<ushort> table, ReadOnlySpan<long> symbols)
-    {
-        var entry = (uint)table[(int)(bits & mask)];
-        var length = (int)(entry & 15);
-        bits >>= length;
-        bit += length;
-        return symbols[(int)(entry >> 4)];
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static bool CanLoad(ReadOnlySpan<byte> bytes, int bit) => (bit >> 3) + 8 <= bytes.Length;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ulong Load(ReadOnlySpan<byte> bytes, int bit) => BinaryPrimitives.ReadUInt64LittleEndian(bytes[(bit >> 3)..]) >> (bit & 7);
 
     private static int StreamsOf(int count) => count >= FourStreamsFrom ? 4 : 1;
 

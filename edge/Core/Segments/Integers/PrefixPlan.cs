@@ -12,15 +12,36 @@ internal sealed class PrefixPlan
     /// <summary>Fewer would hardly repay the list of symbols.</summary>
     private const int CountMin = 24;
 
+    private const double GainMin = 0.9;
+
     /// <summary>Ascending; their codes follow that of the escape, which is symbol 0.</summary>
     public required int[] Symbols { get; init; }
 
-    /// <summary>How often the escape is used (at least 1, so that it has a code), then each symbol.</summary>
+    /// <summary>How often the escape is used (where it is not, it has no code), then each symbol.</summary>
     public required int[] Frequencies { get; init; }
     public required double Bits { get; init; }
 
+    /// <summary>How to write these integers: packed alone, or by a code too where that saves a tenth (codes are slower to read).</summary>
+    /// <param name="share">How much of its column these are: the list of symbols is paid for by all.</param>
+    public static PrefixPlan? BestOf(ReadOnlySpan<long> values, int order, int headBits, bool mayPrefix, out IntPlan plan, double share = 1)
+    {
+        plan = IntPlan.For(values, order, headBits, out var other);
+        if (!mayPrefix)
+        {
+            return null;
+        }
+        var codes = For(values, plan, share);
+        var most = GainMin * plan.Bits;
+        if (other.Base != plan.Base && For(values, other, share) is { } others && others.Bits < Math.Min(most, codes?.Bits ?? most))
+        {
+            plan = other;
+            return others;
+        }
+        return codes?.Bits < most ? codes : null;
+    }
+
     /// <summary>The best choice for these integers as <paramref name="plan"/> reduces them, or null where there is none.</summary>
-    public static PrefixPlan? For(ReadOnlySpan<long> values, in IntPlan plan)
+    private static PrefixPlan? For(ReadOnlySpan<long> values, in IntPlan plan, double share)
     {
         if (values.Length < CountMin || plan.Width <= 1 && plan.Exceptions == 0)
         {
@@ -54,7 +75,7 @@ internal sealed class PrefixPlan
         var (bestBits, bestFloor) = (double.MaxValue, 0);
         for (var floor = 1; floor <= 8 && distinct is > 0 and < SymbolMax; floor *= 2)
         {
-            var bits = Estimate(symbols, counts, floor, values.Length, plan.Width);
+            var bits = Estimate(symbols, counts, floor, values.Length, plan.Width, share);
             if (bits < bestBits)
             {
                 (bestBits, bestFloor) = (bits, floor);
@@ -64,22 +85,22 @@ internal sealed class PrefixPlan
         return bestBits < plan.Bits ? Choose(symbols, counts, bestFloor, values.Length, bestBits) : null;
     }
 
-    private static double Estimate(ReadOnlySpan<int> symbols, ReadOnlySpan<int> counts, int floor, int total, int escapeWidth)
+    private static double Estimate(ReadOnlySpan<int> symbols, ReadOnlySpan<int> counts, int floor, int total, int escapeWidth, double share)
     {
-        double bits = 48;
+        var bits = 40 * share;
         int coded = 0, last = -1;
         for (var i = 0; i < symbols.Length; i++)
         {
             if (counts[i] >= floor)
             {
                 // Its codes, its length (about three bits), and the gap from the symbol before.
-                bits += counts[i] * Math.Log2((double)total / counts[i]) + 4 + 1.3 * Segments.Bits.Length((ulong)(symbols[i] - last));
+                bits += counts[i] * Math.Log2((double)total / counts[i]) + share * (4 + 1.3 * Segments.Bits.Length((ulong)(symbols[i] - last)));
                 coded += counts[i];
                 last = symbols[i];
             }
         }
-        var escapes = Math.Max(1, total - coded);
-        bits += escapes * (Math.Log2((double)total / escapes) + escapeWidth + 2);
+        var escapes = total - coded;
+        bits += escapes == 0 ? 0 : 16 * share + escapes * (Math.Log2((double)total / escapes) + escapeWidth + 2);
         return coded == 0 ? double.MaxValue : bits;
     }
 
@@ -96,7 +117,6 @@ internal sealed class PrefixPlan
                 frequencies[0] -= counts[i];
             }
         }
-        frequencies[0] = Math.Max(1, frequencies[0]);
         return new() { Symbols = [.. chosen], Frequencies = [.. frequencies], Bits = bits };
     }
 }

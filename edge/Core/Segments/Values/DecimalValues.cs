@@ -48,11 +48,7 @@ internal sealed class DecimalValues
         // The integers are unpacked where the values will be: no scratch, and one pass through the cache.
         var integers = MemoryMarshal.Cast<double, long>(values);
         IntColumn.Read(ref from, integers);
-        var power = DecimalScale.Power(decimals);
-        for (var i = 0; i < integers.Length; i++)
-        {
-            values[i] = integers[i] / power;
-        }
+        DecimalLanes.Divide(values, decimals);
     }
 
     private void Scale(ReadOnlySpan<double> values)
@@ -61,6 +57,16 @@ internal sealed class DecimalValues
         var last = 0L;
         for (var i = 0; i < values.Length; i++)
         {
+            if (i % Lanes.Count == 0)
+            {
+                var scaled = DecimalLanes.Scale(values[i..], Decimals, _integers.AsSpan(i));
+                if (scaled > 0)
+                {
+                    i += scaled - 1;
+                    last = _integers[i];
+                    continue;
+                }
+            }
             if (DecimalScale.TryScale(values[i], power, out var integer))
             {
                 last = integer;
