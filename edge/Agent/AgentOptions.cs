@@ -1,5 +1,6 @@
 using Foretier.Agent.Allocate;
 using Foretier.Agent.Hot;
+using Foretier.Agent.Ingest.Http;
 using Foretier.Agent.Ingest.Identity;
 using Foretier.Agent.Ingest.Mqtt;
 using Foretier.Node.Hosting;
@@ -14,6 +15,9 @@ public sealed class AgentOptions : NodeOptions
 
     /// <summary>Who is let in.</summary>
     public IdentityOptions Identity { get; set; } = new();
+
+    /// <summary>Limits of /write and /api/v2/write.</summary>
+    public InfluxOptions Influx { get; set; } = new();
 
     /// <summary>Journal, memory and window files. Node and Directory follow from the node's own settings.</summary>
     public HotOptions Hot { get; set; } = new() { Directory = "" };

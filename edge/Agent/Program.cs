@@ -1,6 +1,7 @@
 using Foretier.Agent;
 using Foretier.Agent.Allocate;
 using Foretier.Agent.Hot;
+using Foretier.Agent.Ingest.Http;
 using Foretier.Agent.Ingest.Identity;
 using Foretier.Agent.Ingest.Mqtt;
 using Foretier.Agent.Ship;
@@ -47,6 +48,8 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     await using var mqttIngest = ingest = new MqttIngest(mqtt, store, devices, clock, logs.CreateLogger<MqttIngest>());
     await ingest.StartAsync();
     app.MapMqtt(mqtt, ingest);
+    using var influx = new InfluxApi(ConfigurationException.Check(options.Influx.Validated), ingest.Intake, ingest.Failures);
+    influx.Map(app);
 
     // Questions, asked here or by the node above.
     var source = new AccessRecorder(store, map.Access, clock);

@@ -14,6 +14,9 @@ public sealed partial class HotStore
     /// <summary>The name of a series handle, account/device/measurement; null for one that was never given out.</summary>
     public string? NameOf(int series) => _series.Find(series)?.Name;
 
+    /// <summary>Unit of a series; null where it has none.</summary>
+    public string? UnitOf(int series) => _series.Find(series)?.Unit;
+
     /// <summary>
     /// The file of a window that is to come gets so many bytes of the device when it is made. A hint: a window that outgrows it takes more,
     /// and one whose file is there already keeps what it has.

@@ -35,4 +35,13 @@ public static class RefusalCode
 
     /// <summary>A member of an object cannot be the name of a measurement.</summary>
     public const string BadName = "bad_name";
+
+    /// <summary>A value comes in another unit than its series has.</summary>
+    public const string UnitConflict = "unit_conflict";
+
+    /// <summary>A Sparkplug metric's alias or data type is not known here; its births were asked for.</summary>
+    public const string UnknownAlias = "unknown_alias";
+
+    /// <summary>A table, file, list or template, which no series holds; the rest of its message was stored.</summary>
+    public const string UnsupportedType = "unsupported_type";
 }

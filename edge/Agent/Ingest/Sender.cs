@@ -19,11 +19,11 @@ internal sealed record Intake(HotStore Store, DeviceRegistry Devices, RefusalBoo
 /// One authenticated sender, that is one connection: checks that the topic is its own, decodes, and hands the samples to the hot store.
 /// It remembers what its topics mean, so that a repeated topic costs one look-up. Not thread-safe.
 /// </summary>
-internal sealed class Sender(DeviceName name, Intake intake, TopicRights? rights = null)
+internal sealed partial class Sender(DeviceName name, Intake intake, TopicRights? rights = null)
 {
     // Past these it forgets all and learns anew: a sender of ever new topics must not fill the memory.
     private const int TopicsMax = 4096;
-    private const int MembersMax = 1024;
+    private const int MembersMax = 8192;
 
     private readonly PayloadDecoder _decoder = new();
     private readonly ReadingList _readings = new();
@@ -44,31 +44,49 @@ internal sealed class Sender(DeviceName name, Intake intake, TopicRights? rights
             return Refuse(topic, payload, refusal);
         }
         var now = Instant.Now(intake.Clock);
-        if (!_decoder.TryDecode(payload, known!.Topic.Measurement is not null, now, _readings, out refusal))
+        if (!_decoder.TryDecode(payload, known!.Topic.Measurement is not null, now, _readings, out refusal, known.DeviceName))
         {
             return Refuse(topic, payload, refusal);
         }
-        _samples.Clear();
-        foreach (ref readonly var reading in _readings.Readings)
+        if (!TryAppend(known, now, out var ticket, out refusal))
         {
-            var series = reading.IsNamedByTopic ? known.Series! : known.Member(_readings.NameOf(reading));
-            var handle = series.Resolve(intake, reading.Unit, reading.State is not null);
-            var time = reading.Time == Reading.Untimed ? series.Arrivals!.Next(now) : reading.Time;
-            _samples.Add(new(handle, time, reading.Value, reading.State));
+            return Refuse(topic, payload, refusal);
         }
-        var ticket = intake.Store.Append(CollectionsMarshal.AsSpan(_samples));
-        if (_samples.Capacity > MembersMax)
-        {
-            _samples.Clear();
-            _samples.Capacity = 0;
-        }
-        known.Device.Seen(now);
+        known.Device?.Seen(now);
         return new(ticket, default, known.Topic.Device);
     }
 
     /// <summary>Counts and keeps a message that was refused before it could be taken.</summary>
     public Verdict Refuse(ReadOnlySpan<byte> topic, ReadOnlySpan<byte> payload, in Refusal refusal) =>
         new(intake.Refusals.Enter(Name.ToString(), topic, payload, refusal), refusal, null);
+
+    private bool TryAppend(KnownTopic known, long now, out long ticket, out Refusal refusal)
+    {
+        _samples.Clear();
+        refusal = default;
+        ticket = 0;
+        foreach (ref readonly var reading in _readings.Readings)
+        {
+            var series = reading.IsNamedByTopic ? known.Series! : known.Member(_readings.NameOf(reading), this);
+            if (!series.TryResolve(intake, reading.Unit, reading.State is not null, out var handle))
+            {
+                // Stored, it would be a number of the wrong size among the right ones.
+                refusal = new(RefusalCode.UnitConflict, $"{series} is in '{intake.Store.UnitOf(handle)}', this value in '{reading.Unit}': "
+                    + "convert it, or publish it under another name", _readings.Count);
+                return false;
+            }
+            var time = reading.Time == Reading.Untimed ? series.Arrivals!.Next(now) : reading.Time;
+            _samples.Add(new(handle, time, reading.Value, reading.State));
+            series.Seen(now);
+        }
+        ticket = intake.Store.Append(CollectionsMarshal.AsSpan(_samples));
+        if (_samples.Capacity > MembersMax)
+        {
+            _samples.Clear();
+            _samples.Capacity = 0;
+        }
+        return true;
+    }
 
     private bool TryKnow(ReadOnlySpan<byte> text, out KnownTopic? known, out Refusal refusal)
     {
@@ -97,15 +115,33 @@ internal sealed class Sender(DeviceName name, Intake intake, TopicRights? rights
         return true;
     }
 
-    private sealed class KnownTopic(Topic topic, Device device)
+    private KnownSeries Know(KnownTopic topic, ReadOnlySpan<byte> name)
+    {
+        var slash = name.IndexOf((byte)'/');
+        var measurement = Encoding.ASCII.GetString(name[(slash + 1)..]);
+        if (slash < 0)
+        {
+            return new(topic.Topic.Device, measurement, null);
+        }
+        var device = new DeviceName(Name.Account, Encoding.ASCII.GetString(name[..slash]));
+        return SeriesKey.IsValidPart(device.Device) && Rights.MayPublish(device, measurement)
+            ? new(device, measurement, intake.Devices.Meet(device)) : new(device, measurement, null) { IsAllowed = false };
+    }
+
+    private sealed class KnownTopic(Topic topic, Device? device)
     {
         private readonly Dictionary<byte[], KnownSeries> _members = new(BytesComparer.Instance);
 
         public Topic Topic { get; } = topic;
-        public Device Device { get; } = device;
-        public KnownSeries? Series { get; } = topic.Measurement is null ? null : new(topic.Device, topic.Measurement);
 
-        public KnownSeries Member(ReadOnlySpan<byte> name)
+        /// <summary>Null where the payload names the devices.</summary>
+        public Device? Device { get; } = device;
+
+        public byte[] DeviceName { get; } = Encoding.ASCII.GetBytes(topic.Device.Device);
+        public KnownSeries? Series { get; } = topic.Measurement is null ? null : new(topic.Device, topic.Measurement, null);
+
+        /// <param name="name">measurement, or device/measurement.</param>
+        public KnownSeries Member(ReadOnlySpan<byte> name, Sender sender)
         {
             var members = _members.GetAlternateLookup<ReadOnlySpan<byte>>();
             if (!members.TryGetValue(name, out var series))
@@ -114,28 +150,38 @@ internal sealed class Sender(DeviceName name, Intake intake, TopicRights? rights
                 {
                     _members.Clear();
                 }
-                members[name] = series = new(Topic.Device, Encoding.ASCII.GetString(name));
+                members[name] = series = sender.Know(this, name);
             }
             return series;
         }
     }
 
-    private sealed class KnownSeries(DeviceName device, string measurement)
+    /// <param name="met">The device, where the payload named it.</param>
+    private sealed class KnownSeries(DeviceName device, string measurement, Device? met)
     {
         private int _handle;
         private string? _unit;
 
         public ArrivalTimes.Series? Arrivals { get; private set; }
 
-        public int Resolve(Intake intake, string? unit, bool isState)
+        /// <summary>False where it is of a device the sender may not write for.</summary>
+        public bool IsAllowed { get; init; } = true;
+
+        public void Seen(long now) => met?.Seen(now);
+
+        /// <summary>False where the series is in another unit.</summary>
+        public bool TryResolve(Intake intake, string? unit, bool isState, out int handle)
         {
             if (Arrivals is null || (unit is not null && unit != _unit))
             {
-                _unit = unit ?? _unit;
-                _handle = intake.Store.Resolve(device.Account, device.Device, measurement, _unit, isState);
-                Arrivals = intake.Arrivals.Of(_handle);
+                _handle = intake.Store.Resolve(device.Account, device.Device, measurement, unit, isState);
+                _unit = intake.Store.UnitOf(_handle);
+                Arrivals ??= intake.Arrivals.Of(_handle);
             }
-            return _handle;
+            handle = _handle;
+            return unit is null || unit == _unit;
         }
+
+        public override string ToString() => $"{device}/{measurement}";
     }
 }

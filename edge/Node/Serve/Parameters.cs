@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 namespace Foretier.Node.Serve;
 
 /// <summary>Refuses parameters an address does not know: a misspelt or missing one would silently change what was asked.</summary>
-internal static class Parameters
+public static class Parameters
 {
     public static RouteHandlerBuilder Taking(this RouteHandlerBuilder endpoint, params string[] names) =>
         endpoint.AddEndpointFilter(async (context, next) =>

@@ -100,6 +100,11 @@ public class PayloadDecoderTests
     [InlineData("{\"v\":1,\"u\":5}", RefusalCode.BadPayload, 1)]
     [InlineData("{\"v\":1}{\"v\":2}", RefusalCode.BadPayload, 1)]
     [InlineData("{\"v\":1,}", RefusalCode.BadPayload, 1)]
+    [InlineData("{\"v\":1,\"v\":2}", RefusalCode.BadPayload, 1)]
+    [InlineData("{\"v\":1,\"\\u0076\":2}", RefusalCode.BadPayload, 1)]
+    [InlineData("{\"v\":1,\"u\":\"V\",\"u\":\"A\"}", RefusalCode.BadPayload, 1)]
+    [InlineData("{\"v\":1,\"u\":\"a b\"}", RefusalCode.BadPayload, 1)]
+    [InlineData("{\"t\":1489017377,\"v\":1,\"t\":1489017378}", RefusalCode.BadPayload, 1)]
     [InlineData("[]", RefusalCode.BadPayload, 1)]
     [InlineData("[[]]", RefusalCode.BadPayload, 1)]
     [InlineData("[[1489017377]]", RefusalCode.BadPayload, 1)]
@@ -139,6 +144,8 @@ public class PayloadDecoderTests
     [InlineData("{\"a\":1,\"b\":1e400}", RefusalCode.NotANumber, 2)]
     [InlineData("{\"a b\":1,\"c\":2}", RefusalCode.BadName, 2)]
     [InlineData("{\"a/b\":1}", RefusalCode.BadName, 1)]
+    [InlineData("{\"a\":1,\"b\":2,\"a\":3}", RefusalCode.BadPayload, 3)]
+    [InlineData("{\"t\":1489017377,\"a\":1,\"t\":1489017377}", RefusalCode.BadPayload, 1)]
     [InlineData("{\"\":1}", RefusalCode.BadName, 1)]
     [InlineData("{\"a%2\":1}", RefusalCode.BadName, 1)]
     public void A_bad_object_is_refused_whole_with_its_reason(string payload, string code, int samples) => Refused(payload, false, code, samples);
@@ -151,6 +158,16 @@ public class PayloadDecoderTests
         Refused($"\"{new string('x', 257)}\"", true, RefusalCode.StateTooLong, 1);
         Refused($"\"{new string('ä', 129)}\"", true, RefusalCode.StateTooLong, 1);
         Refused($"\"{new string('x', 100_000)}\"", true, RefusalCode.StateTooLong, 1);
+    }
+
+    [Theory]
+    [InlineData(12)]
+    [InlineData(500)]
+    public void A_name_twice_among_many_is_found(int members)
+    {
+        var names = Enumerable.Range(0, members).Select(i => $"\"m{i}\":{i}").ToList();
+        Assert.Equal(members, Decode($"{{{string.Join(',', names)}}}", namedByTopic: false).Length);
+        Refused($"{{{string.Join(',', names.Append("\"m7\":0"))}}}", false, RefusalCode.BadPayload, members + 1);
     }
 
     [Fact]

@@ -102,6 +102,11 @@ public sealed class MqttIngest : IAsyncDisposable
 
     internal TimeProvider Wire { get; }
 
+    /// <summary>Shared with the other ways in.</summary>
+    internal Intake Intake => _intake;
+
+    internal FailureThrottle Failures => _failures;
+
     /// <summary>To be called before Kestrel starts.</summary>
     public async Task StartAsync()
     {

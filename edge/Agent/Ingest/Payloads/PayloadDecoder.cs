@@ -7,56 +7,59 @@ namespace Foretier.Agent.Ingest.Payloads;
 /// <summary>
 /// Decodes the payloads of <c>v1/</c> topics, whole or not at all.
 /// On a measurement's topic: a number, true/false, a quoted state, <c>{"v":21.5,"t":…,"u":"Cel"}</c>, an array of such objects, or of pairs
-/// <c>[t,v]</c>. On a device's topic: a flat JSON object whose members are measurements, with an optional time "t".
-/// One for each connection; not thread-safe.
+/// <c>[t,v]</c>. On a device's topic: a flat JSON object whose members are measurements, with an optional time "t"; SenML in JSON or CBOR;
+/// Influx line protocol. The first byte tells which. One for each connection; not thread-safe.
 /// </summary>
 internal sealed class PayloadDecoder
 {
-    public const int StateBytesMax = 256;
-    private const int UnitBytesMax = 64;
-
     // An array of objects is two levels; one more tells "nested" from "not JSON".
     private static readonly JsonReaderOptions Strict = new() { MaxDepth = 8 };
 
-    private readonly StateCache _states = new();
-    private ReadingList _into = new();
-    private Refusal _refusal;
-    private int _seen;
-    private long _now;
+    private readonly Draft _draft = new();
+    private readonly SenMlPack _pack = new();
 
     /// <param name="namedByTopic">The topic names the measurement.</param>
     /// <param name="now">µs, what times are judged by.</param>
     /// <param name="into">Cleared, then filled; to be ignored where the result is false.</param>
-    public bool TryDecode(ReadOnlySpan<byte> payload, bool namedByTopic, long now, ReadingList into, out Refusal refusal)
+    /// <param name="device">Of the topic, where the payload names the measurements.</param>
+    public bool TryDecode(
+        ReadOnlySpan<byte> payload, bool namedByTopic, long now, ReadingList into, out Refusal refusal, ReadOnlySpan<byte> device = default)
     {
-        into.Clear();
-        _into = into;
-        _now = now;
-        _refusal = default;
-        _seen = 0;
-        if (!Decode(payload.Trim(" \t\r\n"u8), namedByTopic))
-        {
-            // It broke off: what else it stood for cannot be told.
-            refusal = _refusal with { Samples = 1 };
-            return false;
-        }
-        refusal = _refusal with { Samples = _seen };
-        return refusal.IsNone;
+        _draft.Begin(into, now);
+        return _draft.End(Decode(payload, namedByTopic, device), out refusal);
     }
 
-    private bool Decode(ReadOnlySpan<byte> payload, bool namedByTopic)
+    private bool Decode(ReadOnlySpan<byte> payload, bool namedByTopic, ReadOnlySpan<byte> device)
     {
+        if (!namedByTopic && SenMlCbor.IsPack(payload))
+        {
+            return SenMlCbor.Decode(payload, device, _draft, _pack);
+        }
+        payload = payload.Trim(" \t\r\n"u8);
         if (payload.IsEmpty)
         {
             return Stop(RefusalCode.BadPayload, "the payload is empty: send a number, true, false, a quoted state or JSON");
         }
-        if (!namedByTopic && payload[0] != '{')
+        if (namedByTopic)
         {
-            return Stop(RefusalCode.BadPayload, "a device's topic takes a flat JSON object such as {\"temperature\":21.5}; "
-                + "publish a single value to v1/account/device/measurement");
+            return payload[0] is (byte)'{' or (byte)'[' or (byte)'"' ? Json(payload, namedByTopic) : Plain(payload);
         }
-        return payload[0] is (byte)'{' or (byte)'[' or (byte)'"' ? Json(payload, namedByTopic) : Plain(payload);
+        return payload[0] switch
+        {
+            (byte)'{' => Json(payload, namedByTopic),
+            (byte)'[' => SenMlJson.Decode(payload, device, _draft, _pack),
+            (byte)'"' => Stop(RefusalCode.BadPayload, DeviceTopicText),
+            _ when !payload.ContainsAny(" \t"u8) || !payload.Contains((byte)'=') => Stop(RefusalCode.BadPayload, DeviceTopicText),
+            _ => LineProtocol.Decode(payload, device, _draft),
+        };
     }
+
+    private const string DeviceTopicText = "a device's topic takes a flat JSON object such as {\"temperature\":21.5}, SenML (JSON or CBOR) or "
+        + "Influx line protocol; publish a single value to v1/account/device/measurement";
+
+    private bool Stop(string code, string text) => _draft.Stop(code, text);
+
+    private void Refuse(string code, string text) => _draft.Refuse(code, text);
 
     private bool Plain(ReadOnlySpan<byte> payload)
     {
@@ -91,13 +94,13 @@ internal sealed class PayloadDecoder
                 (JsonTokenType.StartObject, true) => Object(ref reader, mustBeTimed: false),
                 (JsonTokenType.StartArray, _) => Array(ref reader),
                 _ => Value(ref reader, out var value, out var state) && Take(Reading.Untimed, value, state, null),
-            } && End(ref reader);
+            } && !reader.Read();
         }
         catch (JsonException)
         {
             var rest = payload[(int)Math.Min(reader.BytesConsumed, payload.Length)..].TrimStart(" \t\r\n:,["u8);
             return IsNoNumber(rest)
-                ? Stop(RefusalCode.NotANumber, NotANumberText)
+                ? Stop(RefusalCode.NotANumber, Draft.NotANumberText)
                 : Stop(RefusalCode.BadPayload, $"the payload is not JSON from byte {reader.BytesConsumed} on: '{Excerpt.Of(rest, 40)}'");
         }
         catch (InvalidOperationException)
@@ -107,21 +110,22 @@ internal sealed class PayloadDecoder
         }
     }
 
-    private static bool End(ref Utf8JsonReader reader) => !reader.Read();
-
     /// <summary>A flat object on a device's topic.</summary>
     private bool Members(ref Utf8JsonReader reader)
     {
         var time = Reading.Untimed;
+        var hasTime = false;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             if (reader.ValueTextEquals("t"u8))
             {
+                RefuseTwice(hasTime, "t");
+                hasTime = true;
                 reader.Read();
                 time = Time(ref reader);
                 continue;
             }
-            var name = _into.KeepName(ref reader, out var start);
+            var name = _draft.Readings.KeepName(ref reader, out var start);
             if (!Names.IsValid(name))
             {
                 Refuse(RefusalCode.BadName, Names.Explain("member", name));
@@ -132,14 +136,14 @@ internal sealed class PayloadDecoder
             {
                 return false;
             }
-            _seen++;
-            _into.AddNamed(start, length, Reading.Untimed, value, state);
+            _draft.TakeNamed(start, length, Reading.Untimed, value, state, null);
         }
-        if (_seen == 0)
+        if (_draft.Seen == 0)
         {
             return Stop(RefusalCode.BadPayload, "the object has no measurement: send members such as {\"temperature\":21.5}");
         }
-        _into.SetTimes(time);
+        _draft.RefuseDuplicates();
+        _draft.Readings.SetTimes(time);
         return true;
     }
 
@@ -159,7 +163,7 @@ internal sealed class PayloadDecoder
                 return false;
             }
         }
-        return _seen > 0 || Stop(RefusalCode.BadPayload, "the array is empty");
+        return _draft.Seen > 0 || Stop(RefusalCode.BadPayload, "the array is empty");
     }
 
     /// <summary>[t, v]</summary>
@@ -195,11 +199,13 @@ internal sealed class PayloadDecoder
     private bool Object(ref Utf8JsonReader reader, bool mustBeTimed)
     {
         var time = Reading.Untimed;
-        var (value, state, unit, hasValue, hasTime) = (0.0, (string?)null, (string?)null, false, false);
+        var (value, state, unit) = (0.0, (string?)null, (string?)null);
+        var (hasValue, hasTime, hasUnit) = (false, false, false);
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             if (reader.ValueTextEquals("v"u8))
             {
+                RefuseTwice(hasValue, "v");
                 reader.Read();
                 if (!Value(ref reader, out value, out state))
                 {
@@ -209,12 +215,15 @@ internal sealed class PayloadDecoder
             }
             else if (reader.ValueTextEquals("t"u8))
             {
+                RefuseTwice(hasTime, "t");
                 reader.Read();
                 time = Time(ref reader);
                 hasTime = true;
             }
             else if (reader.ValueTextEquals("u"u8))
             {
+                RefuseTwice(hasUnit, "u");
+                hasUnit = true;
                 reader.Read();
                 if (!Unit(ref reader, out unit))
                 {
@@ -247,7 +256,7 @@ internal sealed class PayloadDecoder
             case JsonTokenType.Number:
                 if (!reader.TryGetDouble(out value) || !double.IsFinite(value))
                 {
-                    Refuse(RefusalCode.NotANumber, NotANumberText);
+                    Refuse(RefusalCode.NotANumber, Draft.NotANumberText);
                 }
                 return true;
             case JsonTokenType.True:
@@ -268,19 +277,16 @@ internal sealed class PayloadDecoder
 
     private string State(ref Utf8JsonReader reader)
     {
-        if (reader.ValueSpan.Length > 6 * StateBytesMax)
-        {
-            // The longest escape, \u00xx, makes six bytes of one, so this is too long however it is spelt.
-            return TooLong();
-        }
-        Span<byte> utf8 = stackalloc byte[6 * StateBytesMax];
-        var length = reader.CopyString(utf8);
-        return length > StateBytesMax ? TooLong() : _states.Get(utf8[..length]);
+        // The longest escape, \u00xx, makes six bytes of one, so what is longer is too long however it is spelt.
+        Span<byte> utf8 = stackalloc byte[6 * Draft.StateBytesMax];
+        return _draft.State(reader.ValueSpan.Length > utf8.Length ? reader.ValueSpan : utf8[..reader.CopyString(utf8)]);
+    }
 
-        string TooLong()
+    private void RefuseTwice(bool isTwice, string member)
+    {
+        if (isTwice)
         {
-            Refuse(RefusalCode.StateTooLong, $"a state is longer than {StateBytesMax} bytes: send a short name of the state");
-            return "";
+            Refuse(RefusalCode.BadPayload, $"member \"{member}\" occurs twice in one object: send it once");
         }
     }
 
@@ -291,12 +297,12 @@ internal sealed class PayloadDecoder
         {
             return true;
         }
-        if (reader.TokenType != JsonTokenType.String || reader.ValueSpan.Length is 0 or > UnitBytesMax)
+        if (reader.TokenType != JsonTokenType.String || reader.ValueSpan.Length is 0 or > Draft.UnitBytesMax)
         {
-            return Stop(RefusalCode.BadPayload, $"\"u\" is not a unit: send a SenML unit such as \"Cel\", at most {UnitBytesMax} bytes");
+            return Stop(RefusalCode.BadPayload, $"\"u\" is not a unit: send a SenML unit such as \"Cel\", at most {Draft.UnitBytesMax} bytes");
         }
-        Span<byte> utf8 = stackalloc byte[UnitBytesMax];
-        unit = _states.Get(utf8[..reader.CopyString(utf8)]);
+        Span<byte> utf8 = stackalloc byte[Draft.UnitBytesMax];
+        unit = _draft.Unit(utf8[..reader.CopyString(utf8)]);
         return true;
     }
 
@@ -320,12 +326,7 @@ internal sealed class PayloadDecoder
                 Refuse(RefusalCode.BadTime, "a time is neither an epoch number (s, ms, µs or ns) nor RFC 3339 such as \"2017-03-09T00:00:00Z\"");
                 return Reading.Untimed;
         }
-        if (!Instant.IsAcceptable(time, _now))
-        {
-            Refuse(RefusalCode.BadTime, $"time {Instant.Format(time)} is not between 2000-01-01 and one day ahead of now, {Instant.Format(_now)}: "
-                + "check the device's clock, and send epoch s, ms, µs or ns, or RFC 3339");
-        }
-        return time;
+        return _draft.CheckTime(time);
     }
 
     private static bool TryTimeText(ref Utf8JsonReader reader, out long time)
@@ -337,14 +338,9 @@ internal sealed class PayloadDecoder
 
     private void Number(long time, double value, string? unit)
     {
-        if (!double.IsFinite(value))
-        {
-            Refuse(RefusalCode.NotANumber, NotANumberText);
-        }
+        _draft.CheckNumber(value);
         Take(time, value, null, unit);
     }
-
-    private const string NotANumberText = "a value is NaN, infinite or beyond a float64: leave out what was not measured, or send a state in quotes";
 
     private static bool IsNoNumber(ReadOnlySpan<byte> text)
     {
@@ -357,24 +353,7 @@ internal sealed class PayloadDecoder
 
     private bool Take(long time, double value, string? state, string? unit)
     {
-        _seen++;
-        _into.Add(time, value, state, unit);
+        _draft.Take(time, value, state, unit);
         return true;
-    }
-
-    /// <summary>Refuses the message, and goes on to count its samples.</summary>
-    private void Refuse(string code, string text)
-    {
-        if (_refusal.IsNone)
-        {
-            _refusal = new(code, text, 1);
-        }
-    }
-
-    /// <summary>Refuses the message and ends its decoding.</summary>
-    private bool Stop(string code, string text)
-    {
-        Refuse(code, text);
-        return false;
     }
 }

@@ -24,7 +24,7 @@ internal sealed class StateCache
 
     private static bool Matches(string state, ReadOnlySpan<byte> utf8)
     {
-        Span<byte> bytes = stackalloc byte[PayloadDecoder.StateBytesMax];
+        Span<byte> bytes = stackalloc byte[Draft.StateBytesMax];
         return Encoding.UTF8.TryGetBytes(state, bytes, out var written) && bytes[..written].SequenceEqual(utf8);
     }
 }
