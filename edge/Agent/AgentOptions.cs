@@ -1,5 +1,6 @@
 using Foretier.Agent.Allocate;
 using Foretier.Agent.Hot;
+using Foretier.Agent.Ingest.Foreign;
 using Foretier.Agent.Ingest.Http;
 using Foretier.Agent.Ingest.Identity;
 using Foretier.Agent.Ingest.Mqtt;
@@ -15,6 +16,9 @@ public sealed class AgentOptions : NodeOptions
 
     /// <summary>Who is let in.</summary>
     public IdentityOptions Identity { get; set; } = new();
+
+    /// <summary>Templates for topics of other conventions.</summary>
+    public IngestOptions Ingest { get; set; } = new();
 
     /// <summary>Limits of /write and /api/v2/write.</summary>
     public InfluxOptions Influx { get; set; } = new();

@@ -45,7 +45,8 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     // Ingest.
     var devices = DeviceRegistry.Open(Path.Combine(options.Data, "devices.json"), clock, ConfigurationException.Check(options.IdentityChecked));
     using var watch = DeviceWatch.Start(devices, Path.Combine(options.Data, "seen.json"), clock, logs.CreateLogger<DeviceWatch>());
-    await using var mqttIngest = ingest = new MqttIngest(mqtt, store, devices, clock, logs.CreateLogger<MqttIngest>());
+    await using var mqttIngest = ingest = new MqttIngest(mqtt, store, devices, clock, logs.CreateLogger<MqttIngest>(),
+        ingest: ConfigurationException.Check(options.Ingest.Validated));
     await ingest.StartAsync();
     app.MapMqtt(mqtt, ingest);
     using var influx = new InfluxApi(ConfigurationException.Check(options.Influx.Validated), ingest.Intake, ingest.Failures);

@@ -1,6 +1,10 @@
 using Foretier.Tests.Benchmarks;
 using Foretier.Tests.Benchmarks.Ingest;
 
+if (args is ["fuzz", ..])
+{
+    return FuzzMode.Run(args[1..]);
+}
 // Benchmarks of the running product. Each has a name; without one all run. See --help.
 if (args.Contains("--help") || args.Contains("-h"))
 {

@@ -1,8 +1,10 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using Foretier.Agent.Hot;
+using Foretier.Agent.Ingest.Foreign;
 using Foretier.Agent.Ingest.Identity;
 using Foretier.Agent.Ingest.Payloads;
+using Foretier.Agent.Ingest.Payloads.Sparkplug;
 using Foretier.Core.Samples;
 
 namespace Foretier.Agent.Ingest;
@@ -13,7 +15,16 @@ namespace Foretier.Agent.Ingest;
 internal readonly record struct Verdict(long Ticket, Refusal Refusal, DeviceName? Device);
 
 /// <summary>What all ways in share.</summary>
-internal sealed record Intake(HotStore Store, DeviceRegistry Devices, RefusalBook Refusals, ArrivalTimes Arrivals, TimeProvider Clock);
+internal sealed record Intake(HotStore Store, DeviceRegistry Devices, RefusalBook Refusals, ArrivalTimes Arrivals, TimeProvider Clock)
+{
+    /// <summary>What Sparkplug's births have said.</summary>
+    public SparkplugNodes Sparkplug { get; } = new();
+
+    public IngestOptions Options { get; init; } = new();
+
+    /// <summary>Publishes a message of the agent's own to whoever subscribed to its topic; null until there is a broker.</summary>
+    public Action<string, byte[]>? Command { get; set; }
+}
 
 /// <summary>
 /// One authenticated sender, that is one connection: checks that the topic is its own, decodes, and hands the samples to the hot store.
@@ -43,8 +54,12 @@ internal sealed partial class Sender(DeviceName name, Intake intake, TopicRights
         {
             return Refuse(topic, payload, refusal);
         }
+        if (known!.Foreign is { } foreign)
+        {
+            return PublishForeign(known, foreign, topic, payload);
+        }
         var now = Instant.Now(intake.Clock);
-        if (!_decoder.TryDecode(payload, known!.Topic.Measurement is not null, now, _readings, out refusal, known.DeviceName))
+        if (!_decoder.TryDecode(payload, known.Topic.Measurement is not null, now, _readings, out refusal, known.DeviceName))
         {
             return Refuse(topic, payload, refusal);
         }
@@ -96,11 +111,16 @@ internal sealed partial class Sender(DeviceName name, Intake intake, TopicRights
         {
             return true;
         }
-        if (!Ingest.Topic.TryParse(text, out var topic, out refusal))
+        var topic = default(Topic);
+        if (ForeignTopic.TryParse(text, intake.Options, out var foreign, out refusal))
+        {
+            topic = foreign is null ? null : new(foreign.Device, null);
+        }
+        if (topic is null && (!refusal.IsNone || !Ingest.Topic.TryParse(text, out topic, out refusal)))
         {
             return false;
         }
-        if (!Rights.MayPublish(topic!.Device, topic.Measurement))
+        if (foreign?.Owner.Account != "" && !Rights.MayPublish(foreign?.Owner ?? topic!.Device, topic!.Measurement))
         {
             refusal = new(RefusalCode.NotAuthorized, $"{Name} may not publish to this topic; by default {(Name.IsConcentrator
                 ? $"a concentrator may under v1/{Name.Account}/" : $"a device may to v1/{Name} and v1/{Name}/…")}; see 'foretier devices set'", 1);
@@ -110,7 +130,7 @@ internal sealed partial class Sender(DeviceName name, Intake intake, TopicRights
         {
             _topics.Clear();
         }
-        known = new(topic, intake.Devices.Meet(topic.Device));
+        known = new(topic!, foreign?.Kind == ForeignKind.Nothing ? null : intake.Devices.Meet(topic!.Device)) { Foreign = foreign };
         topics[text] = known;
         return true;
     }
@@ -124,7 +144,7 @@ internal sealed partial class Sender(DeviceName name, Intake intake, TopicRights
             return new(topic.Topic.Device, measurement, null);
         }
         var device = new DeviceName(Name.Account, Encoding.ASCII.GetString(name[..slash]));
-        return SeriesKey.IsValidPart(device.Device) && Rights.MayPublish(device, measurement)
+        return SeriesKey.IsValidPart(device.Device) && (topic.Foreign is not null || Rights.MayPublish(device, measurement))
             ? new(device, measurement, intake.Devices.Meet(device)) : new(device, measurement, null) { IsAllowed = false };
     }
 
@@ -133,6 +153,9 @@ internal sealed partial class Sender(DeviceName name, Intake intake, TopicRights
         private readonly Dictionary<byte[], KnownSeries> _members = new(BytesComparer.Instance);
 
         public Topic Topic { get; } = topic;
+
+        /// <summary>Of another convention; null for this product's own.</summary>
+        public ForeignTopic? Foreign { get; init; }
 
         /// <summary>Null where the payload names the devices.</summary>
         public Device? Device { get; } = device;

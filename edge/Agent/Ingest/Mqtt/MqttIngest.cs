@@ -4,6 +4,7 @@ using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Foretier.Agent.Hot;
+using Foretier.Agent.Ingest.Foreign;
 using Foretier.Agent.Ingest.Identity;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
@@ -65,7 +66,7 @@ public sealed class MqttIngest : IAsyncDisposable
     /// <exception cref="ArgumentException">An option is impossible; the message names it.</exception>
     public MqttIngest(
         MqttOptions options, HotStore store, DeviceRegistry devices, TimeProvider clock, ILogger<MqttIngest> log, TimeProvider? wire = null,
-        Func<X509Certificate2, DeviceName?>? identify = null)
+        Func<X509Certificate2, DeviceName?>? identify = null, IngestOptions? ingest = null)
     {
         _options = options.Validated();
         _identify = identify ?? (_ => null);
@@ -80,7 +81,11 @@ public sealed class MqttIngest : IAsyncDisposable
         _log = log;
         Wire = wire ?? TimeProvider.System;
         _quarantine = new(options.QuarantineFile, options.QuarantineBytesMax, Wire, log);
-        _intake = new(store, devices, new(store, _quarantine, clock, Wire, log), new(), clock);
+        _intake = new(store, devices, new(store, _quarantine, clock, Wire, log), new(), clock)
+        {
+            Options = (ingest ?? new()).Validated(),
+            Command = Send,
+        };
         _failures = new(options.FailedLoginsBurst, options.FailedLoginRefill, Wire);
         _server = new(new MqttServerOptions
         {
@@ -207,13 +212,21 @@ public sealed class MqttIngest : IAsyncDisposable
         {
             return;
         }
-        var message = new MqttApplicationMessage
+        Inject(new()
         {
             Topic = Encoding.UTF8.GetString(topic),
             PayloadSegment = publish.Payload.ToArray(),
             QualityOfServiceLevel = MqttQualityOfServiceLevel.AtMostOnce,
-        };
-        var injected = new InjectedMqttApplicationMessage(message) { SenderClientId = from.SessionId, CustomSessionItems = _forwarded };
+        }, from.SessionId);
+    }
+
+    /// <summary>Publishes a message of the agent's own.</summary>
+    private void Send(string topic, byte[] payload) =>
+        Inject(new() { Topic = topic, PayloadSegment = payload, QualityOfServiceLevel = MqttQualityOfServiceLevel.AtMostOnce }, "foretier");
+
+    private void Inject(MqttApplicationMessage message, string sender)
+    {
+        var injected = new InjectedMqttApplicationMessage(message) { SenderClientId = sender, CustomSessionItems = _forwarded };
         try
         {
             _ = Observe(_server.InjectApplicationMessage(injected));
@@ -357,7 +370,7 @@ public sealed class MqttIngest : IAsyncDisposable
     private Task AllowSubscriptionAsync(InterceptingSubscriptionEventArgs args)
     {
         if (ChannelOf(args.SessionItems) is not { Sender: { } sender } channel
-            || sender.Rights.Covers(args.TopicFilter.Topic ?? "") is null)
+            || sender.Rights.Covers(ForeignTopic.OwnFilter(args.TopicFilter.Topic ?? "", sender.Name)) is null)
         {
             args.ProcessSubscription = false;
             args.Response.ReasonCode = MqttSubscribeReasonCode.NotAuthorized;
@@ -375,7 +388,7 @@ public sealed class MqttIngest : IAsyncDisposable
     private Task SubscribedAsync(ClientSubscribedTopicEventArgs args)
     {
         if (ChannelOf(args.SessionItems) is { Sender: { } sender } channel
-            && sender.Rights.Covers(args.TopicFilter.Topic) is { } covered
+            && sender.Rights.Covers(ForeignTopic.OwnFilter(args.TopicFilter.Topic, sender.Name)) is { } covered
             && channel.Subscriptions.TryAdd(args.TopicFilter.Topic, covered))
         {
             _subscriptions.Add(covered);

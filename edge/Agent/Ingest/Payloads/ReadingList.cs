@@ -71,6 +71,23 @@ internal sealed class ReadingList
         }
     }
 
+    /// <summary>Gives temperatures and pressures, told by their names, the units the message states once for all.</summary>
+    public void SetUnits(string? temperature, string? pressure)
+    {
+        if (temperature is null && pressure is null)
+        {
+            return;
+        }
+        foreach (ref var reading in CollectionsMarshal.AsSpan(_readings))
+        {
+            var name = NameOf(reading);
+            var unit = reading.State is not null ? null
+                : name.EndsWith("Temperature"u8) || name.EndsWith("DewPoint"u8) ? temperature
+                : name.EndsWith("Pressure"u8) ? pressure : null;
+            reading = reading with { Unit = unit };
+        }
+    }
+
     /// <summary>Gives up what was added after there were <paramref name="count"/>.</summary>
     public void CutTo(int count) => _readings.RemoveRange(count, _readings.Count - count);
 
