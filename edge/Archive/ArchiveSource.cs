@@ -101,7 +101,7 @@ public sealed class ArchiveSource(ObjectStore store, ArchiveCatalog catalog, Arc
                 yield return new(index, name, samples, null);
                 continue;
             }
-            var rows = new BucketRows();
+            var rows = request.NewRows();
             rows.Add(samples, grid);
             yield return new(index, name, null, rows);
         }

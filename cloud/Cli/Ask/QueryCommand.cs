@@ -52,7 +52,7 @@ internal static class QueryCommand
     {
         foreach (var result in reply.Results)
         {
-            terminal.WriteLine($"{result.Series}  {result.Fn}{(result.Unit is null ? "" : $"  {result.Unit}")}  {Count(result.Points.Count, "point")}");
+            terminal.WriteLine($"{result.Series}  {result.Fn}{(result.State is null ? "" : $" {result.State}")}{(result.Unit is null ? "" : $"  {result.Unit}")}  {Count(result.Points.Count, "point")}");
             if (result.Points.Count > 0)
             {
                 var table = Terminal.NewTable("time", ">" + result.Fn);
@@ -94,7 +94,11 @@ internal sealed class QuestionOptions
     private readonly Option<string?> _from = new("--from") { Description = $"Begin: {TimeText.Forms} (default: one hour before the end).", HelpName = "TIME" };
     private readonly Option<string?> _to = new("--to") { Description = "End, exclusive (default: now).", HelpName = "TIME" };
     private readonly Option<string?> _step = new("--step") { Description = "One point for each step: 30s, 1m, 1h, 1d (default: one over the whole range).", HelpName = "DURATION" };
-    private readonly Option<string?> _fn = new("--fn") { Description = "raw, avg, min, max, sum, count, first, last; several with commas (default: raw without a step, avg with one).", HelpName = "FN" };
+    private readonly Option<string?> _fn = new("--fn") { Description = "raw, avg, min, max, sum, count, first, last, stddev, rate, increase, rolling_avg, duration, p50, p99.9, …; several with commas (default: raw without a step, avg with one).", HelpName = "FN" };
+    private readonly Option<string?> _fill = new("--fill") { Description = "What steps without a value get: none (left out), null, previous or linear.", HelpName = "HOW" };
+    private readonly Option<string?> _by = new("--by") { Description = "Put series together by account, device or measurement.", HelpName = "WHAT" };
+    private readonly Option<string?> _window = new("--window") { Description = "What rolling_avg looks back over, a multiple of the step.", HelpName = "DURATION" };
+    private readonly Option<string?> _tz = new("--tz") { Description = "Time zone of steps of whole days, for example Europe/Rome (default: UTC).", HelpName = "ZONE" };
 
     public void AddTo(Command command)
     {
@@ -103,6 +107,10 @@ internal sealed class QuestionOptions
         command.Add(_to);
         command.Add(_step);
         command.Add(_fn);
+        command.Add(_fill);
+        command.Add(_by);
+        command.Add(_window);
+        command.Add(_tz);
     }
 
     public QueryParameters Read(ParseResult parse) => new()
@@ -112,5 +120,9 @@ internal sealed class QuestionOptions
         To = parse.GetValue(_to),
         Step = parse.GetValue(_step),
         Fn = parse.GetValue(_fn),
+        Fill = parse.GetValue(_fill),
+        By = parse.GetValue(_by),
+        Window = parse.GetValue(_window),
+        Tz = parse.GetValue(_tz),
     };
 }

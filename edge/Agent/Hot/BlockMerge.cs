@@ -142,11 +142,9 @@ internal sealed class BlockMerge(WindowFile file, Window window, long version, i
     private StoredBlock Encode(int series, SampleColumns samples)
     {
         var segment = Segment.Encode(samples).Bytes.ToArray();
-        var rows = new BucketRows();
-        rows.Add(samples, new BucketGrid(TimeRange.Everything, Instant.Minute));
-        var rollups = rows.Count < samples.Count ? RollupBlock.Encode(Instant.Minute, rows) : null;
+        var rollups = RollupBlock.CompanionOf(samples, segment.Length);
         return new(StoredBlock.KeyOf(series, samples.FirstTime - window.Start), samples.LastTime, samples.Count, version, segment,
-            rollups is not null && rollups.Length * 2 < segment.Length ? rollups : null);
+            rollups.Length > 0 ? rollups : null);
     }
 
     private static SampleColumns Part(SampleColumns samples, int from, int count)

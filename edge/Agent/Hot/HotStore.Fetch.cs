@@ -39,7 +39,7 @@ public sealed partial class HotStore
                         resolution = 0;
                         continue;
                     }
-                    var rows = new BucketRows();
+                    var rows = request.NewRows();
                     resolution = Math.Min(resolution, SeriesScan.Into(rows, request.GridOf(part), layers));
                     slices.Add(new(i, entry.Name, null, rows));
                 }

@@ -10,7 +10,27 @@ public sealed record Answer(
     Question Question, IReadOnlyList<SeriesAnswer> Series, IReadOnlyList<TierUse> Tiers, IReadOnlyList<TimeRange> Missing, long Watermark, long PlanRevision)
 {
     public bool IsPartial => Missing.Count > 0;
+
+    /// <summary>False where a function was answered within an error bound.</summary>
+    public bool IsExact => Question.IsExact;
+
+    public static Answer Nothing(Question question) => new(question, [], [], [], long.MaxValue, 0);
+
+    /// <summary>The provenance of two answers to parts of one question; the series are this one's.</summary>
+    public Answer And(Answer other) => this with
+    {
+        Tiers = ReferenceEquals(Tiers, other.Tiers) ? Tiers : TierUse.Condense([.. Tiers, .. other.Tiers]),
+        Missing = Planner.Union(Missing.Concat(other.Missing)),
+        Watermark = Math.Min(Watermark, other.Watermark),
+    };
 }
 
 /// <summary>One series of an answer; Raw and Rows are null where no function needs them.</summary>
-public sealed record SeriesAnswer(string Name, string? Unit, SampleColumns? Raw, BucketRows? Rows);
+public sealed record SeriesAnswer(string Name, string? Unit, SampleColumns? Raw, BucketRows? Rows)
+{
+    /// <summary>Rollups that reach a window further back than the range, for rolling averages.</summary>
+    public BucketRows? Rolling { get; init; }
+
+    /// <summary>The last sample before the range, where durations need it.</summary>
+    public Rollup? Before { get; init; }
+}

@@ -18,7 +18,10 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
     private static readonly TimeSpan CatalogPatience = TimeSpan.FromMilliseconds(300);
 
     /// <summary>Series of the catalog that the question names, or the reason why it cannot be asked.</summary>
-    public IReadOnlyCollection<SeriesInfo> Resolve(Question question, out QuestionError? error)
+    /// <param name="question">What is asked.</param>
+    /// <param name="error">Null where it can be.</param>
+    /// <param name="inPages">There is a limit of points on a page, not on how many there are.</param>
+    public IReadOnlyCollection<SeriesInfo> Resolve(Question question, out QuestionError? error, bool inPages = false)
     {
         var view = catalog.View;
         var found = new Dictionary<(string, string), SeriesInfo>();
@@ -35,13 +38,36 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
                 return [];
             }
         }
-        return question.CheckPoints(found.Values.Select(s => s.Name).Distinct().Count(), out error) ? found.Values : [];
+        return question.CheckPoints(inPages ? 1 : found.Values.Select(s => s.Name).Distinct().Count(), out error) ? found.Values : [];
     }
 
     public Plan Plan(Question question, IReadOnlyCollection<SeriesInfo> series, IReadOnlySet<string>? avoid = null) =>
         Planner.Make(catalog.View, question, series, health, avoid);
 
+    /// <exception cref="QuestionRefusedException">The answer has more samples than one may have.</exception>
     public async Task<Answer> AnswerAsync(Question question, IReadOnlyCollection<SeriesInfo> series, CancellationToken cancel)
+    {
+        var rolling = question.Rolling is { } further ? AskAsync(further, series, cancel) : null;
+        var carried = question.Before is { } earlier ? AskAsync(earlier, series, cancel) : null;
+        var answer = rolling is null || question.NeedsRaw || question.NeedsRollups
+            ? await AskAsync(question, series, cancel).ConfigureAwait(false)
+            : (await rolling.ConfigureAwait(false)) with { Question = question };
+        if (rolling is not null)
+        {
+            answer = Join(answer, await rolling.ConfigureAwait(false), (one, other) => one with { Rolling = other.Rows });
+        }
+        if (carried is not null)
+        {
+            answer = Join(answer, await carried.ConfigureAwait(false), (one, other) => one with { Before = other.Rows is { Count: > 0 } rows ? rows.Rows[0].Rollup : null });
+        }
+        return answer;
+    }
+
+    /// <summary>Both are of the same series, by name.</summary>
+    private static Answer Join(Answer answer, Answer more, Func<SeriesAnswer, SeriesAnswer, SeriesAnswer> join) =>
+        answer.And(more) with { Series = [.. answer.Series.Zip(more.Series, join)] };
+
+    private async Task<Answer> AskAsync(Question question, IReadOnlyCollection<SeriesInfo> series, CancellationToken cancel)
     {
         var avoid = new HashSet<string>();
         for (var attempt = 1; ; attempt++)
@@ -120,24 +146,10 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
     private static (List<SeriesAnswer>, List<TierUse>) Merge(
         Question question, IReadOnlyCollection<SeriesInfo> series, Plan plan, FetchResult?[] results)
     {
-        var grid = question.Grid;
-        var raw = new Dictionary<string, List<SampleColumns>>();
-        var rows = new Dictionary<string, BucketRows>();
-        var merges = new Dictionary<(int Merge, string Series), List<(int Order, SampleColumns Samples)>>();
+        var pieces = new Dictionary<string, List<Piece>>();
+        var merges = new Dictionary<(int Merge, string Series), List<(int Order, long From, SampleColumns Samples)>>();
         var uses = new List<TierUse>();
-
-        void Stand(string name, SampleColumns samples)
-        {
-            if (question.NeedsRaw)
-            {
-                GetOrAdd(raw, name).Add(samples);
-            }
-            if (question.NeedsRollups)
-            {
-                GetOrAdd(rows, name).Add(samples, grid);
-            }
-        }
-
+        var samples = 0L;
         for (var i = 0; i < results.Length; i++)
         {
             if (results[i] is not { } result)
@@ -147,36 +159,45 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
             uses.AddRange(result.Uses);
             foreach (var slice in result.Slices)
             {
-                if (slice.Rows is not null)
+                var from = plan.Fetches[i].Request.Parts[slice.Part].Range.From;
+                if (question.NeedsRaw && (samples += slice.Samples?.Count ?? 0) > Question.PointsMax)
                 {
-                    GetOrAdd(rows, slice.Series).Merge(slice.Rows);
+                    throw new QuestionRefusedException(new("too_many_points",
+                        $"the answer has more than {Question.PointsMax} samples; use a shorter range, fewer series or a step, or ask in pages with limit="));
                 }
-                else if (plan.Fetches[i].Merges[slice.Part] is var merge and >= 0)
+                if (slice.Rows is null && plan.Fetches[i].Merges[slice.Part] is var merge and >= 0)
                 {
-                    GetOrAdd(merges, (merge, slice.Series)).Add((plan.Fetches[i].Order[slice.Part], slice.Samples!));
+                    GetOrAdd(merges, (merge, slice.Series)).Add((plan.Fetches[i].Order[slice.Part], from, slice.Samples!));
                 }
                 else
                 {
-                    Stand(slice.Series, slice.Samples!);
+                    GetOrAdd(pieces, slice.Series).Add(new(from, slice.Samples, slice.Rows));
                 }
             }
         }
         foreach (var ((_, name), layers) in merges)
         {
-            Stand(name, SampleColumns.MergeLastWins([.. layers.OrderBy(l => l.Order).Select(l => l.Samples)], out _));
+            var merged = SampleColumns.MergeLastWins([.. layers.OrderBy(l => l.Order).Select(l => l.Samples)], out _);
+            GetOrAdd(pieces, name).Add(new(layers[0].From, merged, null));
         }
-        var answers = series.GroupBy(s => s.Name).OrderBy(g => g.Key, StringComparer.Ordinal).Select(named => new SeriesAnswer(
-            named.Key, named.Select(s => s.Unit).FirstOrDefault(u => u is not null),
-            question.NeedsRaw ? Join(raw.GetValueOrDefault(named.Key)) : null,
-            question.NeedsRollups ? rows.GetValueOrDefault(named.Key) ?? new() : null)).ToList();
-        return (answers, Condense(uses));
+        foreach (var list in pieces.Values)
+        {
+            // Pieces do not overlap: in order of time they are the whole.
+            list.Sort((a, b) => a.From.CompareTo(b.From));
+        }
+        var answers = series.GroupBy(s => s.Name).OrderBy(g => g.Key, StringComparer.Ordinal).Select(named =>
+        {
+            var parts = pieces.GetValueOrDefault(named.Key) ?? [];
+            return new SeriesAnswer(named.Key, named.Select(s => s.Unit).FirstOrDefault(u => u is not null),
+                question.NeedsRaw ? SamplesOf(parts) : null, question.NeedsRollups ? RowsOf(parts, question) : null);
+        }).ToList();
+        return (answers, TierUse.Condense(uses));
     }
 
-    /// <summary>Parts that stand alone do not overlap: in order of time they are the whole.</summary>
-    private static SampleColumns Join(List<SampleColumns>? parts)
+    private static SampleColumns SamplesOf(List<Piece> pieces)
     {
-        var joined = new SampleColumns(parts?.Sum(p => p.Count) ?? 0);
-        foreach (var part in parts?.Where(p => p.Count > 0).OrderBy(p => p.FirstTime) ?? Enumerable.Empty<SampleColumns>())
+        var joined = new SampleColumns(pieces.Sum(p => p.Samples!.Count));
+        foreach (var part in pieces.Select(p => p.Samples!))
         {
             var states = part.States;
             for (var i = 0; i < part.Count; i++)
@@ -187,10 +208,30 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
         return joined;
     }
 
-    /// <summary>One line for each tier, node and resolution; their ranges joined, their times added.</summary>
-    private static List<TierUse> Condense(List<TierUse> uses) =>
-        [.. uses.GroupBy(u => (u.Tier, u.Node, u.Resolution)).OrderBy(g => g.Key.Tier).ThenBy(g => g.Key.Node, StringComparer.Ordinal)
-            .Select(g => new TierUse(g.Key.Tier, g.Key.Node, g.Aggregate(TimeRange.Nothing, (r, u) => r.Hull(u.Range)), g.Key.Resolution, g.Sum(u => u.Milliseconds)))];
+    private static BucketRows RowsOf(List<Piece> pieces, Question question)
+    {
+        var grid = question.Grid;
+        if (pieces is [{ Rows: { } only }])
+        {
+            return only;
+        }
+        var rows = new BucketRows(question.Needs);
+        foreach (var piece in pieces)
+        {
+            if (piece.Rows is not null)
+            {
+                rows.Merge(piece.Rows);
+            }
+            else
+            {
+                rows.Add(piece.Samples!, grid);
+            }
+        }
+        return rows;
+    }
+
+    /// <summary>What a part gave for a series, or a merge of several.</summary>
+    private readonly record struct Piece(long From, SampleColumns? Samples, BucketRows? Rows);
 
     private static TValue GetOrAdd<TKey, TValue>(Dictionary<TKey, TValue> map, TKey key)
         where TKey : notnull

@@ -31,7 +31,16 @@ public sealed class DataSourceUnavailableException(string node, string reason, E
 /// <param name="Origin">Where bucket 0 begins, µs.</param>
 public sealed record FetchRequest(IReadOnlyList<string> Series, IReadOnlyList<FetchPart> Parts, bool Raw, long Step, long Origin)
 {
-    public BucketGrid GridOf(FetchPart part) => new(part.Range, Step, Origin);
+    /// <summary>What rollups must have besides what they always have.</summary>
+    public RollupParts Needs { get; init; }
+
+    /// <summary>Where the buckets begin, where they are not all of one length; see <see cref="BucketGrid.Edges"/>.</summary>
+    public IReadOnlyList<long>? Edges { get; init; }
+
+    public BucketGrid GridOf(FetchPart part) => new(part.Range, Step, Origin) { Edges = Edges };
+
+    /// <summary>Empty rows of what is needed.</summary>
+    public BucketRows NewRows() => new(Needs);
 }
 
 /// <summary>The layers (After, Through] of one window of one edge, samples within <paramref name="Range"/> only.</summary>
@@ -48,4 +57,10 @@ public sealed record FetchResult(IReadOnlyList<Slice> Slices, IReadOnlyList<int>
 /// <summary>One tier's share of an answer.</summary>
 /// <param name="Resolution">"raw", "1m", … or "summary" where segment headers were enough.</param>
 /// <param name="Milliseconds">Time spent there, as its node measured it.</param>
-public sealed record TierUse(Tier Tier, string Node, TimeRange Range, string Resolution, double Milliseconds);
+public sealed record TierUse(Tier Tier, string Node, TimeRange Range, string Resolution, double Milliseconds)
+{
+    /// <summary>One line for each tier, node and resolution; their ranges joined, their times added.</summary>
+    internal static List<TierUse> Condense(List<TierUse> uses) =>
+        [.. uses.GroupBy(u => (u.Tier, u.Node, u.Resolution)).OrderBy(g => g.Key.Tier).ThenBy(g => g.Key.Node, StringComparer.Ordinal)
+            .Select(g => new TierUse(g.Key.Tier, g.Key.Node, g.Aggregate(TimeRange.Nothing, (r, u) => r.Hull(u.Range)), g.Key.Resolution, g.Sum(u => u.Milliseconds)))];
+}

@@ -55,7 +55,7 @@ public static class Planner
             }
         }
         var fetches = shares.Select(s => new PlannedFetch(s.Key.Node, s.Value.Tier,
-            new(s.Value.Series, s.Value.Parts, s.Key.Raw, question.Step, question.Grid.Origin),
+            new(s.Value.Series, s.Value.Parts, s.Key.Raw, question.Step, question.Grid.Origin) { Needs = question.Needs, Edges = question.Edges },
             s.Value.Merges, s.Value.Order, health.Estimate(s.Key.Node, s.Value.Tier, s.Value.Parts.Count))).ToList();
         return new(fetches, Union(missing), catalog.Revision);
     }

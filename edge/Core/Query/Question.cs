@@ -4,170 +4,126 @@ using Foretier.Core.Samples;
 
 namespace Foretier.Core.Query;
 
-/// <summary>What can be asked of a series. Names in the API are the lower-case ones.</summary>
-public enum Fn
-{
-    Raw,
-    Avg,
-    Min,
-    Max,
-    Sum,
-    Count,
-    First,
-    Last,
-}
-
 /// <summary>Why a question cannot be answered: a stable code, and a sentence that says what was wrong and what to do.</summary>
 public sealed record QuestionError(string Code, string Detail);
+
+/// <summary>An answer that was begun and turned out to be one that may not be given, such as one with too many samples.</summary>
+public sealed class QuestionRefusedException(QuestionError error) : Exception(error.Detail)
+{
+    public QuestionError Error { get; } = error;
+}
+
+/// <summary>What becomes of steps without a value.</summary>
+public enum Fill
+{
+    /// <summary>They are left out.</summary>
+    None,
+
+    /// <summary>They have none.</summary>
+    Null,
+
+    /// <summary>They have that of the step before.</summary>
+    Previous,
+
+    /// <summary>They lie on the line between the steps around them.</summary>
+    Linear,
+}
+
+/// <summary>What series are put together by.</summary>
+public enum GroupBy
+{
+    Series,
+    Account,
+    Device,
+    Measurement,
+}
 
 /// <summary>A question that can be answered: series, a range, a step, functions.</summary>
 /// <param name="Series">Patterns; at least one.</param>
 /// <param name="Range">Half-open, not empty.</param>
 /// <param name="Step">µs; 0 = the whole range is one bucket. Steps are counted from 1970-01-01 UTC.</param>
 /// <param name="Functions">At least one, each once.</param>
-public sealed record Question(IReadOnlyList<SeriesGlob> Series, TimeRange Range, long Step, IReadOnlyList<Fn> Functions)
+public sealed partial record Question(IReadOnlyList<SeriesGlob> Series, TimeRange Range, long Step, IReadOnlyList<Fn> Functions)
 {
     /// <summary>Points an answer may have: series × functions × steps. More is a sign of a wrong step and would not fit a screen or memory.</summary>
     public const long PointsMax = 5_000_000;
 
-    public bool NeedsRaw => Functions.Contains(Fn.Raw);
-    public bool NeedsRollups => Functions.Any(fn => fn != Fn.Raw);
-    public BucketGrid Grid => new(Range, Step, Step == 0 ? Range.From : 0);
+    /// <summary>Series an answer may have.</summary>
+    public const int SeriesMax = 100_000;
 
-    /// <summary>Reads the parameters of a query as they come in a URL or a JSON document.</summary>
-    /// <param name="series">One or several patterns, separated by commas.</param>
-    /// <param name="from">RFC 3339, epoch, <c>now</c> or relative to now as in <c>-6h</c>; default one hour before <paramref name="to"/>.</param>
-    /// <param name="to">The same; default now.</param>
-    /// <param name="step">A duration (<c>500ms</c>, <c>30s</c>, <c>1m</c>, <c>1h</c>, <c>1d</c>; a bare number is seconds); none = one bucket.</param>
-    /// <param name="fn">Function names separated by commas; default raw without a step, avg with one.</param>
-    public static Question? Parse(string? series, string? from, string? to, string? step, string? fn, long now, out QuestionError? error)
+    /// <summary>How far before the range a state is looked for that still holds when it begins.</summary>
+    public const long CarryMax = Instant.Day;
+
+    private KnownEdges? _edges;
+
+    /// <summary>Days of this zone where steps are whole days; null = of UTC.</summary>
+    public TimeZoneInfo? Zone { get; init; }
+    public Fill Fill { get; init; }
+    public GroupBy By { get; init; }
+
+    /// <summary>What a rolling average looks back over from the end of a step, µs; a multiple of the step.</summary>
+    public long Window { get; init; }
+
+    /// <summary>Until when the last state holds, µs: the end of the range, or now where that is earlier.</summary>
+    public long HoldsUntil { get; init; } = long.MaxValue;
+
+    public bool NeedsRaw => Functions.Contains(Fn.Raw);
+    public bool NeedsRollups => Functions.Any(fn => fn.Kind is not (FnKind.Raw or FnKind.RollingAvg));
+    public RollupParts Needs => Functions.Aggregate(RollupParts.None, (needs, fn) => needs | fn.Needs);
+    public bool IsExact => Functions.All(fn => fn.IsExact);
+
+    /// <summary>Where the buckets begin, where they are not all of one length.</summary>
+    public IReadOnlyList<long>? Edges
     {
-        var globs = new List<SeriesGlob>();
-        foreach (var text in Split(series))
+        get
         {
-            if (!SeriesGlob.TryParse(text, out var glob, out var why))
+            if (Zone is null || Step == 0 || Step % Instant.Day != 0)
             {
-                return Fail(out error, "bad_series", why!);
+                return null;
             }
-            globs.Add(glob!);
-        }
-        if (globs.Count == 0)
-        {
-            return Fail(out error, "bad_series", "no series was named; give series=account/device/measurement, * allowed in each part");
-        }
-        if (!TryTime(to, now, now, out var end))
-        {
-            return Fail(out error, "bad_time", $"to='{to}' is not a time; use RFC 3339 (2026-01-31T12:00:00Z), epoch seconds or milliseconds, now, or -6h");
-        }
-        if (!TryTime(from, now, end - Instant.Hour, out var start))
-        {
-            return Fail(out error, "bad_time", $"from='{from}' is not a time; use RFC 3339 (2026-01-31T12:00:00Z), epoch seconds or milliseconds, now, or -6h");
-        }
-        if (start >= end)
-        {
-            return Fail(out error, "bad_range", $"from {Instant.Format(start)} is not before to {Instant.Format(end)}; ranges are half-open, swap them or widen the range");
-        }
-        long stepMicros = 0;
-        if (!string.IsNullOrWhiteSpace(step) && (!TryDuration(step, out stepMicros) || stepMicros <= 0))
-        {
-            return Fail(out error, "bad_step", $"step='{step}' is not a positive duration; use for example 30s, 1m, 1h or 1d, or leave it out for one value over the range");
-        }
-        var functions = new List<Fn>();
-        foreach (var name in Split(fn))
-        {
-            if (!TryFn(name, out var function))
+            // A copy with another range has the edges of its original: they are made anew where they do not fit.
+            if (_edges is not { } known || known.Range != Range || known.Step != Step || known.Zone != Zone)
             {
-                return Fail(out error, "bad_function", $"fn='{name}' is not known; use {string.Join(", ", FnNames)}");
+                _edges = known = new(Range, Step, Zone, CalendarDays.EdgesOf(Range, (int)(Step / Instant.Day), Zone));
             }
-            if (!functions.Contains(function))
-            {
-                functions.Add(function);
-            }
+            return known.Starts;
         }
-        if (functions.Count == 0)
-        {
-            functions.Add(stepMicros == 0 ? Fn.Raw : Fn.Avg);
-        }
-        var question = new Question(globs, new(start, end), stepMicros, functions);
-        return question.CheckPoints(1, out error) ? question : null;
+    }
+
+    public BucketGrid Grid => new(Range, Step, Step == 0 ? Range.From : 0) { Edges = Edges };
+
+    /// <summary>What rolling averages need: the steps of the range, and as many before it as a window has besides its last.</summary>
+    public Question? Rolling => !Functions.Contains(Fn.RollingAvg) ? null
+        : this with { Range = new(Math.Max(0, BackFrom(Grid, Window / Step - 1)), Range.To), Functions = [Fn.Avg], Window = 0 };
+
+    /// <summary>What durations need: the state that holds when the range begins.</summary>
+    public Question? Before => !Functions.Contains(Fn.Duration) ? null
+        : this with { Range = new(Range.From - CarryMax, Range.From), Step = 0, Functions = [Fn.Last] };
+
+    private long BackFrom(BucketGrid grid, long steps)
+    {
+        var first = grid.StartOf(Range.From);
+        return grid.Edges is null ? first - steps * Step
+            : CalendarDays.EdgesOf(new(first - steps * Step, first + 1), (int)(Step / Instant.Day), Zone!) is var edges
+                ? edges[(int)Math.Max(0, edges.IndexOf(first) - steps)] : first;
     }
 
     /// <summary>False, with the reason, where the grid over so many series would have too many points.</summary>
     public bool CheckPoints(int seriesCount, out QuestionError? error)
     {
         var points = (double)Grid.Count * seriesCount * Functions.Count(fn => fn != Fn.Raw);
-        error = points <= PointsMax ? null : new("too_many_points", string.Create(CultureInfo.InvariantCulture,
-            $"the answer could have {points:0} points, more than {PointsMax}; use a longer step, a shorter range or fewer series"));
+        error = seriesCount > SeriesMax ? new("too_many_series", string.Create(CultureInfo.InvariantCulture,
+                $"{seriesCount} series match, more than {SeriesMax}; name fewer, or ask in pages with limit="))
+            : points <= PointsMax ? null : new("too_many_points", string.Create(CultureInfo.InvariantCulture,
+                $"the answer could have {points:0} points, more than {PointsMax}; use a longer step, a shorter range or fewer series"));
         return error is null;
     }
 
-    public static IEnumerable<string> FnNames => Enum.GetValues<Fn>().Select(NameOf);
+    public static IEnumerable<string> FnNames => Fn.Names;
 
-#pragma warning disable CA1308 // the API's names are lower-case
-    public static string NameOf(Fn fn) => fn.ToString().ToLowerInvariant();
-#pragma warning restore CA1308
+    public static string NameOf(Fn fn) => fn.Name;
 
-    public static bool TryFn(string name, out Fn fn) =>
-        Enum.TryParse(name, ignoreCase: true, out fn) && Enum.IsDefined(fn) && !char.IsAsciiDigit(name[0]);
+    public static bool TryFn(string name, out Fn fn) => Fn.TryParse(name, out fn);
 
-    /// <summary>Reads <c>500ms</c>, <c>30s</c>, <c>1m</c>, <c>6h</c>, <c>1d</c>, <c>1w</c>, or a bare number of seconds.</summary>
-    public static bool TryDuration(string text, out long micros)
-    {
-        micros = 0;
-        text = text.Trim();
-        var digits = text.TakeWhile(c => char.IsAsciiDigit(c) || c == '.').Count();
-        if (!double.TryParse(text.AsSpan(0, digits), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var amount))
-        {
-            return false;
-        }
-        long unit = text[digits..] switch
-        {
-            "us" => 1,
-            "ms" => Instant.Millisecond,
-            "" or "s" => Instant.Second,
-            "m" => Instant.Minute,
-            "h" => Instant.Hour,
-            "d" => Instant.Day,
-            "w" => 7 * Instant.Day,
-            _ => 0,
-        };
-        var total = amount * unit;
-        micros = total is >= 0 and < 9e18 ? (long)Math.Round(total) : 0;
-        return unit > 0 && total < 9e18;
-    }
-
-    private static bool TryTime(string? text, long now, long otherwise, out long micros)
-    {
-        micros = otherwise;
-        if (string.IsNullOrWhiteSpace(text))
-        {
-            return true;
-        }
-        text = text.Trim();
-        if (text.StartsWith("now", StringComparison.Ordinal))
-        {
-            text = text[3..];
-            micros = now;
-            if (text.Length == 0)
-            {
-                return true;
-            }
-        }
-        // A leading minus is relative: nobody asks for times before 1970.
-        if (text[0] == '-' && TryDuration(text[1..], out var back))
-        {
-            micros = now - back;
-            return true;
-        }
-        return Instant.TryParse(text, out micros);
-    }
-
-    private static string[] Split(string? text) =>
-        text?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
-
-    private static Question? Fail(out QuestionError error, string code, string detail)
-    {
-        error = new(code, detail);
-        return null;
-    }
+    private sealed record KnownEdges(TimeRange Range, long Step, TimeZoneInfo Zone, IReadOnlyList<long> Starts);
 }

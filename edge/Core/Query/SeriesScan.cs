@@ -23,7 +23,7 @@ public static class SeriesScan
                 continue;
             }
             var layer = cluster[0];
-            if (layer.Segment is { } segment && grid.HoldsWhole(layer.FirstTime, layer.LastTime))
+            if (rows.Parts == RollupParts.None && layer.Segment is { } segment && grid.HoldsWhole(layer.FirstTime, layer.LastTime))
             {
                 rows.Merge(grid.StartOf(layer.FirstTime), segment.Summary);
             }
@@ -64,34 +64,63 @@ public static class SeriesScan
 
     private static void Add(BucketRows rows, in BucketGrid grid, Layer layer)
     {
-        if (layer.Segment is { } segment)
+        if (layer.Segment is not { } segment)
+        {
+            rows.Add(layer.Samples!, grid);
+        }
+        else if (rows.Parts == RollupParts.None)
         {
             segment.AddTo(rows, grid);
         }
         else
         {
-            rows.Add(layer.Samples!, grid);
+            var samples = new SampleColumns();
+            segment.Decode(samples, grid.Range);
+            rows.Add(samples, grid);
         }
     }
 
+    /// <summary>Takes the steps that lie whole in the range from the coarsest rollups that fit, and what is left at its edges from the samples.</summary>
     private static bool TryRollups(BucketRows rows, in BucketGrid grid, Layer layer, out long step)
     {
-        // The rows of a step are whole only where range and grid fall on its boundaries or the layer ends inside them.
-        var stored = RollupBlock.Decode(layer.Rollups.Span, out step);
-        if ((grid.Step != 0 && (grid.Step % step != 0 || grid.Origin % step != 0))
-            || (grid.Range.From > layer.FirstTime && grid.Range.From % step != 0)
-            || (grid.Range.To <= layer.LastTime && grid.Range.To % step != 0))
+        step = 0;
+        var (needs, whole) = (rows.Parts, grid);
+        if (RollupBlock.Coarsest(layer.Rollups.Span, (s, parts) => (parts & needs) == needs && whole.IsMadeOf(s)) is not { } table)
         {
             return false;
         }
-        foreach (ref readonly var row in stored.Rows)
+        step = table.Step;
+        var inner = InnerOf(grid.Range, step, layer);
+        if (inner.IsEmpty)
         {
-            if (grid.Range.Contains(row.Rollup.FirstTime))
+            return false;
+        }
+        AddEdge(rows, grid, layer, new(grid.Range.From, inner.From));
+        foreach (ref readonly var row in table.Rows.Rows)
+        {
+            if (inner.Contains(row.Rollup.FirstTime))
             {
-                rows.Merge(grid.StartOf(row.Start < grid.Range.From ? row.Rollup.FirstTime : row.Start), row.Rollup);
+                rows.Merge(grid.StartOf(row.Rollup.FirstTime), row.Rollup);
             }
         }
+        AddEdge(rows, grid, layer, new(inner.To, grid.Range.To));
         return true;
+    }
+
+    /// <summary>The part of a range in which every step of the layer is whole: a step that the layer ends in is.</summary>
+    private static TimeRange InnerOf(TimeRange range, long step, Layer layer)
+    {
+        var from = range.From <= layer.FirstTime ? layer.FirstTime : Instant.Floor(range.From + step - 1, step);
+        var to = range.To > layer.LastTime ? layer.LastTime + 1 : Instant.Floor(range.To, step);
+        return new(from, Math.Max(from, to));
+    }
+
+    private static void AddEdge(BucketRows rows, in BucketGrid grid, Layer layer, TimeRange edge)
+    {
+        if (!edge.IsEmpty && layer.FirstTime < edge.To && layer.LastTime >= edge.From)
+        {
+            Add(rows, grid with { Range = edge }, layer);
+        }
     }
 
     private static SampleColumns Merge(List<Layer> cluster)

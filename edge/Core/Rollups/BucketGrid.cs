@@ -8,14 +8,69 @@ namespace Foretier.Core.Rollups;
 /// </summary>
 public readonly record struct BucketGrid(TimeRange Range, long Step, long Origin = 0)
 {
-    public long StartOf(long time) => Step == 0 ? Origin : Instant.Floor(time, Step, Origin);
+    /// <summary>
+    /// Where buckets are not all of one length (days of a time zone): their starts, ascending, and the end of the last. They cover the range;
+    /// Step is then only nominal.
+    /// </summary>
+    public IReadOnlyList<long>? Edges { get; init; }
+
+    public long StartOf(long time) => Edges is { } edges ? edges[IndexOf(edges, time)] : Step == 0 ? Origin : Instant.Floor(time, Step, Origin);
 
     /// <summary>The bucket of a start, before clipping.</summary>
-    public TimeRange BucketAt(long start) => Step == 0 ? new(Origin, Range.To) : new(start, start > long.MaxValue - Step ? long.MaxValue : start + Step);
+    public TimeRange BucketAt(long start)
+    {
+        if (Edges is { } edges)
+        {
+            var index = IndexOf(edges, start);
+            return new(edges[index], edges[index + 1]);
+        }
+        return Step == 0 ? new(Origin, Range.To) : new(start, start > long.MaxValue - Step ? long.MaxValue : start + Step);
+    }
 
     /// <summary>How many buckets the range touches.</summary>
-    public long Count => Range.IsEmpty ? 0 : Step == 0 ? 1 : checked(StartOf(Range.To - 1) / Step - StartOf(Range.From) / Step) + 1;
+    public long Count => Range.IsEmpty ? 0
+        : Edges is { } edges ? IndexOf(edges, Range.To - 1) - IndexOf(edges, Range.From) + 1
+        : Step == 0 ? 1 : checked((StartOf(Range.To - 1) - StartOf(Range.From)) / Step) + 1;
+
+    /// <summary>The buckets that the range touches, in order.</summary>
+    public IEnumerable<TimeRange> Buckets()
+    {
+        if (Range.IsEmpty)
+        {
+            yield break;
+        }
+        for (var bucket = BucketAt(StartOf(Range.From)); ; bucket = BucketAt(bucket.To))
+        {
+            yield return bucket;
+            if (bucket.To >= Range.To)
+            {
+                yield break;
+            }
+        }
+    }
 
     /// <summary>True where [from, to] (both inclusive) lies in the range and in one bucket, so that a summary of it can be taken whole.</summary>
     public bool HoldsWhole(long from, long to) => Range.Contains(from) && Range.Contains(to) && StartOf(from) == StartOf(to);
+
+    /// <summary>True where every bucket begins on a multiple of a step, so that rollups of that step do not lie across two.</summary>
+    public bool IsMadeOf(long step) => Edges is { } edges ? edges.All(edge => edge % step == 0)
+        : Step == 0 || (Step % step == 0 && Origin % step == 0);
+
+    private static int IndexOf(IReadOnlyList<long> edges, long time)
+    {
+        int low = 0, high = edges.Count - 2;
+        while (low < high)
+        {
+            var middle = (low + high + 1) / 2;
+            if (edges[middle] <= time)
+            {
+                low = middle;
+            }
+            else
+            {
+                high = middle - 1;
+            }
+        }
+        return low;
+    }
 }

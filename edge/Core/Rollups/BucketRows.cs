@@ -11,16 +11,27 @@ public struct BucketRow(long start, Rollup rollup)
 }
 
 /// <summary>Rollups by bucket start, ascending. Adding in time order is O(1); anywhere else is a binary search.</summary>
-public sealed class BucketRows
+/// <param name="parts">What is computed besides what every rollup has; with any of it, samples and rollups are added in order of time.</param>
+public sealed class BucketRows(RollupParts parts = RollupParts.None)
 {
     private readonly List<BucketRow> _rows = [];
 
+    public RollupParts Parts { get; } = parts;
     public int Count => _rows.Count;
     public ReadOnlySpan<BucketRow> Rows => CollectionsMarshal.AsSpan(_rows);
 
     public void Add(long start, long time, double value, string? state) => At(start).Add(time, value, state);
 
     public void Merge(long start, in Rollup rollup) => At(start).Merge(rollup);
+
+    /// <summary>Takes in samples of another series; see <see cref="Rollup.Pool"/>.</summary>
+    public void Pool(BucketRows other)
+    {
+        foreach (ref readonly var row in other.Rows)
+        {
+            At(row.Start).Pool(row.Rollup);
+        }
+    }
 
     public void Merge(BucketRows other)
     {
@@ -48,6 +59,17 @@ public sealed class BucketRows
             }
             while (i < to && times[i] < bucket.To);
         }
+    }
+
+    /// <summary>How many buckets the samples would take; the times must be sorted.</summary>
+    internal static int CountOf(SampleColumns samples, in BucketGrid grid)
+    {
+        var count = 0;
+        for (var i = 0; i < samples.Count; count++)
+        {
+            i = samples.LowerBound(grid.BucketAt(grid.StartOf(samples.Times[i])).To);
+        }
+        return count;
     }
 
     private ref Rollup At(long start)
@@ -79,7 +101,7 @@ public sealed class BucketRows
             }
             index = low;
         }
-        _rows.Insert(index, new(start, default));
+        _rows.Insert(index, new(start, Parts == RollupParts.None ? default : new Rollup { Detail = new(Parts) }));
         return ref CollectionsMarshal.AsSpan(_rows)[index].Rollup;
     }
 }

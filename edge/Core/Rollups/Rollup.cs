@@ -2,7 +2,7 @@ namespace Foretier.Core.Rollups;
 
 /// <summary>
 /// What is kept of the samples of one step: mergeable, so that a rollup over any union of disjoint sets of samples is the merge of theirs,
-/// in any order. Count, min, max, first and last are exact; the sum is compensated (Neumaier) and within 1e-12·Σ|x| of the exact one.
+/// in any order, but for the parts of its detail that depend on order. Count, min, max, first and last are exact; the sum is compensated (Neumaier) and within 1e-12·Σ|x| of the exact one.
 /// States count, and can be first and last; numbers alone have a sum, a minimum and a maximum.
 /// </summary>
 public struct Rollup
@@ -25,6 +25,9 @@ public struct Rollup
     public string? FirstState;
     public string? LastState;
 
+    /// <summary>What only some functions need; null where none was asked for.</summary>
+    public RollupDetail? Detail;
+
     public readonly bool IsEmpty => Count == 0;
     public readonly double Sum => SumHigh + _sumLow;
     public readonly double SumLow => _sumLow;
@@ -32,8 +35,10 @@ public struct Rollup
     /// <summary>The mean of the numbers; NaN where there is none.</summary>
     public readonly double Mean => Numbers == 0 ? double.NaN : Sum / Numbers;
 
+    /// <summary>Where there is a detail, samples are added in order of time.</summary>
     public void Add(long time, double value, string? state = null)
     {
+        Detail?.Add(this, time, value, state);
         if (Count == 0 || time < FirstTime)
         {
             (FirstTime, First, FirstState) = (time, value, state);
@@ -59,7 +64,30 @@ public struct Rollup
         AddToSum(value);
     }
 
+    /// <summary>Takes in other samples of the series; where there is a detail, those after its own.</summary>
     public void Merge(in Rollup other)
+    {
+        if (other.Count > 0 && Count > 0 && Detail is not null)
+        {
+            Detail.Merge(this, other, DetailOf(other));
+        }
+        MergeBase(other);
+    }
+
+    /// <summary>Takes in samples of another series, which may lie at the same times: increase and durations stay as they are.</summary>
+    public void Pool(in Rollup other)
+    {
+        if (other.Count > 0 && Count > 0 && Detail is not null)
+        {
+            Detail.Pool(this, other, DetailOf(other));
+        }
+        MergeBase(other);
+    }
+
+    private static RollupDetail DetailOf(in Rollup other) =>
+        other.Detail ?? throw new InvalidOperationException("a rollup without the detail that was asked for");
+
+    private void MergeBase(in Rollup other)
     {
         if (other.Count == 0)
         {
@@ -67,7 +95,11 @@ public struct Rollup
         }
         if (Count == 0)
         {
+            // Its own copy: a detail changes as samples are added.
+            var detail = Detail;
+            detail?.Take(DetailOf(other));
             this = other;
+            Detail = detail;
             return;
         }
         if (other.FirstTime < FirstTime)

@@ -1,50 +1,158 @@
+using Foretier.Core.Samples;
 using Foretier.Core.Segments;
 
 namespace Foretier.Core.Rollups;
 
 /// <summary>
-/// Encoded rollups of one series at one step, the companion of a segment: exactly the samples of that segment, no others.
+/// Encoded rollups of one series at one or several steps, the companion of a segment: exactly the samples of that segment, no others.
 /// Layout in FORMAT.md, beside that of segments.
 /// </summary>
 public static class RollupBlock
 {
     /// <summary>The version this program writes, and the newest that it reads.</summary>
-    public const int Version = 2;
+    public const int Version = 3;
 
     private const byte Magic = 0xF8;
 
-    // Magic, version, step, a count of rows and the checksum.
-    private const int BytesMin = 4 + Checksum.Length;
+    // Magic, version, a count of tables and the checksum.
+    private const int BytesMin = 3 + Checksum.Length;
 
     /// <summary>Rows that are packed together: bounds what a damaged header can ask for.</summary>
     private const int GroupRowsMax = 4096;
 
-    /// <summary>Encodes rows of a step (µs). Every field comes back bit for bit.</summary>
-    public static byte[] Encode(long step, BucketRows rows)
+    /// <summary>A device has a dozen states; what has more is text.</summary>
+    private const int StatesMax = 64;
+
+    /// <summary>Steps there are, finest first; what is coarser than the last is merged from it.</summary>
+    private static readonly (long Step, RollupParts Parts, int SamplesPerRowMin, int Share)[] Companions =
+    [
+        // A minute of states or sketches is seldom smaller than its samples; an hour of them nearly always is.
+        (Instant.Minute, RollupParts.Spread | RollupParts.Increase, 2, 2),
+        (5 * Instant.Minute, RollupParts.Spread | RollupParts.Increase, 4, 4),
+        (Instant.Hour, RollupParts.All, 16, 8),
+    ];
+
+    /// <summary>
+    /// The rollups worth keeping beside a segment: of each step only where they take no more than a half (1m), a quarter (5m; only where there
+    /// is no 1m) or an eighth (1h) of its bytes. Empty where there are none.
+    /// </summary>
+    public static byte[] CompanionOf(SampleColumns samples, int segmentBytes)
     {
-        var to = new ByteWriter(rows.Count * 16 + 32);
+        var tables = new List<RollupTable>();
+        foreach (var (step, wanted, samplesPerRowMin, share) in Companions)
+        {
+            if (tables.Count > 0 && step == 5 * Instant.Minute)
+            {
+                continue;
+            }
+            var grid = new BucketGrid(TimeRange.Everything, step);
+            var rows = new BucketRows(HasFewStates(samples) ? wanted : wanted & ~RollupParts.Durations);
+            if ((long)BucketRows.CountOf(samples, grid) * samplesPerRowMin > samples.Count)
+            {
+                continue;
+            }
+            rows.Add(samples, grid);
+            var table = new RollupTable(step, rows);
+            if ((long)Encode([table]).Length * share < segmentBytes)
+            {
+                tables.Add(table);
+            }
+        }
+        return tables.Count == 0 ? [] : Encode(tables);
+    }
+
+    /// <summary>True where times by state are worth keeping. Numbers count as states too, each as its own: then they would be as long as the samples.</summary>
+    private static bool HasFewStates(SampleColumns samples)
+    {
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var state in samples.States)
+        {
+            if (state is null || (seen.Add(state) && seen.Count > StatesMax))
+            {
+                return false;
+            }
+        }
+        return seen.Count > 0;
+    }
+
+    /// <summary>Encodes rows of a step (µs). Every field comes back bit for bit.</summary>
+    public static byte[] Encode(long step, BucketRows rows) => Encode([new(step, rows)]);
+
+    /// <inheritdoc cref="Encode(long, BucketRows)"/>
+    public static byte[] Encode(IReadOnlyList<RollupTable> tables)
+    {
+        var to = new ByteWriter(1024);
         to.Byte(Magic);
         to.Byte(Version);
-        to.VarInt(step);
-        to.VarUInt((ulong)rows.Count);
-        for (var start = 0; start < rows.Count; start += GroupRowsMax)
+        to.VarUInt((ulong)tables.Count);
+        foreach (var (step, rows) in tables)
         {
-            RollupColumns.Write(to, rows.Rows.Slice(start, Math.Min(GroupRowsMax, rows.Count - start)), step);
+            var content = new ByteWriter(rows.Count * 16 + 32);
+            for (var start = 0; start < rows.Count; start += GroupRowsMax)
+            {
+                RollupColumns.Write(content, rows.Rows.Slice(start, Math.Min(GroupRowsMax, rows.Count - start)), rows.Parts);
+            }
+            to.VarInt(step);
+            to.Byte((int)rows.Parts);
+            to.VarUInt((ulong)rows.Count);
+            to.VarUInt((ulong)content.Length);
+            to.Bytes(content.Written);
         }
         return Checksum.Seal(to);
     }
 
+    /// <summary>The finest rollups of a block.</summary>
     /// <exception cref="SegmentFormatException">The bytes are not a rollup block, are damaged, or have an unknown version.</exception>
     public static BucketRows Decode(ReadOnlySpan<byte> bytes, out long step)
     {
+        var table = Choose(bytes, (_, _) => true, coarsest: false) ?? throw new SegmentFormatException("a rollup block without rollups");
+        step = table.Step;
+        return table.Rows;
+    }
+
+    /// <summary>The coarsest rollups of a block that a question can use; null where it can use none.</summary>
+    /// <inheritdoc cref="Decode"/>
+    public static RollupTable? Coarsest(ReadOnlySpan<byte> bytes, Func<long, RollupParts, bool> isUseful) => Choose(bytes, isUseful, coarsest: true);
+
+    private static RollupTable? Choose(ReadOnlySpan<byte> bytes, Func<long, RollupParts, bool> isUseful, bool coarsest)
+    {
         var from = new ByteReader(Checksum.Open(bytes, Magic, Version, BytesMin, "rollup block"));
-        step = from.VarInt();
-        var rows = new BucketRows();
-        for (var left = from.Count(int.MaxValue, "rows"); left > 0; left -= GroupRowsMax)
+        (long Step, RollupParts Parts, int Count, int At, int Length) best = default;
+        var content = from;
+        for (var left = from.Count(64, "tables"); left > 0; left--)
         {
-            RollupColumns.Read(ref from, Math.Min(GroupRowsMax, left), step, rows);
+            var step = from.VarInt();
+            var parts = (RollupParts)from.Byte();
+            var count = from.Count(int.MaxValue, "rows");
+            var length = from.Count(from.Left, "bytes");
+            if ((parts & ~RollupParts.All) != 0)
+            {
+                throw new SegmentFormatException($"unknown parts 0x{(int)parts:x2} of rollups");
+            }
+            if (isUseful(step, parts) && (best.Step == 0 || (coarsest ? step > best.Step : step < best.Step)))
+            {
+                best = (step, parts, count, from.Position, length);
+            }
+            from.Bytes(length);
         }
         from.ExpectEnd("rollup block");
+        if (best.Step == 0)
+        {
+            return null;
+        }
+        content.Bytes(best.At);
+        return new(best.Step, ReadRows(content.Bytes(best.Length), best.Step, best.Parts, best.Count));
+    }
+
+    private static BucketRows ReadRows(ReadOnlySpan<byte> bytes, long step, RollupParts parts, int count)
+    {
+        var from = new ByteReader(bytes);
+        var rows = new BucketRows(parts);
+        for (var left = count; left > 0; left -= GroupRowsMax)
+        {
+            RollupColumns.Read(ref from, Math.Min(GroupRowsMax, left), rows);
+        }
+        from.ExpectEnd("rollups");
         return rows;
     }
 }

@@ -1,5 +1,5 @@
-using Foretier.Core.Segments.Integers;
 using Foretier.Core.Segments;
+using Foretier.Core.Segments.Integers;
 
 namespace Foretier.Core.Rollups;
 
@@ -7,72 +7,49 @@ namespace Foretier.Core.Rollups;
 /// Up to a group of rollup rows as columns. Each field is stored by what it differs from another that is known by then, so that the usual
 /// case (buckets one step apart, all numbers, a single sample) is a column of zeros.
 /// </summary>
-internal static class RollupColumns
+internal static partial class RollupColumns
 {
     private const int HasFirstStates = 1;
     private const int HasLastStates = 2;
 
-    public static void Write(ByteWriter to, ReadOnlySpan<BucketRow> rows, long step)
-    {
-        var integers = new long[rows.Length];
-        void Integers(ReadOnlySpan<BucketRow> rows, Func<BucketRow, long> field)
-        {
-            for (var i = 0; i < rows.Length; i++)
-            {
-                integers[i] = field(rows[i]);
-            }
-            IntColumn.Write(to, integers);
-        }
-        var numbers = new double[rows.Length];
-        void Numbers(ReadOnlySpan<BucketRow> rows, Func<Rollup, double> field)
-        {
-            for (var i = 0; i < rows.Length; i++)
-            {
-                numbers[i] = field(rows[i].Rollup);
-            }
-            ValueColumn.Write(to, numbers);
-        }
-        var states = new string?[rows.Length];
-        void States(ReadOnlySpan<BucketRow> rows, Func<Rollup, string?> field)
-        {
-            for (var i = 0; i < rows.Length; i++)
-            {
-                states[i] = field(rows[i].Rollup);
-            }
-            StateColumn.Write(to, states, isAll: false);
-        }
+    /// <summary>The first or last number of a row is not its first or last sample.</summary>
+    private const int HasOwnNumbers = 4;
 
+    public static void Write(ByteWriter to, ReadOnlySpan<BucketRow> rows, RollupParts parts)
+    {
         int flags = 0;
         foreach (ref readonly var row in rows)
         {
-            flags |= (row.Rollup.FirstState is null ? 0 : HasFirstStates) | (row.Rollup.LastState is null ? 0 : HasLastStates);
+            flags |= (row.Rollup.FirstState is null ? 0 : HasFirstStates) | (row.Rollup.LastState is null ? 0 : HasLastStates)
+                | ((parts & RollupParts.Increase) == 0 || IsPlain(row.Rollup) ? 0 : HasOwnNumbers);
         }
         to.Byte(flags);
-        Integers(rows, row => row.Start);
-        Integers(rows, row => row.Rollup.FirstTime - row.Start);
-        Integers(rows, row => row.Rollup.LastTime - row.Rollup.FirstTime);
-        Integers(rows, row => row.Rollup.Count);
-        Integers(rows, row => row.Rollup.Count - row.Rollup.Numbers);
-        Numbers(rows, rollup => rollup.Min);
-        Numbers(rows, rollup => rollup.Max);
-        Numbers(rows, rollup => rollup.First);
-        Numbers(rows, rollup => rollup.Last);
-        Numbers(rows, rollup => rollup.SumHigh);
-        Numbers(rows, rollup => rollup.SumLow);
+        Integers(to, rows, row => row.Start);
+        Integers(to, rows, row => row.Rollup.FirstTime - row.Start);
+        Integers(to, rows, row => row.Rollup.LastTime - row.Rollup.FirstTime);
+        Integers(to, rows, row => row.Rollup.Count);
+        Integers(to, rows, row => row.Rollup.Count - row.Rollup.Numbers);
+        Numbers(to, rows, rollup => rollup.Min);
+        Numbers(to, rows, rollup => rollup.Max);
+        Numbers(to, rows, rollup => rollup.First);
+        Numbers(to, rows, rollup => rollup.Last);
+        Numbers(to, rows, rollup => rollup.SumHigh);
+        Numbers(to, rows, rollup => rollup.SumLow);
         if ((flags & HasFirstStates) != 0)
         {
-            States(rows, rollup => rollup.FirstState);
+            States(to, rows, rollup => rollup.FirstState);
         }
         if ((flags & HasLastStates) != 0)
         {
-            States(rows, rollup => rollup.LastState);
+            States(to, rows, rollup => rollup.LastState);
         }
+        WriteDetails(to, rows, parts, flags);
     }
 
-    public static void Read(ref ByteReader from, int count, long step, BucketRows into)
+    public static void Read(ref ByteReader from, int count, BucketRows into)
     {
         var flags = from.Byte();
-        if (flags > (HasFirstStates | HasLastStates))
+        if (flags > (HasFirstStates | HasLastStates | HasOwnNumbers))
         {
             throw new SegmentFormatException($"unknown flags 0x{flags:x2} of rollups");
         }
@@ -83,9 +60,10 @@ internal static class RollupColumns
         var (sumHighs, sumLows) = (Numbers(ref from, count), Numbers(ref from, count));
         var firstStates = (flags & HasFirstStates) != 0 ? StateColumn.Read(ref from, count, isAll: false) : null;
         var lastStates = (flags & HasLastStates) != 0 ? StateColumn.Read(ref from, count, isAll: false) : null;
+        var rollups = new Rollup[count];
         for (var i = 0; i < count; i++)
         {
-            var rollup = new Rollup
+            rollups[i] = new Rollup
             {
                 Count = counts[i],
                 Numbers = counts[i] - stateCounts[i],
@@ -98,14 +76,48 @@ internal static class RollupColumns
                 FirstState = firstStates?[i],
                 LastState = lastStates?[i],
             };
-            rollup.RestoreSum(sumHighs[i], sumLows[i]);
+            rollups[i].RestoreSum(sumHighs[i], sumLows[i]);
+        }
+        ReadDetails(ref from, rollups, into.Parts, flags);
+        for (var i = 0; i < count; i++)
+        {
             // Ascending, or rows would fall together and be added up.
             if (counts[i] < 0 || into.Count > 0 && starts[i] <= into.Rows[^1].Start)
             {
                 throw new SegmentFormatException("rollups that do not ascend, or count less than nothing");
             }
-            into.Merge(starts[i], rollup);
+            into.Merge(starts[i], rollups[i]);
         }
+    }
+
+    private static void Integers(ByteWriter to, ReadOnlySpan<BucketRow> rows, Func<BucketRow, long> field)
+    {
+        var integers = new long[rows.Length];
+        for (var i = 0; i < rows.Length; i++)
+        {
+            integers[i] = field(rows[i]);
+        }
+        IntColumn.Write(to, integers);
+    }
+
+    private static void Numbers(ByteWriter to, ReadOnlySpan<BucketRow> rows, Func<Rollup, double> field)
+    {
+        var numbers = new double[rows.Length];
+        for (var i = 0; i < rows.Length; i++)
+        {
+            numbers[i] = field(rows[i].Rollup);
+        }
+        ValueColumn.Write(to, numbers);
+    }
+
+    private static void States(ByteWriter to, ReadOnlySpan<BucketRow> rows, Func<Rollup, string?> field)
+    {
+        var states = new string?[rows.Length];
+        for (var i = 0; i < rows.Length; i++)
+        {
+            states[i] = field(rows[i].Rollup);
+        }
+        StateColumn.Write(to, states, isAll: false);
     }
 
     private static long[] Integers(ref ByteReader from, int count)

@@ -66,7 +66,7 @@ public sealed partial class WarmStore
         foreach (var series in rows.Zip(layers, (row, layer) => (row.Series, Layer: layer)).GroupBy(r => r.Series, r => r.Layer))
         {
             var slice = request.Raw ? new Slice(number, series.Key, SeriesScan.Raw(range, [.. series]), null)
-                : new Slice(number, series.Key, null, new());
+                : new Slice(number, series.Key, null, request.NewRows());
             resolution = Math.Min(resolution, request.Raw ? 0 : SeriesScan.Into(slice.Rows!, request.GridOf(part with { Range = range }), [.. series]));
             if (slice.Samples?.Count > 0 || slice.Rows?.Count > 0)
             {

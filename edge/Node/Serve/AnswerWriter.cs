@@ -1,9 +1,9 @@
 using System.Buffers;
 using System.Globalization;
+using System.IO.Pipelines;
 using System.Text;
 using System.Text.Json;
 using Foretier.Core.Query;
-using Foretier.Core.Rollups;
 using Foretier.Core.Samples;
 
 namespace Foretier.Node.Serve;
@@ -11,38 +11,41 @@ namespace Foretier.Node.Serve;
 /// <summary>Writes answers as JSON (the default), NDJSON or CSV. Times are epoch milliseconds, with a fraction where there are microseconds.</summary>
 public static class AnswerWriter
 {
+    private const int PassOnBytes = 64 * 1024;
+
     /// <summary>{"results":[…],"meta":{…}}</summary>
-    public static void WriteJson(Utf8JsonWriter json, Answer answer)
+    public static void WriteJson(Utf8JsonWriter json, AnswerPage page, string? next = null)
     {
         json.WriteStartObject();
         json.WriteStartArray("results");
-        foreach (var series in answer.Series)
+        foreach (var result in page.Results)
         {
-            foreach (var fn in answer.Question.Functions)
+            json.WriteStartObject();
+            json.WriteString("series", result.Series);
+            json.WriteString("unit", result.Unit);
+            json.WriteString("fn", result.Fn.Name);
+            if (result.State is not null)
             {
-                json.WriteStartObject();
-                json.WriteString("series", series.Name);
-                json.WriteString("unit", series.Unit);
-                json.WriteString("fn", Question.NameOf(fn));
-                json.WriteStartArray("points");
-                foreach (var point in PointsOf(answer.Question, series, fn))
-                {
-                    json.WriteStartArray();
-                    WriteTime(json, point.Time);
-                    WriteValue(json, point);
-                    json.WriteEndArray();
-                }
-                json.WriteEndArray();
-                json.WriteEndObject();
+                json.WriteString("state", result.State);
             }
+            json.WriteStartArray("points");
+            foreach (var point in result.Points)
+            {
+                json.WriteStartArray();
+                WriteTime(json, point.Time);
+                WriteValue(json, point);
+                json.WriteEndArray();
+            }
+            json.WriteEndArray();
+            json.WriteEndObject();
         }
         json.WriteEndArray();
         json.WritePropertyName("meta");
-        WriteMeta(json, answer);
+        WriteMeta(json, page.Answer, next);
         json.WriteEndObject();
     }
 
-    public static void WriteMeta(Utf8JsonWriter json, Answer answer)
+    public static void WriteMeta(Utf8JsonWriter json, Answer answer, string? next = null)
     {
         json.WriteStartObject();
         json.WriteStartArray("tiers");
@@ -57,7 +60,7 @@ public static class AnswerWriter
             json.WriteEndObject();
         }
         json.WriteEndArray();
-        json.WriteBoolean("exact", true);
+        json.WriteBoolean("exact", answer.IsExact);
         json.WriteBoolean("partial", answer.IsPartial);
         json.WriteStartArray("missing");
         foreach (var range in answer.Missing)
@@ -69,11 +72,15 @@ public static class AnswerWriter
         json.WriteEndArray();
         json.WriteString("watermark", Instant.Format(answer.Watermark / Instant.Millisecond * Instant.Millisecond));
         json.WriteNumber("planRevision", answer.PlanRevision);
+        if (next is not null)
+        {
+            json.WriteString("next", next);
+        }
         json.WriteEndObject();
     }
 
-    /// <summary>One line for each point: {"series":…,"fn":…,"t":…,"v":…}; a last line {"meta":{…}}.</summary>
-    public static void WriteNdjson(IBufferWriter<byte> to, Answer answer)
+    /// <summary>One line for each point: {"series":…,"fn":…,"t":…,"v":…}, a duration with its "state"; a last line {"meta":{…}}.</summary>
+    public static async Task WriteNdjsonAsync(PipeWriter to, AnswerPage page, string? next, CancellationToken cancel)
     {
         using var json = new Utf8JsonWriter(to, new() { SkipValidation = true });
         void EndLine()
@@ -82,98 +89,76 @@ public static class AnswerWriter
             json.Reset();
             to.Write("\n"u8);
         }
-        foreach (var (series, fn, point) in AllPoints(answer))
+        foreach (var result in page.Results)
         {
-            json.WriteStartObject();
-            json.WriteString("series", series.Name);
-            json.WriteString("fn", Question.NameOf(fn));
-            json.WritePropertyName("t");
-            WriteTime(json, point.Time);
-            json.WritePropertyName("v");
-            WriteValue(json, point);
-            json.WriteEndObject();
-            EndLine();
+            foreach (var point in result.Points)
+            {
+                json.WriteStartObject();
+                json.WriteString("series", result.Series);
+                json.WriteString("fn", result.Fn.Name);
+                if (result.State is not null)
+                {
+                    json.WriteString("state", result.State);
+                }
+                json.WritePropertyName("t");
+                WriteTime(json, point.Time);
+                json.WritePropertyName("v");
+                WriteValue(json, point);
+                json.WriteEndObject();
+                EndLine();
+                await PassOnAsync(to, cancel).ConfigureAwait(false);
+            }
         }
         json.WriteStartObject();
         json.WritePropertyName("meta");
-        WriteMeta(json, answer);
+        WriteMeta(json, page.Answer, next);
         json.WriteEndObject();
         EndLine();
     }
 
-    /// <summary>series,fn,t,v with a heading; times RFC 3339. A partial answer says so in a closing comment line.</summary>
-    public static void WriteCsv(IBufferWriter<byte> to, Answer answer)
+    /// <summary>
+    /// series,fn,t,v with a heading; times RFC 3339; a duration's fn is duration:STATE. A partial answer, and one with further
+    /// pages, say so in closing comment lines.
+    /// </summary>
+    public static async Task WriteCsvAsync(PipeWriter to, AnswerPage page, string? next, CancellationToken cancel)
     {
-        var line = new StringBuilder("series,fn,t,v\n");
-        void EndLine()
+        to.Write("series,fn,t,v\n"u8);
+        var line = new StringBuilder();
+        foreach (var result in page.Results)
         {
+            var head = $"{result.Series},{Quote(result.State is null ? result.Fn.Name : $"{result.Fn.Name}:{result.State}")},";
+            foreach (var point in result.Points)
+            {
+                line.Clear().Append(head).Append(Instant.Format(point.Time)).Append(',').Append(point.State is { } state ? Quote(state)
+                    : double.IsNaN(point.Value) ? "" : point.Value.ToString("R", CultureInfo.InvariantCulture)).Append('\n');
+                to.Write(Encoding.UTF8.GetBytes(line.ToString()));
+                await PassOnAsync(to, cancel).ConfigureAwait(false);
+            }
+        }
+        if (page.Answer.IsPartial)
+        {
+            line.Clear().Append("# partial: missing ").AppendJoin(' ', page.Answer.Missing).Append('\n');
             to.Write(Encoding.UTF8.GetBytes(line.ToString()));
-            line.Clear();
         }
-        EndLine();
-        foreach (var (series, fn, point) in AllPoints(answer))
+        if (next is not null)
         {
-            line.Append(series.Name).Append(',').Append(Question.NameOf(fn)).Append(',').Append(Instant.Format(point.Time)).Append(',');
-            line.Append(point.State is { } state ? Quote(state) : point.Value.ToString("R", CultureInfo.InvariantCulture)).Append('\n');
-            EndLine();
+            to.Write(Encoding.UTF8.GetBytes($"# next: {next}\n"));
         }
-        if (answer.IsPartial)
+    }
+
+    /// <summary>Sends what has gathered, at the pace of the one who reads: the text of an answer is never in memory as a whole.</summary>
+    private static async ValueTask PassOnAsync(PipeWriter to, CancellationToken cancel)
+    {
+        if (to.UnflushedBytes >= PassOnBytes)
         {
-            line.Append("# partial: missing ").AppendJoin(' ', answer.Missing).Append('\n');
-            EndLine();
+            await to.FlushAsync(cancel).ConfigureAwait(false);
         }
     }
 
     private static string Quote(string text) =>
         text.AsSpan().ContainsAny(",\"\n\r") ? $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"" : text;
 
-    private static IEnumerable<(SeriesAnswer, Fn, Point)> AllPoints(Answer answer) =>
-        from series in answer.Series from fn in answer.Question.Functions from point in PointsOf(answer.Question, series, fn) select (series, fn, point);
-
-    private static IEnumerable<Point> PointsOf(Question question, SeriesAnswer series, Fn fn)
-    {
-        if (fn == Fn.Raw)
-        {
-            var raw = series.Raw!;
-            for (var i = 0; i < raw.Count; i++)
-            {
-                yield return new(raw.Times[i], raw.Values[i], raw.StateAt(i));
-            }
-            yield break;
-        }
-        var rows = series.Rows!;
-        if (rows.Count == 0 && fn == Fn.Count && question.Step == 0)
-        {
-            // How many is always a question with an answer.
-            yield return new(question.Range.From, 0, null);
-        }
-        for (var i = 0; i < rows.Count; i++)
-        {
-            var row = rows.Rows[i];
-            if (ValueOf(fn, row.Rollup, out var value, out var state))
-            {
-                yield return new(row.Start, value, state);
-            }
-        }
-    }
-
-    private static bool ValueOf(Fn fn, in Rollup rollup, out double value, out string? state)
-    {
-        state = fn switch { Fn.First => rollup.FirstState, Fn.Last => rollup.LastState, _ => null };
-        value = fn switch
-        {
-            Fn.Avg => rollup.Mean,
-            Fn.Min => rollup.Min,
-            Fn.Max => rollup.Max,
-            Fn.Sum => rollup.Sum,
-            Fn.Count => rollup.Count,
-            Fn.First => rollup.First,
-            _ => rollup.Last,
-        };
-        return fn is Fn.Count or Fn.First or Fn.Last || rollup.Numbers > 0;
-    }
-
-    private static void WriteValue(Utf8JsonWriter json, Point point)
+    private static void WriteValue(Utf8JsonWriter json, ResultPoint point)
     {
         if (point.State is not null)
         {
@@ -206,6 +191,4 @@ public static class AnswerWriter
         json.WriteString("from", Instant.Format(range.From));
         json.WriteString("to", Instant.Format(range.To));
     }
-
-    private readonly record struct Point(long Time, double Value, string? State);
 }

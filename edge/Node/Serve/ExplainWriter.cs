@@ -20,7 +20,7 @@ internal static class ExplainWriter
         json.WriteString("from", Instant.Format(question.Range.From));
         json.WriteString("to", Instant.Format(question.Range.To));
         json.WriteNumber("stepSeconds", question.Step / (double)Instant.Second);
-        json.WriteString("fn", string.Join(',', question.Functions.Select(Question.NameOf)));
+        json.WriteString("fn", string.Join(',', question.Functions.Select(fn => fn.Name)));
         json.WriteEndObject();
         WritePartitions(json, question, series, map);
         json.WriteStartObject("plan");

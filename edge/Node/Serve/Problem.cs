@@ -10,12 +10,14 @@ public static class Problem
         Results.Problem(detail, statusCode: status, title: TitleOf(code), type: TypeOf(code),
             extensions: new Dictionary<string, object?>(more ?? new Dictionary<string, object?>()) { ["code"] = code });
 
-    public static IResult Of(QuestionError error) => Of(error.Code switch
+    public static IResult Of(QuestionError error) => Of(StatusOf(error), error.Code, error.Detail);
+
+    internal static int StatusOf(QuestionError error) => error.Code switch
     {
         "unknown_series" => StatusCodes.Status404NotFound,
-        "too_many_points" => StatusCodes.Status422UnprocessableEntity,
+        "too_many_points" or "too_many_series" or "too_many_states" => StatusCodes.Status422UnprocessableEntity,
         _ => StatusCodes.Status400BadRequest,
-    }, error.Code, error.Detail);
+    };
 
     internal static string TypeOf(string code) => $"urn:foretier:problem:{code}";
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Foretier.Core.Partitions;
 using Foretier.Core.Query;
@@ -18,15 +19,17 @@ namespace Foretier.Node.Serve;
 /// </summary>
 public sealed class QueryApi(Answerer answerer, Catalog catalog, TimeProvider clock, Func<PartitionMap>? map = null)
 {
+    private const string BatchForm = "send {\"queries\":[{\"series\":…,\"from\":…,\"to\":…,\"step\":…,\"fn\":…}]} with 1 to 100 queries";
+
     private static readonly JsonWriterOptions Compact = new() { SkipValidation = true };
 
     public void Map(RouteGroupBuilder api)
     {
-        api.MapGet("/query", (HttpContext http, string? series, string? from, string? to, string? step, string? fn, CancellationToken cancel) =>
-            QueryAsync(http, new(series, from, to, step, fn), cancel)).Taking("series", "from", "to", "step", "fn").WithName("query").WithSummary("Samples or functions of series over a range.");
-        api.MapPost("/query", QueryManyAsync).WithName("queryMany").WithSummary("Several queries in one request; each has its own answer or problem.");
-        api.MapGet("/explain", (HttpContext http, string? series, string? from, string? to, string? step, string? fn, bool? execute, CancellationToken cancel) =>
-            ExplainAsync(http, new(series, from, to, step, fn), execute ?? true, cancel)).Taking("series", "from", "to", "step", "fn", "execute").WithName("explain").WithSummary("How a query is answered: plan, estimates, and what it really cost.");
+        api.MapGet("/query", (HttpContext http, [AsParameters] QueryText text, CancellationToken cancel) => QueryAsync(http, text, cancel))
+            .Taking(QueryText.Names).WithName("query").WithSummary("Samples or functions of series over a range.");
+        api.MapPost("/query", QueryManyAsync).Taking().WithName("queryMany").WithSummary("Several queries in one request; each has its own answer or problem.");
+        api.MapGet("/explain", (HttpContext http, [AsParameters] QueryText text, bool? execute, CancellationToken cancel) => ExplainAsync(http, text, execute ?? true, cancel))
+            .Taking([.. QueryText.Names, "execute"]).WithName("explain").WithSummary("How a query is answered: plan, estimates, and what it really cost.");
         api.MapGet("/series", Series).WithName("series").WithSummary("The series there are.");
         if (map is not null)
         {
@@ -35,44 +38,29 @@ public sealed class QueryApi(Answerer answerer, Catalog catalog, TimeProvider cl
         api.MapGet("/tier", Tiers).WithName("tier").WithSummary("What each tier and node holds.");
     }
 
-    /// <summary>The parameters of a query as written.</summary>
-    public sealed record QueryText(string? Series, string? From, string? To, string? Step, string? Fn);
-
-    /// <summary>The same in a JSON document, where lists are lists.</summary>
-    public sealed record QueryDocument(JsonElement Series, JsonElement From, JsonElement To, JsonElement Step, JsonElement Fn)
-    {
-        public QueryText ToText() => new(Text(Series), Text(From), Text(To), Text(Step), Text(Fn));
-
-        private static string? Text(JsonElement element) => element.ValueKind switch
-        {
-            JsonValueKind.Array => string.Join(',', element.EnumerateArray().Select(Text)),
-            JsonValueKind.Undefined or JsonValueKind.Null => null,
-            _ => element.ToString(),
-        };
-    }
-
     private async Task<IResult> QueryAsync(HttpContext http, QueryText text, CancellationToken cancel)
     {
-        if (Ask(http, text, out var question, out var error) is not { } series)
+        var (page, error) = await PageAsync(http, text, cancel).ConfigureAwait(false);
+        if (page is null)
         {
             return Problem.Of(error!);
         }
-        var answer = await answerer.AnswerAsync(question!, series, cancel).ConfigureAwait(false);
+        var next = page.Next?.ToText(text.Unchanging);
         http.Response.Headers.CacheControl = "no-store";
         var accept = http.Request.Headers.Accept.ToString();
         if (accept.Contains("text/csv", StringComparison.OrdinalIgnoreCase))
         {
             http.Response.ContentType = "text/csv; charset=utf-8";
-            AnswerWriter.WriteCsv(http.Response.BodyWriter, answer);
+            await AnswerWriter.WriteCsvAsync(http.Response.BodyWriter, page, next, cancel).ConfigureAwait(false);
         }
         else if (accept.Contains("application/x-ndjson", StringComparison.OrdinalIgnoreCase))
         {
             http.Response.ContentType = "application/x-ndjson";
-            AnswerWriter.WriteNdjson(http.Response.BodyWriter, answer);
+            await AnswerWriter.WriteNdjsonAsync(http.Response.BodyWriter, page, next, cancel).ConfigureAwait(false);
         }
         else
         {
-            WriteJson(http, json => AnswerWriter.WriteJson(json, answer));
+            WriteJson(http, json => AnswerWriter.WriteJson(json, page, next));
         }
         await http.Response.BodyWriter.FlushAsync(cancel).ConfigureAwait(false);
         return Results.Empty;
@@ -80,27 +68,38 @@ public sealed class QueryApi(Answerer answerer, Catalog catalog, TimeProvider cl
 
     private async Task<IResult> QueryManyAsync(HttpContext http, [FromBody] QueryBatch batch, CancellationToken cancel)
     {
-        if (batch.Queries is not { Count: > 0 and <= 100 } queries)
+        if (batch.Unknown is { Count: > 0 } unknown)
         {
-            return Problem.Of(StatusCodes.Status400BadRequest, "bad_query", "send {\"queries\":[{\"series\":…,\"from\":…,\"to\":…,\"step\":…,\"fn\":…}]} with 1 to 100 queries");
+            return Problem.Of(StatusCodes.Status400BadRequest, "bad_parameter", $"'{unknown.Keys.First()}' is not a member here; {BatchForm}");
         }
-        var answers = await Task.WhenAll(queries.Select(async query => Ask(http, query.ToText(), out var question, out var error) is { } series
-            ? (Answer: await answerer.AnswerAsync(question!, series, cancel).ConfigureAwait(false), Error: (QuestionError?)null)
-            : (Answer: (Answer?)null, Error: error))).ConfigureAwait(false);
+        if (batch.Queries is not { Count: > 0 and <= 100 } queries || queries.Any(query => query is null))
+        {
+            return Problem.Of(StatusCodes.Status400BadRequest, "bad_query", BatchForm);
+        }
+        var answers = await Task.WhenAll(queries.Select(async query =>
+        {
+            var text = query.ToText();
+            var (page, error) = query.Unknown is { Count: > 0 } members
+                ? (null, new("bad_parameter", $"'{members.Keys.First()}' is not a member of a query; use {string.Join(", ", QueryText.Names)}"))
+                : await PageAsync(http, text, cancel).ConfigureAwait(false);
+            return (Page: page, Next: page?.Next?.ToText(text.Unchanging), Error: error);
+        })).ConfigureAwait(false);
         WriteJson(http, json =>
         {
             json.WriteStartObject();
             json.WriteStartArray("answers");
-            foreach (var (answer, error) in answers)
+            foreach (var (page, next, error) in answers)
             {
-                if (answer is not null)
+                if (page is not null)
                 {
-                    AnswerWriter.WriteJson(json, answer);
+                    AnswerWriter.WriteJson(json, page, next);
                     continue;
                 }
                 json.WriteStartObject();
                 json.WriteStartObject("problem");
-                json.WriteString("type", $"urn:foretier:problem:{error!.Code}");
+                json.WriteString("type", Problem.TypeOf(error!.Code));
+                json.WriteString("title", Problem.TitleOf(error.Code));
+                json.WriteNumber("status", Problem.StatusOf(error));
                 json.WriteString("code", error.Code);
                 json.WriteString("detail", error.Detail);
                 json.WriteEndObject();
@@ -113,17 +112,64 @@ public sealed class QueryApi(Answerer answerer, Catalog catalog, TimeProvider cl
         return Results.Empty;
     }
 
-    public sealed record QueryBatch(IReadOnlyList<QueryDocument>? Queries);
+    /// <summary>The answer, all of it or a page, or why there is none.</summary>
+    private async Task<(AnswerPage? Page, QuestionError? Error)> PageAsync(HttpContext http, QueryText text, CancellationToken cancel)
+    {
+        int? limit = null;
+        PageCursor? cursor = null;
+        if (!string.IsNullOrWhiteSpace(text.Limit))
+        {
+            limit = int.TryParse(text.Limit, NumberStyles.None, CultureInfo.InvariantCulture, out var points) && points is > 0 and <= Pager.LimitMax ? points : null;
+            if (limit is null)
+            {
+                return (null, new("bad_limit", $"limit='{text.Limit}' is not a number of points from 1 to {Pager.LimitMax}"));
+            }
+        }
+        if (!string.IsNullOrWhiteSpace(text.Cursor))
+        {
+            if (limit is null)
+            {
+                return (null, new("bad_cursor", "a cursor goes with the limit of the query that gave it"));
+            }
+            cursor = PageCursor.Parse(text.Cursor.Trim(), text.Unchanging, out var wrong);
+            if (cursor is null)
+            {
+                return (null, wrong);
+            }
+        }
+        if (Ask(http, text, limit is not null, out var question, out var error) is not { } series)
+        {
+            return (null, error);
+        }
+        try
+        {
+            return (limit is null ? AnswerPage.Whole(await answerer.AnswerAsync(question!, series, cancel).ConfigureAwait(false))
+                : await new Pager(answerer).AskAsync(question!, series, limit.Value, cursor, cancel).ConfigureAwait(false), null);
+        }
+        catch (QuestionRefusedException refused)
+        {
+            return (null, refused.Error);
+        }
+    }
 
     private async Task<IResult> ExplainAsync(HttpContext http, QueryText text, bool execute, CancellationToken cancel)
     {
-        if (Ask(http, text, out var question, out var error) is not { } series)
+        if (Ask(http, text, inPages: !string.IsNullOrWhiteSpace(text.Limit), out var question, out var error) is not { } series)
         {
             return Problem.Of(error!);
         }
         var plan = answerer.Plan(question!, series);
         var started = clock.GetTimestamp();
-        var answer = execute ? await answerer.AnswerAsync(question!, series, cancel).ConfigureAwait(false) : null;
+        Answer? answer = null;
+        if (execute)
+        {
+            (var page, error) = await PageAsync(http, text, cancel).ConfigureAwait(false);
+            if (page is null)
+            {
+                return Problem.Of(error!);
+            }
+            answer = page.Answer;
+        }
         var elapsed = clock.GetElapsedTime(started);
         WriteJson(http, json => ExplainWriter.Write(json, question!, series, plan, answer, elapsed, map?.Invoke()));
         await http.Response.BodyWriter.FlushAsync(cancel).ConfigureAwait(false);
@@ -164,14 +210,14 @@ public sealed class QueryApi(Answerer answerer, Catalog catalog, TimeProvider cl
             g.Select(h => (h.Edge, h.Window)).Distinct().Count(), g.Sum(h => h.Count), g.Sum(h => h.Bytes),
             new ApiTime(g.Min(h => h.Extent.From)), new ApiTime(g.Max(h => h.Extent.To))))]));
 
-    private IReadOnlyCollection<SeriesInfo>? Ask(HttpContext http, QueryText text, out Question? question, out QuestionError? error)
+    private IReadOnlyCollection<SeriesInfo>? Ask(HttpContext http, QueryText text, bool inPages, out Question? question, out QuestionError? error)
     {
-        question = Question.Parse(text.Series, text.From, text.To, text.Step, text.Fn, Instant.Now(clock), out error);
+        question = Question.Parse(text.ToQuestion(), Instant.Now(clock), out error);
         if (question is null)
         {
             return null;
         }
-        var series = answerer.Resolve(question, out error);
+        var series = answerer.Resolve(question, out error, inPages);
         if (error is not null)
         {
             return null;

@@ -24,4 +24,28 @@ public sealed record QueryParameters
     /// <summary>Functions separated by commas; none = raw without a step, avg with one.</summary>
     [AliasAs("fn")]
     public string? Fn { get; init; }
+
+    /// <summary>What steps without a value get: none, null, previous or linear; none = they are left out.</summary>
+    [AliasAs("fill")]
+    public string? Fill { get; init; }
+
+    /// <summary>Puts series together: account, device or measurement.</summary>
+    [AliasAs("by")]
+    public string? By { get; init; }
+
+    /// <summary>What rolling_avg looks back over, a multiple of the step.</summary>
+    [AliasAs("window")]
+    public string? Window { get; init; }
+
+    /// <summary>Time zone, <c>Europe/Rome</c>, for steps of whole days.</summary>
+    [AliasAs("tz")]
+    public string? Tz { get; init; }
+
+    /// <summary>Points on a page; none = the whole answer.</summary>
+    [AliasAs("limit")]
+    public int? Limit { get; init; }
+
+    /// <summary>Where the page begins: <see cref="ReplyMeta.Next"/> of the page before.</summary>
+    [AliasAs("cursor")]
+    public string? Cursor { get; init; }
 }

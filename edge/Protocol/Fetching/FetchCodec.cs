@@ -10,15 +10,15 @@ namespace Foretier.Protocol.Fetching;
 /// The bytes of a <see cref="FetchResult"/> between nodes. Little endian; ends in a marker, so that a connection that broke is never taken for a short answer.
 /// </summary>
 /// <remarks>
-/// "FFR1" · gone (i32 count, i32 each) · uses (i32 count; tier u8, node, from i64, to i64, resolution, ms f64) ·
+/// "FFR2" · gone (i32 count, i32 each) · uses (i32 count; tier u8, node, from i64, to i64, resolution, ms f64) ·
 /// slices (i32 count; part i32, series, shape u8, content) · "DONE". Shape 0: i32 count, times i64, values f64, states u8 (1: count strings, "" for none prefixed by u8).
-/// Shape 1: i32 rows, each start i64 and the rollup's fields.
+/// Shape 1: parts u8, i32 rows, each start i64, the rollup's fields and those of its parts.
 /// </remarks>
 public static class FetchCodec
 {
     public const string ContentType = "application/x-foretier-fetch";
 
-    private const int Begin = 0x31524646;
+    private const int Begin = 0x32524646;
     private const int Done = 0x454E4F44;
 
     public static void Write(Stream to, FetchResult result)
@@ -133,6 +133,7 @@ public static class FetchCodec
 
     private static void WriteRows(BinaryWriter writer, BucketRows rows)
     {
+        writer.Write((byte)rows.Parts);
         writer.Write(rows.Count);
         foreach (ref readonly var row in rows.Rows)
         {
@@ -149,12 +150,21 @@ public static class FetchCodec
             writer.Write(row.Rollup.Last);
             WriteState(writer, row.Rollup.FirstState);
             WriteState(writer, row.Rollup.LastState);
+            if (row.Rollup.Detail is { } detail)
+            {
+                WriteDetail(writer, detail);
+            }
         }
     }
 
     private static BucketRows ReadRows(BinaryReader reader)
     {
-        var rows = new BucketRows();
+        var parts = (RollupParts)reader.ReadByte();
+        if ((parts & ~RollupParts.All) != 0)
+        {
+            throw new FormatException($"unknown parts {(int)parts} of rollups");
+        }
+        var rows = new BucketRows(parts);
         for (var n = reader.ReadInt32(); n > 0; n--)
         {
             var start = reader.ReadInt64();
@@ -169,9 +179,67 @@ public static class FetchCodec
             (rollup.FirstTime, rollup.First) = (reader.ReadInt64(), reader.ReadDouble());
             (rollup.LastTime, rollup.Last) = (reader.ReadInt64(), reader.ReadDouble());
             (rollup.FirstState, rollup.LastState) = (ReadState(reader), ReadState(reader));
+            rollup.Detail = parts == RollupParts.None ? null : ReadDetail(reader, parts);
             rows.Merge(start, rollup);
         }
         return rows;
+    }
+
+    private static void WriteDetail(BinaryWriter writer, RollupDetail detail)
+    {
+        if ((detail.Parts & RollupParts.Spread) != 0)
+        {
+            writer.Write(detail.M2);
+        }
+        if ((detail.Parts & RollupParts.Increase) != 0)
+        {
+            writer.Write(detail.HasNumber);
+            writer.Write(detail.Resets);
+            writer.Write(detail.FirstNumber);
+            writer.Write(detail.LastNumber);
+        }
+        if ((detail.Parts & RollupParts.Durations) != 0)
+        {
+            writer.Write(detail.Durations.Count);
+            foreach (var (state, micros) in detail.Durations)
+            {
+                writer.Write(state);
+                writer.Write(micros);
+            }
+        }
+        if ((detail.Parts & RollupParts.Sketch) != 0)
+        {
+            writer.Write(detail.Sketch.Length);
+            for (var i = 0; i < detail.Sketch.Length; i++)
+            {
+                writer.Write(detail.Sketch.Keys[i]);
+                writer.Write(detail.Sketch.Counts[i]);
+            }
+        }
+    }
+
+    private static RollupDetail ReadDetail(BinaryReader reader, RollupParts parts)
+    {
+        var m2 = (parts & RollupParts.Spread) != 0 ? reader.ReadDouble() : 0;
+        var (resets, numbers) = (0.0, ((double, double)?)null);
+        if ((parts & RollupParts.Increase) != 0)
+        {
+            var hasNumber = reader.ReadBoolean();
+            resets = reader.ReadDouble();
+            var (first, last) = (reader.ReadDouble(), reader.ReadDouble());
+            numbers = hasNumber ? (first, last) : null;
+        }
+        var durations = new List<KeyValuePair<string, long>>();
+        for (var n = (parts & RollupParts.Durations) != 0 ? reader.ReadInt32() : 0; n > 0; n--)
+        {
+            durations.Add(new(reader.ReadString(), reader.ReadInt64()));
+        }
+        var sketch = new List<KeyValuePair<int, long>>();
+        for (var n = (parts & RollupParts.Sketch) != 0 ? reader.ReadInt32() : 0; n > 0; n--)
+        {
+            sketch.Add(new(reader.ReadInt32(), reader.ReadInt64()));
+        }
+        return RollupDetail.Restore(parts, m2, resets, numbers, durations, sketch);
     }
 
     private static void WriteState(BinaryWriter writer, string? state)
@@ -197,7 +265,7 @@ public static class FetchCodec
     {
         if (reader.ReadInt32() != marker)
         {
-            throw new FormatException("not a fetch result of format FFR1");
+            throw new FormatException("not a fetch result of format FFR2");
         }
     }
 }

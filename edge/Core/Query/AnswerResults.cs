@@ -1,0 +1,119 @@
+using Foretier.Core.Rollups;
+using Foretier.Core.Samples;
+
+namespace Foretier.Core.Query;
+
+/// <summary>One point of a result.</summary>
+/// <param name="Time">µs: of the sample, or the start of the step.</param>
+/// <param name="Value">NaN where there is none.</param>
+/// <param name="State">Where the value is a state.</param>
+public readonly record struct ResultPoint(long Time, double Value, string? State = null)
+{
+    public static ResultPoint None(long time) => new(time, double.NaN);
+}
+
+/// <summary>One function of a series or of a group of series.</summary>
+/// <param name="Series">Its name; of a group <c>acme/boiler-1/*</c>, <c>acme/*/temperature</c> or <c>acme/*/*</c>.</param>
+/// <param name="State">Of a duration: which state held for so long.</param>
+/// <param name="Points">In order of time. May be enumerated once only.</param>
+public sealed record AnswerResult(string Series, string? Unit, Fn Fn, string? State, IEnumerable<ResultPoint> Points);
+
+/// <summary>
+/// Turns an answer's samples and rollups into points. What each function means, and what <c>by</c> makes of it, is told in QUERIES.md.
+/// </summary>
+public static class AnswerResults
+{
+    /// <exception cref="QuestionRefusedException">There are too many states to give the time of each.</exception>
+    public static IReadOnlyList<AnswerResult> Of(Answer answer)
+    {
+        var (question, grid) = (answer.Question, answer.Question.Grid);
+        return [.. answer.Series.GroupBy(s => SeriesGroup.NameOf(s.Name, question.By)).OrderBy(g => g.Key, StringComparer.Ordinal)
+            .SelectMany(group => Of(new SeriesGroup(group.Key, [.. group], question, grid)))];
+    }
+
+    private static IEnumerable<AnswerResult> Of(SeriesGroup group)
+    {
+        foreach (var fn in group.Question.Functions)
+        {
+            switch (fn.Kind)
+            {
+                case FnKind.Raw:
+                    yield return new(group.Name, group.Unit, fn, null, RawPoints(group.Members[0].Raw!));
+                    break;
+                case FnKind.RollingAvg:
+                    yield return new(group.Name, group.Unit, fn, null, Filling.Of(group.Question, fn, group.Grid, RollingAverage.PointsOf(group)));
+                    break;
+                case FnKind.Duration:
+                    foreach (var (state, times) in Durations.Of(group))
+                    {
+                        var points = times.Select(t => new ResultPoint(t.Key, t.Value / (double)Instant.Second));
+                        yield return new(group.Name, "s", fn, state, Filling.Of(group.Question, fn, group.Grid, points));
+                    }
+                    break;
+                default:
+                    yield return new(group.Name, UnitOf(fn, group.Unit), fn, null, Filling.Of(group.Question, fn, group.Grid, Points(group, fn)));
+                    break;
+            }
+        }
+    }
+
+    private static string? UnitOf(Fn fn, string? unit) => fn.Kind switch
+    {
+        FnKind.Count => null,
+        FnKind.Rate => unit is null ? null : unit + "/s",
+        _ => unit,
+    };
+
+    private static IEnumerable<ResultPoint> RawPoints(SampleColumns raw)
+    {
+        for (var i = 0; i < raw.Count; i++)
+        {
+            yield return new(raw.Times[i], raw.Values[i], raw.StateAt(i));
+        }
+    }
+
+    private static IEnumerable<ResultPoint> Points(SeriesGroup group, Fn fn)
+    {
+        var rows = group.Rows;
+        if (rows.Count == 0 && fn == Fn.Count && group.Question.Step == 0)
+        {
+            // How many is always a question with an answer.
+            yield return new(group.Question.Range.From, 0);
+        }
+        for (var i = 0; i < rows.Count; i++)
+        {
+            if (PointOf(group, fn, rows.Rows[i]) is { } point)
+            {
+                yield return point;
+            }
+        }
+    }
+
+    private static ResultPoint? PointOf(SeriesGroup group, Fn fn, in BucketRow row)
+    {
+        var rollup = row.Rollup;
+        switch (fn.Kind)
+        {
+            case FnKind.Count:
+                return new(row.Start, rollup.Count);
+            case FnKind.First:
+                return new(row.Start, rollup.First, rollup.FirstState);
+            case FnKind.Last:
+                return new(row.Start, rollup.Last, rollup.LastState);
+            case FnKind.Increase:
+                return group.IncreaseAt(row.Start) is { } increase ? new(row.Start, increase) : null;
+            case FnKind.Rate:
+                var seconds = group.Grid.BucketAt(row.Start).Clip(group.Grid.Range).Length / (double)Instant.Second;
+                return group.IncreaseAt(row.Start) is { } growth ? new(row.Start, growth / seconds) : null;
+        }
+        return rollup.Numbers == 0 ? null : new(row.Start, fn.Kind switch
+        {
+            FnKind.Avg => rollup.Mean,
+            FnKind.Min => rollup.Min,
+            FnKind.Max => rollup.Max,
+            FnKind.Sum => rollup.Sum,
+            FnKind.Stddev => Math.Sqrt(rollup.Detail!.M2 / rollup.Numbers),
+            _ => rollup.Detail!.Sketch.ValueAt(fn.Percent / 100, rollup.Min, rollup.Max),
+        });
+    }
+}
