@@ -47,6 +47,7 @@ internal static class CommandLine
             LedgerCommand.Make(),
             AccountsCommand.Make(),
             DevicesCommand.Make(),
+            DoctorCommand.Make(),
             Json,
             Data,
         };

@@ -110,6 +110,20 @@ public sealed class ForetierClient : IDisposable
     public Task ForgetDeviceAsync(string account, string device, CancellationToken cancel = default) =>
         DoAsync(() => _api.RemoveDeviceAsync(account, device, true, null, cancel));
 
+    /// <summary>Revokes one certificate of a device, at once.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task RevokeCertificateAsync(string account, string device, string serial, CancellationToken cancel = default) =>
+        DoAsync(() => _api.RemoveDeviceAsync(account, device, null, serial, cancel));
+
+    /// <summary>Makes a one-time token of each edge, with which the device may get a client certificate.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<EnrolmentsReply> OpenEnrolmentAsync(string account, string device, CancellationToken cancel = default) =>
+        AskAsync(() => _api.OpenEnrolmentAsync(account, device, cancel));
+
+    /// <summary>What every node finds when it looks at itself.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<DoctorReply> DoctorAsync(CancellationToken cancel = default) => AskAsync(() => _api.DoctorAsync(cancel));
+
     /// <inheritdoc cref="QueryAsync"/>
     public Task<AccountsReply> AccountsAsync(CancellationToken cancel = default) => AskAsync(() => _api.AccountsAsync(cancel));
 

@@ -39,7 +39,7 @@ public sealed class ArchiveWatch : IAsyncDisposable
         {
             try
             {
-                catalog.Apply(await archived.RefreshAsync(_stop.Token).ConfigureAwait(false), key => key.Node == ArchiveManifest.Node);
+                catalog.Apply(await archived.RefreshAsync(_stop.Token).ConfigureAwait(false), key => key.Node == ArchiveManifest.Node, isOld: true);
                 health.Connected(ArchiveManifest.Node);
                 Fault = null;
             }

@@ -6,6 +6,7 @@ using Foretier.Node.Hosting;
 using Foretier.Node.Keys;
 using Foretier.Node.Link;
 using Foretier.Node.Serve;
+using Foretier.Protocol.Api;
 using Foretier.Router;
 using Foretier.Router.Map;
 
@@ -34,12 +35,19 @@ return await NodeHost.RunAsync(args, "router", async args =>
     _ = new MapFollower(follower, map, clock, logs.CreateLogger<MapFollower>());
 
     var answerer = new Answerer(catalog, node => node == ArchiveManifest.Node ? archiveSource : follower.SourceOf(node), health, clock);
-    var cascade = new Cascade(new NodeDuties(), hub, clock, logs.CreateLogger<Cascade>());
+    var cascade = new Cascade(new NodeDuties
+    {
+        Report = () => new SelfCheck(options, clock).Report(
+            [new("archive", watch.Fault is null ? CheckStatus.Ok : CheckStatus.Fail, watch.Fault ?? options.Archive, watch.Fault is null ? null : "see that it can be reached"), .. follower.Checks()], null, []),
+    }, hub, clock, logs.CreateLogger<Cascade>());
 
     app.MapHealth(() => follower.Nodes.Where(n => !n.Connected).Select(n => $"{n.Node} is not connected").Concat(watch.Fault is { } fault ? [fault] : []));
+    using var metrics = new NodeMetrics(options.Node, clock);
+    metrics.Map(app);
     app.MapOpenApi("/openapi/v1.json");
     var api = app.MapApi();
     new QueryApi(answerer, catalog, clock, () => map.Current).Map(api);
     cascade.Map(api);
+    cascade.MapPublic(app);
     await app.RunAsync();
 });

@@ -1,5 +1,7 @@
+using System.Net;
 using Foretier.Agent.Hot;
 using Foretier.Agent.Ingest.Identity;
+using Foretier.Agent.Ingest.Identity.Certificates;
 using Foretier.Core.Samples;
 using Foretier.Node.Serve;
 using Foretier.Protocol.Api;
@@ -8,11 +10,16 @@ using SeriesEntry = Foretier.Protocol.Api.SeriesEntry;
 namespace Foretier.Agent;
 
 /// <summary>What an operator asks of an edge, in the words of the API. An <see cref="ArgumentException"/> says what is wrong with a request.</summary>
-internal sealed class Administration(string node, HotStore store, DeviceRegistry devices, DeviceWatch watch)
+internal sealed class Administration(string node, HotStore store, DeviceRegistry devices, DeviceCertificates certificates, DeviceWatch watch, TimeProvider wire)
 {
     private static readonly string[] Kinds = ["gauge", "counter", "state", "event"];
     private const int UnitLengthMax = 64;
     private const double ExpectSecondsMax = 366.0 * 86_400;
+
+    // Guessing at secrets by enrolment is as slow as by log-in. Behind a link all have one address: the device counts.
+    private readonly FailureThrottle _failures = new(10, TimeSpan.FromSeconds(2), wire);
+
+    public EnrolmentDuties Enrolment => new(OpenEnrolment, Sign);
 
     public DeviceDuties Duties => new()
     {
@@ -22,7 +29,7 @@ internal sealed class Administration(string node, HotStore store, DeviceRegistry
         End = End,
         Accounts = Accounts,
         PutAccount = (account, rules) => EntryOf(devices.PutAccount(account, new(Rule(rules.Publish), Rule(rules.Subscribe)))),
-        RemoveAccount = account => devices.RemoveAccount(account) ? new(account, 0) { Edge = node } : null,
+        RemoveAccount = RemoveAccount,
     };
 
     public async Task<SeriesEntry?> ChangeSeriesAsync(SeriesChange change)
@@ -90,8 +97,45 @@ internal sealed class Administration(string node, HotStore store, DeviceRegistry
     private DeviceEntry? End(string account, string device, bool remove, string? certificate)
     {
         var name = new DeviceName(account, device);
-        var known = devices.Find(name);
-        return known is not null && (remove ? devices.Remove(name) : devices.Revoke(name)) ? EntryOf(known) : null;
+        if (devices.Find(name) is not { } known)
+        {
+            return null;
+        }
+        // Certificates first: whoever is then disconnected cannot come back by one.
+        var ended = certificates.Revoke(name, certificate) > 0;
+        ended |= certificate is null && (remove ? devices.Remove(name) : devices.Revoke(name));
+        return ended ? EntryOf(known) : null;
+    }
+
+    private AccountEntry? RemoveAccount(string account)
+    {
+        foreach (var device in devices.Devices.Where(d => d.Name.Account == account))
+        {
+            certificates.Revoke(device.Name);
+        }
+        return devices.RemoveAccount(account) ? new(account, 0) { Edge = node } : null;
+    }
+
+    private EnrolmentEntry OpenEnrolment(string account, string device)
+    {
+        var (token, until) = certificates.NewToken(new(account, device));
+        return new(node, token, new(until));
+    }
+
+    private EnrolmentReply? Sign(string account, string device, EnrolmentRequest request)
+    {
+        var name = new DeviceName(account, device);
+        if (!_failures.Allows(IPAddress.Loopback, name.ToString()))
+        {
+            throw new ArgumentException($"too many failed enrolments of {name}: wait, then check its token");
+        }
+        using var made = certificates.Enrol(name, new(request.Token, request.Secret, request.Certificate, request.Signature), request.Request);
+        if (made is null)
+        {
+            _failures.Failed(IPAddress.Loopback, name.ToString());
+            return null;
+        }
+        return new(node, made.ExportCertificatePem());
     }
 
     private IReadOnlyList<AccountEntry> Accounts() =>
@@ -113,6 +157,7 @@ internal sealed class Administration(string node, HotStore store, DeviceRegistry
         ExpectSeconds = device.Presence.Expected == 0 ? null : Math.Round(device.Presence.Expected / (double)Instant.Second, 3),
         HasSecret = device.Secret is not null,
         GraceUntil = device.Former is { } former ? new(former.Until) : null,
+        Certificates = certificates.Of(device.Name) is { Count: > 0 } some ? [.. some.Select(c => new CertificateEntry(c.Serial, new(c.NotAfter)))] : null,
         Publish = device.Rules?.Publish,
         Subscribe = device.Rules?.Subscribe,
     };

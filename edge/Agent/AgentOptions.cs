@@ -37,6 +37,35 @@ public sealed class AgentOptions : NodeOptions
         Tls = Mqtt.Tls is { OwnCertificateFile.Length: 0 } tls ? tls with { OwnCertificateFile = Path.Combine(Data, "mqtt-tls.pem") } : Mqtt.Tls,
     }).Validated();
 
+    /// <summary>What no single setting can tell of itself: two on one port, or more than this machine has.</summary>
+    /// <exception cref="ArgumentException">The message names the settings.</exception>
+    internal AgentOptions CheckedTogether()
+    {
+        var http = new Uri(Http);
+        (string Key, string Address, int Port)[] ports =
+        [
+            ("Http", http.Host, http.Port),
+            ("Mqtt:Port", Mqtt.Address, Mqtt.Port),
+            ("Mqtt:Tls:Port", Mqtt.Tls?.Address ?? "", Mqtt.Tls?.Port ?? -1),
+            ("Mqtt:WebSocketPort", Mqtt.Tls?.Address ?? Mqtt.Address, Mqtt.WebSocketPort),
+        ];
+        foreach (var same in ports.Where(p => p.Port > 0).GroupBy(p => p.Port).Where(g => g.Count() > 1))
+        {
+            throw new ArgumentException($"{string.Join(" and ", same.Select(p => p.Key))} are all {same.Key}: give each a port of its own");
+        }
+        var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (Hot.MemoryBytesMax > memory)
+        {
+            throw new ArgumentException($"Hot:MemoryBytesMax is {Hot.MemoryBytesMax}, but this process may have {memory} bytes of memory");
+        }
+        var disk = new DriveInfo(Path.GetFullPath(Data)).TotalSize;
+        if (Hot.JournalFileBytes * (long)Hot.JournalFiles + Hot.ReserveBytes > disk)
+        {
+            throw new ArgumentException($"Hot:JournalFileBytes times Hot:JournalFiles is more than the disk of {Data} has ({disk} bytes)");
+        }
+        return this;
+    }
+
     internal IdentityOptions IdentityChecked() => Identity.Validated();
 
     internal HotOptions HotChecked() => (Hot with { Node = Node, Directory = Path.Combine(Data, "hot") }).Validated();

@@ -3,6 +3,7 @@ using Foretier.Agent.Allocate;
 using Foretier.Agent.Hot;
 using Foretier.Agent.Ingest.Http;
 using Foretier.Agent.Ingest.Identity;
+using Foretier.Agent.Ingest.Identity.Certificates;
 using Foretier.Agent.Ingest.Mqtt;
 using Foretier.Agent.Ship;
 using Foretier.Core.Query;
@@ -18,7 +19,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
 {
     MqttIngest? ingest = null;
     var builder = NodeHost.CreateBuilder<AgentOptions>(args, out var options);
-    var mqtt = ConfigurationException.Check(options.MqttChecked);
+    var mqtt = ConfigurationException.Check(() => options.CheckedTogether().MqttChecked());
     // What a message wakes goes on with it: a hop to another thread costs more than the message.
     builder.WebHost.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true);
     builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(mqtt, connection => ingest!.OnConnectedAsync(connection)));
@@ -43,10 +44,16 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     map.Start();
 
     // Ingest.
-    var devices = DeviceRegistry.Open(Path.Combine(options.Data, "devices.json"), clock, ConfigurationException.Check(options.IdentityChecked));
+    var identity = ConfigurationException.Check(options.IdentityChecked);
+    var devices = DeviceRegistry.Open(Path.Combine(options.Data, "devices.json"), clock, identity);
+    using var certificates = ConfigurationException.Check(() => DeviceCertificates.Open(options.Data, options.Node, devices, identity, clock));
+    if (identity.AnonymousAccount is { } open)
+    {
+        logs.CreateLogger<DeviceRegistry>().LogWarning("Anybody who reaches the MQTT port may publish to account {Account} without credentials (Identity:AnonymousAccount)", open);
+    }
     using var watch = DeviceWatch.Start(devices, Path.Combine(options.Data, "seen.json"), clock, logs.CreateLogger<DeviceWatch>());
     await using var mqttIngest = ingest = new MqttIngest(mqtt, store, devices, clock, logs.CreateLogger<MqttIngest>(),
-        ingest: ConfigurationException.Check(options.Ingest.Validated));
+        identify: certificates.Identify, ingest: ConfigurationException.Check(options.Ingest.Validated));
     await ingest.StartAsync();
     app.MapMqtt(mqtt, ingest);
     using var influx = new InfluxApi(ConfigurationException.Check(options.Influx.Validated), ingest.Intake, ingest.Failures);
@@ -57,7 +64,9 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     var health = new SourceHealth(clock);
     health.Own(options.Node);
     var answerer = new Answerer(catalog, node => node == options.Node ? source : null, health, clock);
-    var administration = new Administration(options.Node, store, devices, watch);
+    var administration = new Administration(options.Node, store, devices, certificates, watch, TimeProvider.System);
+    var checks = new AgentChecks(options, mqtt, store, devices, watch, certificates, shipper is null ? null : () => shipper.Status.LastError, clock);
+    IEnumerable<string> Problems() => store.Problems.Concat(new[] { shipper?.Status.LastError, map.Problem }.OfType<string>());
     var cascade = new Cascade(new NodeDuties
     {
         Ledger = () => store.Ledger,
@@ -65,12 +74,18 @@ return await NodeHost.RunAsync(args, "agent", async args =>
             : await store.ReleaseAsync(move.Before, cancel),
         ChangeSeries = administration.ChangeSeriesAsync,
         Devices = administration.Duties,
+        Enrolment = administration.Enrolment,
+        Report = () => new SelfCheck(options, clock).Report(checks.Make(), store.Ledger, store.Problems),
     }, below: null, clock, logs.CreateLogger<Cascade>());
 
-    app.MapHealth(() => store.Problems.Concat(new[] { shipper?.Status.LastError, map.Problem }.OfType<string>()));
+    app.MapHealth(Problems);
+    using var metrics = new NodeMetrics(options.Node, clock);
+    metrics.Observe(store, ingest, devices, watch);
+    metrics.Map(app);
     var api = app.MapApi();
     new QueryApi(answerer, catalog, clock, () => map.Current).Map(api);
     cascade.Map(api);
+    cascade.MapPublic(app);
     var inner = app.MapInternal();
     inner.MapFetch(source);
     inner.MapCatalog(catalog, clock, () => []);

@@ -12,6 +12,7 @@ using Foretier.Node.Keys;
 using Foretier.Node.Link;
 using Foretier.Node.Serve;
 using Foretier.Protocol;
+using Foretier.Protocol.Api;
 
 // The gateway: takes in what its edges ship, keeps it on a hard disk, packs it to the archive, and answers for all of it.
 return await NodeHost.RunAsync(args, "gateway", async args =>
@@ -32,6 +33,7 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     var hub = new LinkHub(logs.CreateLogger<LinkHub>());
     var health = new SourceHealth(clock);
     var follower = new CatalogFollower(hub, catalog, health, clock, logs.CreateLogger<CatalogFollower>());
+    follower.Learnt += store.Learn;
     hub.Map(app);
 
     // Down to the archive.
@@ -56,12 +58,19 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
         Move = async (move, cancel) => move.To != "archive" ? null
             : packer is null ? throw new InvalidOperationException("this gateway has no archive; set FORETIER__ARCHIVE")
             : await packer.PackAsync(move.Before, cancel),
+        Report = () => new SelfCheck(options, clock).Report(
+            [new("archive", archive is null ? CheckStatus.Warn : CheckStatus.Ok, archive is null ? "none: everything stays on this disk" : options.Archive, archive is null ? "set FORETIER__ARCHIVE" : null),
+                .. follower.Checks()], store.CountLedger(), []),
     }, hub, clock, logs.CreateLogger<Cascade>());
 
     app.MapHealth(() => []);
+    using var metrics = new NodeMetrics(options.Node, clock);
+    metrics.Observe(store.CountLedger);
+    metrics.Map(app);
     var api = app.MapApi();
     new QueryApi(answerer, catalog, clock).Map(api);
     cascade.Map(api);
+    cascade.MapPublic(app);
     var inner = app.MapInternal();
     inner.MapReceive(store, options.BatchBytesMax);
     inner.MapFetch(store);

@@ -10,8 +10,11 @@ internal static class DevicesCommand
 {
     public static Command Make() => new("devices", "Devices: credentials, topic rules, and who has fallen silent.")
     {
-        List(), Add(), Rotate(), Set(), Revoke(), Remove(),
+        List(), Add(), Rotate(), Enroll(), Set(), Revoke(), Remove(),
     };
+
+    private const string CertificateHeader = "Foretier-Certificate";
+    private const string SignatureHeader = "Foretier-Signature";
 
     internal static string Shown(IReadOnlyList<string>? rules) => rules is null ? "own topics" : string.Join(' ', rules);
 
@@ -52,6 +55,40 @@ internal static class DevicesCommand
             GiveAsync(session, parse, client, name, secret, parse.GetValue(grace) ?? TimeSpan.Zero, cancel));
     }
 
+    private static Command Enroll()
+    {
+        var name = Asking.DeviceArgument();
+        return new Command("enroll", "Print a one-time token and how a device gets its client certificate with it.") { name }.Asks(async (session, parse, client, cancel) =>
+        {
+            var (account, device) = Asking.Split(parse.GetRequiredValue(name));
+            var reply = await client.OpenEnrolmentAsync(account, device, cancel).ConfigureAwait(false);
+            if (session.Terminal.Json)
+            {
+                session.Terminal.WriteDocument(reply);
+                return;
+            }
+            var file = device == "*" ? account : device;
+            var url = new Uri(client.Server, $"api/v1/enroll/{Uri.EscapeDataString(account)}/{Uri.EscapeDataString(device)}");
+            foreach (var enrolment in reply.Enrolments)
+            {
+                session.Terminal.WriteLine($"""
+                    Edge {enrolment.Edge}: token {enrolment.Token}, for one certificate, until {Instant.Format(enrolment.Until.Micros)}. On the device:
+
+                      openssl ecparam -name prime256v1 -genkey -noout -out {file}.key
+                      openssl req -new -key {file}.key -subj /CN=device -out {file}.csr
+                      curl -fsS -H 'Authorization: Bearer {enrolment.Token}' --data-binary @{file}.csr {url} -o {file}.crt
+
+                    It then publishes over TLS with {file}.crt and {file}.key, without a secret. Before the certificate ends, renew it:
+
+                      curl -fsS -H "{CertificateHeader}: $(openssl x509 -in {file}.crt -outform DER | base64 -w0)" \
+                        -H "{SignatureHeader}: $(openssl dgst -sha256 -sign {file}.key {file}.csr | base64 -w0)" \
+                        --data-binary @{file}.csr {url} -o {file}.new.crt
+
+                    """);
+            }
+        });
+    }
+
     private static Command Set()
     {
         var name = Asking.DeviceArgument();
@@ -71,9 +108,16 @@ internal static class DevicesCommand
     private static Command Revoke()
     {
         var name = Asking.DeviceArgument();
-        return new Command("revoke", "Take a device's credentials away at once; what it has published stays.") { name }.Asks(async (session, parse, client, cancel) =>
+        var serial = new Option<string?>("--certificate") { Description = "Only the certificate with this serial number (default: secret and all certificates).", HelpName = "SERIAL" };
+        return new Command("revoke", "Take a device's credentials away at once; what it has published stays.") { name, serial }.Asks(async (session, parse, client, cancel) =>
         {
             var (account, device) = Asking.Split(parse.GetRequiredValue(name));
+            if (parse.GetValue(serial) is { } one)
+            {
+                await client.RevokeCertificateAsync(account, device, one, cancel).ConfigureAwait(false);
+                session.Terminal.Tell(new { account, device, certificate = one, revoked = true }, $"certificate {one} of {account}/{device} is revoked");
+                return;
+            }
             await client.RemoveDeviceAsync(account, device, cancel).ConfigureAwait(false);
             session.Terminal.Tell(new { account, device, revoked = true }, $"{account}/{device} is revoked");
         });

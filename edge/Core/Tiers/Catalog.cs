@@ -29,7 +29,7 @@ public sealed record HoldingKey(string Edge, Window Window, string Node, Tier Ti
 public sealed class Catalog
 {
     private readonly Lock _lock = new();
-    private readonly Dictionary<(string Name, string Edge), (SeriesInfo Info, long Revision)> _series = [];
+    private readonly Dictionary<(string Name, string Edge), (SeriesInfo Info, long Revision, bool IsOld)> _series = [];
     private readonly Dictionary<HoldingKey, (Holding Holding, long Revision)> _holdings = [];
     private readonly Dictionary<HoldingKey, long> _removed = [];
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -47,13 +47,25 @@ public sealed class Catalog
         }
     }
 
-    public void Put(SeriesInfo series)
+    public void Put(SeriesInfo series) => Put(series, isOld: false);
+
+    /// <param name="isOld">It tells how things were: what its edge or gateway has said since goes before it.</param>
+    private void Put(SeriesInfo series, bool isOld)
     {
         lock (_lock)
         {
-            if (!_series.TryGetValue((series.Name, series.Edge), out var known) || known.Info != series)
+            var isKnown = _series.TryGetValue((series.Name, series.Edge), out var known);
+            if (isKnown && isOld && !known.IsOld)
             {
-                _series[(series.Name, series.Edge)] = (series, Advance());
+                return;
+            }
+            if (!isKnown || known.Info != series)
+            {
+                _series[(series.Name, series.Edge)] = (series, Advance(), isOld);
+            }
+            else if (known.IsOld && !isOld)
+            {
+                _series[(series.Name, series.Edge)] = known with { IsOld = false };
             }
         }
     }
@@ -99,7 +111,8 @@ public sealed class Catalog
     }
 
     /// <summary>Takes over what another catalog said. A reset replaces all holdings whose node or edge is in <paramref name="ofNodes"/>.</summary>
-    public void Apply(CatalogUpdate update, Func<HoldingKey, bool> ofNodes)
+    /// <param name="isOld">An archive's: units and kinds are as they were when it was written.</param>
+    public void Apply(CatalogUpdate update, Func<HoldingKey, bool> ofNodes, bool isOld = false)
     {
         lock (_lock)
         {
@@ -113,7 +126,7 @@ public sealed class Catalog
             }
             foreach (var series in update.Series)
             {
-                Put(series);
+                Put(series, isOld);
             }
             Swap(update.Removed, update.Holdings);
         }

@@ -144,10 +144,13 @@ public static class NodeHost
         try
         {
             Directory.CreateDirectory(options.Data);
+            var probe = Path.Combine(options.Data, ".writable");
+            File.WriteAllBytes(probe, []);
+            File.Delete(probe);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new ConfigurationException($"settings: FORETIER__DATA '{options.Data}' cannot be made: {error.Message}");
+            throw new ConfigurationException($"settings: FORETIER__DATA '{options.Data}' cannot be made or written: {error.Message}");
         }
         return options;
     }

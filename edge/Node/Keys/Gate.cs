@@ -53,7 +53,7 @@ public static class Gate
 
     public static Caller Caller(this HttpContext http) => http.Features.Get<Caller>()!;
 
-    private static Caller? CallerOf(HttpContext http)
+    internal static Caller? CallerOf(HttpContext http)
     {
         if (http.Features.Get<LinkFeature>() is not null)
         {

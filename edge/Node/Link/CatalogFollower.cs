@@ -5,6 +5,7 @@ using Foretier.Core.Query;
 using Foretier.Core.Tiers;
 using Foretier.Node.Hosting;
 using Foretier.Protocol;
+using Foretier.Protocol.Api;
 using Microsoft.Extensions.Logging;
 
 namespace Foretier.Node.Link;
@@ -37,6 +38,15 @@ public sealed class CatalogFollower
     /// <summary>Called when a node below can be reached (again), with the link it is reached through and the path its own addresses have there.</summary>
     public event Action<string, LinkedNode, string>? Found;
 
+    /// <summary>Called with what a node below says of series: of edges their own word, of which kind and unit they are.</summary>
+    public event Action<IReadOnlyList<SeriesInfo>>? Learnt;
+
+    /// <summary>Whether every node below that was ever heard of is there.</summary>
+    public IEnumerable<Check> Checks() => Nodes.Count == 0
+        ? [new("link", CheckStatus.Fail, "no node below has dialled in", "see that it runs, and its FORETIER__UPSTREAM and FORETIER__LINK__TOKEN")]
+        : Nodes.Select(n => n.Connected ? new Check("link", CheckStatus.Ok, $"{n.Node} is connected")
+            : new Check("link", CheckStatus.Fail, $"{n.Node} is not connected", "see that it runs and reaches this node"));
+
     /// <summary>The way to a node, if there is one.</summary>
     public IDataSource? SourceOf(string node) => _sources.GetValueOrDefault(node);
 
@@ -57,6 +67,10 @@ public sealed class CatalogFollower
                 var message = await link.Http.GetFromJsonAsync<CatalogMessage>($"internal/v1/catalog?since={since}", NodeJson.Options, link.Ended).ConfigureAwait(false)
                     ?? throw new JsonException("empty catalog message");
                 _catalog.Apply(message.Update, learned.ContainsKey);
+                if (message.Update.Series.Count > 0)
+                {
+                    Learnt?.Invoke(message.Update.Series);
+                }
                 foreach (var holding in message.Update.Holdings)
                 {
                     learned[HoldingKey.Of(holding)] = true;

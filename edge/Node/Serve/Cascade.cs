@@ -29,6 +29,10 @@ public sealed record NodeDuties
     public Func<SeriesChange, Task<SeriesEntry?>>? ChangeSeries { get; init; }
 
     public DeviceDuties? Devices { get; init; }
+    public EnrolmentDuties? Enrolment { get; init; }
+
+    /// <summary>What it finds when it looks at itself.</summary>
+    public Func<NodeReport>? Report { get; init; }
 }
 
 /// <summary>
@@ -43,6 +47,25 @@ public sealed class Cascade(NodeDuties own, LinkHub? below, TimeProvider clock, 
         group.MapPost("/tier/move", MoveAsync).WithSummary("Move windows to a colder tier now.").RequireAdminOrNode();
         group.MapPatch("/series", ChangeSeriesAsync).Taking().WithSummary("Declare the kind or the unit of a series.").RequireAdminOrNode();
         new DeviceApi(own.Devices, this).Map(group);
+        new EnrolmentApi(own.Enrolment, this).Map(group);
+        group.MapGet("/doctor", DoctorAsync).Taking().WithSummary("What every node finds when it looks at itself.").RequireAdminOrNode();
+    }
+
+    /// <summary>What stands beside the groups: where devices get their certificates.</summary>
+    public void MapPublic(IEndpointRouteBuilder app) => new EnrolmentApi(own.Enrolment, this).MapPublic(app);
+
+    private async Task<IResult> DoctorAsync(CancellationToken cancel)
+    {
+        var nodes = new List<NodeReport>();
+        if (own.Report is not null)
+        {
+            nodes.Add(own.Report());
+        }
+        foreach (var reply in await AskBelowAsync<DoctorReply>(HttpMethod.Get, "doctor", null, cancel).ConfigureAwait(false))
+        {
+            nodes.AddRange(reply.Reply?.Nodes ?? [new(reply.Node, "", [new("link", CheckStatus.Fail, $"{reply.Node} does not answer: {reply.Error}", "look at its log")])]);
+        }
+        return Results.Ok(new DoctorReply(nodes));
     }
 
     private Task<IResult> ChangeSeriesAsync(SeriesChange change, CancellationToken cancel) =>

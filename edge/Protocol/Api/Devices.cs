@@ -72,3 +72,18 @@ public sealed record AccountEntry(string Account, int Devices) : ApiDocument
 
 /// <summary>Body of <c>PUT /api/v1/accounts/{account}</c>; rules that are left out are the default.</summary>
 public sealed record AccountRules(IReadOnlyList<string>? Publish, IReadOnlyList<string>? Subscribe);
+
+/// <summary><c>POST /api/v1/devices/{account}/{device}/enrolment</c>: one token of each edge that may take the device.</summary>
+public sealed record EnrolmentsReply(IReadOnlyList<EnrolmentEntry> Enrolments) : ApiDocument;
+
+/// <param name="Token">Good for one certificate; shown this once.</param>
+public sealed record EnrolmentEntry(string Edge, string Token, ApiTime Until) : ApiDocument;
+
+/// <summary>What <c>POST /api/v1/enroll/{account}/{device}</c> becomes between nodes.</summary>
+/// <param name="Request">The certificate request as it came (PKCS#10, PEM or DER).</param>
+/// <param name="Certificate">Instead of a token or secret: the still valid certificate, DER,</param>
+/// <param name="Signature">and what its key signs the request with.</param>
+public sealed record EnrolmentRequest(byte[] Request, string? Token, string? Secret, byte[]? Certificate, byte[]? Signature);
+
+/// <param name="Certificate">PEM.</param>
+public sealed record EnrolmentReply(string Edge, string Certificate) : ApiDocument;

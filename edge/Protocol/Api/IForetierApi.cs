@@ -52,6 +52,12 @@ public interface IForetierApi
     [Delete("/api/v1/devices/{account}/{device}")]
     Task RemoveDeviceAsync(string account, string device, [Query] bool? remove, [Query] string? certificate, CancellationToken cancel);
 
+    [Post("/api/v1/devices/{account}/{device}/enrolment")]
+    Task<EnrolmentsReply> OpenEnrolmentAsync(string account, string device, CancellationToken cancel);
+
+    [Get("/api/v1/doctor")]
+    Task<DoctorReply> DoctorAsync(CancellationToken cancel);
+
     [Get("/api/v1/accounts")]
     Task<AccountsReply> AccountsAsync(CancellationToken cancel);
 

@@ -123,12 +123,15 @@ public sealed partial class DeviceRegistry
         }
     }
 
-    /// <summary>Takes every credential of a device away and closes its connections. Its data stays. False where it has none.</summary>
+    /// <summary>
+    /// Takes a device's secret away, lets no certificate of it in, and closes its connections. Its data stays. False where it is unknown or
+    /// revoked already.
+    /// </summary>
     public bool Revoke(DeviceName name)
     {
         lock (_lock)
         {
-            if (Find(name) is not { IsRevoked: false } device || device.Secret is null)
+            if (Find(name) is not { IsRevoked: false } device)
             {
                 return false;
             }
@@ -140,6 +143,20 @@ public sealed partial class DeviceRegistry
         End(name);
         return true;
     }
+
+    /// <summary>Lets a device be given a certificate, making it where it is new; a revoked one is no longer revoked.</summary>
+    public void Readmit(DeviceName name)
+    {
+        lock (_lock)
+        {
+            var device = _devices.GetOrAdd(name, NewDevice);
+            var before = device.IsRevoked;
+            Change(() => device.IsRevoked = false, () => device.IsRevoked = before);
+        }
+    }
+
+    /// <summary>Closes the connections of a device: one of its credentials has ended.</summary>
+    public void EndConnections(DeviceName name) => End(name);
 
     /// <summary>Forgets a device: credentials, rules, when it was seen. Its data stays. False where there is none.</summary>
     public bool Remove(DeviceName name)

@@ -1,0 +1,31 @@
+using System.Diagnostics.Metrics;
+using Foretier.Agent.Hot;
+using Foretier.Agent.Ingest.Identity;
+using Foretier.Agent.Ingest.Mqtt;
+using Foretier.Core.Samples;
+using Foretier.Node.Serve;
+
+namespace Foretier.Agent;
+
+/// <summary>What an agent tells on /metrics beside what every node does.</summary>
+internal static class AgentMetrics
+{
+    /// <summary>Devices that have a line of their own: each is a series for the monitoring, and silent ones go first.</summary>
+    private const int DevicesMax = 200;
+
+    public static void Observe(this NodeMetrics metrics, HotStore store, MqttIngest ingest, DeviceRegistry devices, DeviceWatch watch)
+    {
+        metrics.Observe(() => store.Ledger);
+        var meter = metrics.Meter;
+        meter.CreateObservableGauge("foretier.mqtt.connections", () => ingest.Connections, "{connection}", "MQTT connections now.");
+        meter.CreateObservableCounter("foretier.flash.written.bytes", () => store.DiskUse.BytesWritten, "By", "Bytes written to the device by journal and window files since the start.");
+        meter.CreateObservableCounter("foretier.flash.syncs", () => store.DiskUse.Syncs, "{sync}", "Syncs waited for since the start.");
+        meter.CreateObservableGauge("foretier.devices", () => devices.Devices.Count, "{device}", "Devices known.");
+        meter.CreateObservableGauge("foretier.devices.silent", () => watch.SilentCount, "{device}", "Devices that have missed what they are expected to keep to.");
+        meter.CreateObservableGauge("foretier.device.silent.seconds", () => devices.Devices
+            .Select(device => (device.Name, Span: watch.SilentFor(device), IsSilent: watch.IsSilent(device))).Where(d => d.Span is not null)
+            .OrderByDescending(d => d.IsSilent).ThenByDescending(d => d.Span).Take(DevicesMax)
+            .Select(d => new Measurement<double>(d.Span!.Value / (double)Instant.Second, new("device", d.Name.ToString()), new("silent", d.IsSilent ? "1" : "0"))),
+            "s", $"Time since a device was heard; at most {DevicesMax} devices, silent ones first.");
+    }
+}
