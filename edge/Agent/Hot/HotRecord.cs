@@ -19,6 +19,9 @@ internal enum RecordKind : byte
 
     /// <summary>window start · window length · through: about to be sent to the gateway.</summary>
     Sending = 5,
+
+    /// <summary>step · client · …: of an MQTT session (HotStore.Sessions.cs), the record of a QoS 2 message within it.</summary>
+    Session = 6,
 }
 
 /// <summary>Writes and reads the body of <see cref="RecordKind.Samples"/>.</summary>

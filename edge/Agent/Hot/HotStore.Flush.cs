@@ -264,12 +264,14 @@ public sealed partial class HotStore
         var condemned = _condemned.ToArray();
         lock (_gate)
         {
+            var released = Math.Max(_released, Math.Min(_journal.Last.Position, NeededFrom() - 1));
+            CarrySessions(released);
             var (ticket, position) = _journal.Last;
             facts = new()
             {
                 Position = position,
                 Sequence = ticket,
-                Released = Math.Max(_released, Math.Min(position, NeededFrom() - 1)),
+                Released = released,
                 Accepted = _accepted,
                 Rejected = new Dictionary<string, long>(_rejected),
                 Series = [.. _series.All],

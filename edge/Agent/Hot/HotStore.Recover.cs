@@ -140,6 +140,12 @@ public sealed partial class HotStore
                 var sent = StateOf(new(record.Signed(), record.Signed()));
                 sent.SentThrough = Math.Max(sent.SentThrough, record.Signed());
                 break;
+            case RecordKind.Session:
+                if (ReplaySession(position, ref record))
+                {
+                    Replay(position, counted, record.Rest, samples);
+                }
+                break;
             case var other:
                 throw new InvalidDataException($"the journal has a record of kind {other}, which this version does not know: start the newer one again");
         }

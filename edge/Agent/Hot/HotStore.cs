@@ -131,14 +131,16 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
     /// <summary>Appends all samples of one message, as one: after a crash either all of them are there or none. Does not wait for the device.</summary>
     /// <returns>The ticket to wait for before the message is acknowledged.</returns>
     /// <exception cref="HotStoreUnavailableException">Nothing can be accepted now.</exception>
-    public long Append(ReadOnlySpan<IncomingSample> samples)
+    public long Append(ReadOnlySpan<IncomingSample> samples) => Append(samples, default);
+
+    /// <param name="delivery">The QoS 2 message that the samples come from, durable with them.</param>
+    internal long Append(ReadOnlySpan<IncomingSample> samples, in Delivery delivery)
     {
         if (samples.IsEmpty)
         {
             return DurableTicket;
         }
-        var record = _record ??= new(4096);
-        record.ResetWrittenCount();
+        var record = RecordOf(delivery);
         SamplesRecord.Write(record, samples);
         long ticket;
         lock (_gate)
@@ -146,6 +148,7 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
             (ticket, var position) = _journal.Append(record.WrittenSpan);
             Apply(position, samples, _clock.GetTimestamp());
             _accepted += samples.Length;
+            Received(delivery, ticket);
             if (ticket != _lastTicket)
             {
                 _lastTicket = ticket;
@@ -163,15 +166,19 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
     /// <param name="reason">A code, for example <c>unparsable</c>.</param>
     /// <param name="samples">How many samples it stood for; 1 where that cannot be told.</param>
     /// <returns>A ticket, as <see cref="Append"/>.</returns>
-    public long Reject(string reason, int samples)
+    public long Reject(string reason, int samples) => Reject(reason, samples, default);
+
+    internal long Reject(string reason, int samples, in Delivery delivery)
     {
         lock (_gate)
         {
-            var record = Record(RecordKind.Rejected);
+            var record = RecordOf(delivery);
+            RecordWriter.WriteByte(record, (byte)RecordKind.Rejected);
             RecordWriter.WriteText(record, reason);
             RecordWriter.WriteVarint(record, (ulong)samples);
             var (ticket, _) = _journal.Append(record.WrittenSpan);
             _rejected[reason] = _rejected.GetValueOrDefault(reason) + samples;
+            Received(delivery, ticket);
             return ticket;
         }
     }

@@ -50,6 +50,8 @@ internal ref struct RecordReader(ReadOnlySpan<byte> bytes)
 
     public readonly bool AtEnd => _rest.IsEmpty;
 
+    public readonly ReadOnlySpan<byte> Rest => _rest;
+
     public ulong Varint()
     {
         ulong value = 0;

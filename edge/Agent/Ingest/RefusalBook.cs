@@ -16,9 +16,9 @@ internal sealed class RefusalBook(HotStore store, Quarantine quarantine, TimePro
 
     /// <returns>The commit ticket of the count: an acknowledgement of the refusal has to wait for it as for any other.</returns>
     /// <exception cref="HotStoreUnavailableException">The journal cannot take it.</exception>
-    public long Enter(string user, ReadOnlySpan<byte> topic, ReadOnlySpan<byte> payload, in Refusal refusal)
+    public long Enter(string user, ReadOnlySpan<byte> topic, ReadOnlySpan<byte> payload, in Refusal refusal, in Delivery delivery = default)
     {
-        var ticket = store.Reject(refusal.Code, refusal.Samples);
+        var ticket = store.Reject(refusal.Code, refusal.Samples, delivery.EndsWithRefusal ? default : delivery);
         quarantine.Keep(Instant.Now(clock), user, topic, payload, refusal);
         if (_recent.GetOrAdd(refusal.Code, static _ => new()).ShouldLog(wire, out var more))
         {

@@ -41,10 +41,33 @@ internal sealed partial class Sender(DeviceName name, Intake intake, TopicRights
     private readonly List<IncomingSample> _samples = [];
     private readonly Dictionary<byte[], KnownTopic> _topics = new(BytesComparer.Instance);
 
+    // The QoS 2 message that is being taken; what it leaves in the journal says so.
+    private Delivery _delivery;
+
     public DeviceName Name { get; } = name;
 
     /// <summary>What it may publish and hear. A change of them ends its connection.</summary>
     public TopicRights Rights { get; } = rights ?? intake.Devices.RightsOf(name);
+
+    /// <summary>Takes one message, whole or not at all.</summary>
+    /// <exception cref="HotStoreUnavailableException">The store can take nothing now: do not acknowledge.</exception>
+    /// <param name="delivery">The QoS 2 message it is, to be durable together with what it brings.</param>
+    public Verdict Publish(ReadOnlySpan<byte> topic, ReadOnlySpan<byte> payload, in Delivery delivery)
+    {
+        _delivery = delivery;
+        try
+        {
+            return Publish(topic, payload);
+        }
+        finally
+        {
+            _delivery = default;
+        }
+    }
+
+    /// <summary>Whose topic it is; refused where the sender may not publish to it.</summary>
+    public Verdict Permit(ReadOnlySpan<byte> topic) =>
+        TryKnow(topic, out var known, out var refusal) ? new(0, default, known!.Topic.Device) : Refuse(topic, [], refusal);
 
     /// <summary>Takes one message, whole or not at all.</summary>
     /// <exception cref="HotStoreUnavailableException">The store can take nothing now: do not acknowledge.</exception>
@@ -73,7 +96,7 @@ internal sealed partial class Sender(DeviceName name, Intake intake, TopicRights
 
     /// <summary>Counts and keeps a message that was refused before it could be taken.</summary>
     public Verdict Refuse(ReadOnlySpan<byte> topic, ReadOnlySpan<byte> payload, in Refusal refusal) =>
-        new(intake.Refusals.Enter(Name.ToString(), topic, payload, refusal), refusal, null);
+        new(intake.Refusals.Enter(Name.ToString(), topic, payload, refusal, _delivery), refusal, null);
 
     private bool TryAppend(KnownTopic known, long now, out long ticket, out Refusal refusal)
     {
@@ -94,7 +117,7 @@ internal sealed partial class Sender(DeviceName name, Intake intake, TopicRights
             _samples.Add(new(handle, time, reading.Value, reading.State));
             series.Seen(now);
         }
-        ticket = intake.Store.Append(CollectionsMarshal.AsSpan(_samples));
+        ticket = intake.Store.Append(CollectionsMarshal.AsSpan(_samples), _delivery);
         if (_samples.Capacity > MembersMax)
         {
             _samples.Clear();

@@ -17,23 +17,27 @@ namespace Foretier.Tests.Unit.Ingest;
 /// <summary>An agent's MQTT face on a free port over a real hot store, with a device acme/boiler-1 and a concentrator acme/*.</summary>
 internal sealed class MqttFixture : IAsyncDisposable
 {
-    private readonly WebApplication _app;
+    private WebApplication _app = null!;
+    private Func<Task> _open = null!;
     private readonly string _folder;
 
-    private MqttFixture(string folder, WebApplication app)
+    private MqttFixture(string folder)
     {
         _folder = folder;
-        _app = app;
+        Devices = DeviceRegistry.Open(Path.Combine(folder, "devices.json"), Clock);
+        Secret = Devices.Add(new("acme", "boiler-1"))!;
+        ConcentratorSecret = Devices.Add(new("acme", "*"))!;
     }
 
-    public required HeldDisk Disk { get; init; }
-    public required HotStore Store { get; init; }
-    public required Catalog Catalog { get; init; }
-    public required DeviceRegistry Devices { get; init; }
-    public required MqttIngest Ingest { get; init; }
-    public required FakeTimeProvider Wire { get; init; }
-    public required string Secret { get; init; }
-    public required string ConcentratorSecret { get; init; }
+    public HeldDisk Disk { get; private set; } = null!;
+    public HotStore Store { get; private set; } = null!;
+    public Catalog Catalog { get; private set; } = null!;
+    public DeviceRegistry Devices { get; }
+    public MqttIngest Ingest { get; private set; } = null!;
+    public FakeTimeProvider Clock { get; } = new(DateTimeOffset.Parse("2017-03-10T00:00:00Z"));
+    public FakeTimeProvider Wire { get; } = new();
+    public string Secret { get; }
+    public string ConcentratorSecret { get; }
     public string QuarantineFile => Path.Combine(_folder, "quarantine.jsonl");
     public int Port => Ports[0];
 
@@ -44,52 +48,44 @@ internal sealed class MqttFixture : IAsyncDisposable
         Func<MqttOptions, MqttOptions>? change = null, Func<X509Certificate2, DeviceName?>? identify = null)
     {
         var folder = Directory.CreateTempSubdirectory("foretier-mqtt-").FullName;
-        var clock = new FakeTimeProvider(DateTimeOffset.Parse("2017-03-10T00:00:00Z"));
-        var wire = new FakeTimeProvider();
-        var disk = new HeldDisk(Path.Combine(folder, "hot"));
-        var catalog = new Catalog();
-        var store = HotStore.Open(
-            new HotOptions
-            {
-                Directory = Path.Combine(folder, "hot"),
-                JournalFileBytes = 1024 * 1024,
-                JournalFiles = 2,
-                CommitInterval = TimeSpan.Zero,
-                ReserveBytes = 0,
-            },
-            disk, catalog, clock, NullLogger.Instance);
-        var devices = DeviceRegistry.Open(Path.Combine(folder, "devices.json"), clock);
         var options = new MqttOptions { Port = 0, QuarantineFile = Path.Combine(folder, "quarantine.jsonl") };
         options = change?.Invoke(options) ?? options;
-        var ingest = new MqttIngest(options, store, devices, clock, NullLogger<MqttIngest>.Instance, wire, identify);
-        await ingest.StartAsync();
+        var fixture = new MqttFixture(folder);
+        fixture._open = async () =>
+        {
+            fixture.Disk = new HeldDisk(Path.Combine(folder, "hot"));
+            fixture.Catalog = new();
+            fixture.Store = HotStore.Open(
+                new HotOptions
+                {
+                    Directory = Path.Combine(folder, "hot"),
+                    JournalFileBytes = 1024 * 1024,
+                    JournalFiles = 2,
+                    CommitInterval = TimeSpan.Zero,
+                    ReserveBytes = 0,
+                },
+                fixture.Disk, fixture.Catalog, fixture.Clock, NullLogger.Instance);
+            fixture.Ingest = new MqttIngest(
+                options, fixture.Store, fixture.Devices, fixture.Clock, NullLogger<MqttIngest>.Instance, fixture.Wire, identify);
+            await fixture.Ingest.StartAsync();
+        };
+        await fixture._open();
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(options, ingest.OnConnectedAsync));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(options, connection => fixture.Ingest.OnConnectedAsync(connection)));
         WebApplication app;
         try
         {
-            app = builder.Build();
-            app.MapMqtt(options, ingest);
+            app = fixture._app = builder.Build();
+            app.MapMqtt(options, fixture.Ingest);
         }
         catch
         {
-            await ingest.DisposeAsync();
-            await store.DisposeAsync();
+            await fixture.Ingest.DisposeAsync();
+            await fixture.Store.DisposeAsync();
             Directory.Delete(folder, recursive: true);
             throw;
         }
-        var fixture = new MqttFixture(folder, app)
-        {
-            Disk = disk,
-            Store = store,
-            Catalog = catalog,
-            Devices = devices,
-            Ingest = ingest,
-            Wire = wire,
-            Secret = devices.Add(new("acme", "boiler-1"))!,
-            ConcentratorSecret = devices.Add(new("acme", "*"))!,
-        };
         try
         {
             await app.StartAsync();
@@ -106,6 +102,23 @@ internal sealed class MqttFixture : IAsyncDisposable
 
     public Task<WireClient> ConnectAsync(byte version = 4, string clientId = "raw", ushort keepAlive = 0, string user = "acme/boiler-1") =>
         WireClient.ConnectAsync(Port, version, clientId, user, user.EndsWith('*') ? ConcentratorSecret : Secret, keepAlive);
+
+    /// <summary>The agent is killed, and started again: what was not synced is gone.</summary>
+    public async Task KillAsync()
+    {
+        await Store.AbandonAsync();
+        await Ingest.DisposeAsync();
+        await _open();
+    }
+
+    public async Task UntilAsync(Func<bool> condition)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (!condition())
+        {
+            await Task.Delay(5, patience.Token);
+        }
+    }
 
     public long Rejected(string code) => Store.Ledger.RejectedBy.GetValueOrDefault(code);
 

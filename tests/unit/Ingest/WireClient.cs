@@ -36,15 +36,19 @@ internal sealed class WireClient : IDisposable
     {
         var client = await OpenAsync(port);
         await client.SendAsync(Connect(version, clientId, user, secret, keepAlive));
-        client.ConnAck = await client.ReceiveAsync() ?? throw new IOException("closed instead of a CONNACK");
+        await client.ReceiveConnAckAsync();
         return client;
     }
 
-    public static byte[] Connect(byte version, string clientId, string? user, string? secret, ushort keepAlive = 0)
+    public async Task ReceiveConnAckAsync() => ConnAck = await ReceiveAsync() ?? throw new IOException("closed instead of a CONNACK");
+
+    /// <param name="clean">False: for MQTT 5 with a session expiry of an hour.</param>
+    public static byte[] Connect(byte version, string clientId, string? user, string? secret, ushort keepAlive = 0, bool clean = true)
     {
-        var flags = (byte)(2 | (user is null ? 0 : 0x80) | (secret is null ? 0 : 0x40));
+        var flags = (byte)((clean ? 2 : 0) | (user is null ? 0 : 0x80) | (secret is null ? 0 : 0x40));
         return Packet(0x10, [
-            .. Utf8("MQTT"), version, flags, (byte)(keepAlive >> 8), (byte)keepAlive, .. version == 5 ? [(byte)0] : Array.Empty<byte>(),
+            .. Utf8("MQTT"), version, flags, (byte)(keepAlive >> 8), (byte)keepAlive, 
+            .. version != 5 ? Array.Empty<byte>() : clean ? [0] : [5, 0x11, 0, 0, 0x0E, 0x10],
             .. Utf8(clientId), .. user is null ? [] : Utf8(user), .. secret is null ? [] : Utf8(secret)]);
     }
 

@@ -4,6 +4,7 @@ using System.Text.Unicode;
 using Foretier.Agent.Hot;
 using Microsoft.AspNetCore.Connections;
 using MQTTnet.Adapter;
+using MQTTnet.Exceptions;
 using MQTTnet.Formatter;
 using MQTTnet.Packets;
 using MQTTnet.Protocol;
@@ -32,7 +33,10 @@ internal sealed partial class MqttChannel
     private TimeSpan _silenceMax = Timeout.InfiniteTimeSpan;
     private long _heardAt;
     private byte[]?[]? _aliases;
-    private HashSet<ushort>? _unreleased;
+    private bool _isClean;
+    private TimeSpan _sessionAsked;
+    private ClientSession? _session;
+    private bool _isSessionPresent;
 
     /// <summary>Gives up on a client that has been silent for too long. A connection that is not read from is not silent.</summary>
     public void CheckSilence()
@@ -82,6 +86,16 @@ internal sealed partial class MqttChannel
                         // If an earlier reply is stuck because the client does not read, its questions wait too.
                         await _gate.WaitAsync(linked.Token);
                         _gate.Release();
+                        if (packet is MqttSubscribePacket subscribe)
+                        {
+                            await SubscribeAsync(subscribe, linked.Token);
+                            break;
+                        }
+                        if (packet is MqttUnsubscribePacket unsubscribe)
+                        {
+                            await UnsubscribeAsync(unsubscribe, linked.Token);
+                            break;
+                        }
                         return packet;
                     case Next.Pong:
                         await PongAsync(linked.Token);
@@ -108,7 +122,7 @@ internal sealed partial class MqttChannel
             End(MqttDisconnectReasonCode.ServerBusy, failed.Message);
             return null;
         }
-        catch (Exception gone) when (gone is IOException or ConnectionAbortedException)
+        catch (Exception gone) when (gone is IOException or ConnectionAbortedException or MqttCommunicationException)
         {
             return null;
         }
@@ -199,31 +213,54 @@ internal sealed partial class MqttChannel
 
     private void Publish(in PublishPacket publish)
     {
-        if (publish.Qos == 2 && IsV5)
-        {
-            End(MqttDisconnectReasonCode.QoSNotSupported, "QoS 2 is not offered, as the CONNACK said: publish with QoS 1");
-            return;
-        }
         if (!TryTopic(publish, out var topic))
         {
             return;
         }
-        if (publish.Qos == 2 && !(_unreleased ??= []).Add(publish.PacketId))
+        if (publish.Qos == 2)
         {
-            // Sent again because our PUBREC was late. This answer waits behind the first one, and so for its commit.
-            Acknowledge(PacketWriter.PubRec, publish.PacketId, default, 0);
+            PublishOnce(publish, topic);
             return;
         }
-        var verdict = Sender!.Publish(topic, publish.Payload);
+        var verdict = Take(publish, topic, default);
+        if (publish.Qos == 1)
+        {
+            Acknowledge(PacketWriter.PubAck, publish.PacketId, verdict, topic.Length + publish.Payload.Length);
+        }
+    }
+
+    /// <summary>QoS 2: the id is in the journal with what the message brought, until the client releases it.</summary>
+    private void PublishOnce(in PublishPacket publish, ReadOnlySpan<byte> topic)
+    {
+        var delivery = new Delivery(_session, publish.PacketId, EndsWithRefusal: IsV5);
+        if (_store.IsReceived(delivery, out var ticket, out var unreleased))
+        {
+            // Sent again because our PUBREC was late or lost: it waits for the same commit.
+            Acknowledge(PacketWriter.PubRec, publish.PacketId, new(ticket, default, null), 0);
+            return;
+        }
+        if (unreleased >= (IsV5 ? _options.ReceiveMaximum : _options.UnackedMessagesMax))
+        {
+            End(MqttDisconnectReasonCode.ReceiveMaximumExceeded, $"{unreleased} messages of QoS 2 wait for their PUBREL");
+            return;
+        }
+        var verdict = Take(publish, topic, delivery);
+        if (!IsV5 || verdict.Refusal.IsNone)
+        {
+            verdict = verdict with { Ticket = Math.Max(verdict.Ticket, _store.Receive(delivery)) };
+        }
+        Acknowledge(PacketWriter.PubRec, publish.PacketId, verdict, topic.Length + publish.Payload.Length);
+    }
+
+    private Verdict Take(in PublishPacket publish, ReadOnlySpan<byte> topic, in Delivery delivery)
+    {
+        // An empty retained message takes the retained one away, and is no sample.
+        var verdict = publish.IsRetained && publish.Payload.IsEmpty ? Sender!.Permit(topic) : Sender!.Publish(topic, publish.Payload, delivery);
         if (verdict.Device is not null)
         {
-            _ingest.Forward(this, verdict.Device, topic, publish);
+            _ingest.Deliver(this, verdict.Device, topic, publish.Payload, publish.IsRetained);
         }
-        if (publish.Qos > 0)
-        {
-            var type = publish.Qos == 1 ? PacketWriter.PubAck : PacketWriter.PubRec;
-            Acknowledge(type, publish.PacketId, verdict, topic.Length + publish.Payload.Length);
-        }
+        return verdict;
     }
 
     /// <summary>Puts the alias's topic in, and ends the connection over a topic that MQTT does not allow.</summary>
@@ -263,14 +300,15 @@ internal sealed partial class MqttChannel
     private void Release(int flags, in ReadOnlySequence<byte> body)
     {
         Span<byte> id = stackalloc byte[2];
-        if (flags != 2 || body.Length < 2 || IsV5)
+        if (flags != 2 || body.Length < 2 || (body.Length > 2 && !IsV5))
         {
             throw new MalformedPacketException("PUBREL out of place");
         }
         body.Slice(0, 2).CopyTo(id);
         var packetId = (ushort)(id[0] << 8 | id[1]);
-        _unreleased?.Remove(packetId);
-        Acknowledge(PacketWriter.PubComp, packetId, default, 0);
+        var ticket = _store.Release(_session!, packetId, out var isKnown);
+        _acks.Add(new(ticket, PacketWriter.PubComp, packetId,
+            (byte)(isKnown || !IsV5 ? MqttPubCompReasonCode.Success : MqttPubCompReasonCode.PacketIdentifierNotFound), null, 0));
     }
 
     private void Acknowledge(byte type, ushort packetId, in Verdict verdict, int bytes)
@@ -315,14 +353,8 @@ internal sealed partial class MqttChannel
             case MqttConnectPacket connect:
                 Connect(connect);
                 break;
-            case MqttSubscribePacket subscribe:
-                // Deliveries have QoS 0, so that a client that never acknowledges holds no memory here. (Equal QoS also keeps MQTTnet from
-                // answering the filters in another order than they were asked.)
-                foreach (var filter in subscribe.TopicFilters)
-                {
-                    filter.QualityOfServiceLevel = MqttQualityOfServiceLevel.AtMostOnce;
-                }
-                break;
+            case MqttSubscribePacket { TopicFilters.Count: 0 } or MqttUnsubscribePacket { TopicFilters.Count: 0 }:
+                throw new MalformedPacketException("SUBSCRIBE or UNSUBSCRIBE without a filter");
             default:
                 break;
         }
@@ -349,15 +381,33 @@ internal sealed partial class MqttChannel
         // MQTTnet's monitor does not see our packets and would end a connection that only publishes.
         connect.KeepAlivePeriod = 0;
 
-        // No session outlives its connection, and each has an id of its own: MQTTnet can end the new connection of a client that
-        // comes back fast under its old id, and a client id must not reach another user's session. Take-over is done in MqttIngest.
+        // For MQTTnet no session outlives its connection, and each has an id of its own: it can end the new connection of a client that
+        // comes back fast under its old id, and a client id must not reach another user's session. Sessions and take-over are in MqttIngest.
+        _isClean = connect.CleanSession;
+        _sessionAsked = IsV5 ? TimeSpan.FromSeconds(connect.SessionExpiryInterval) : connect.CleanSession ? TimeSpan.Zero : _options.SessionExpiryMax;
         ClientId = connect.ClientId ?? "";
         var mayChoose = IsV5 || connect.CleanSession;
         SessionId = ClientId.Length == 0 && !mayChoose ? "" : $"{connect.Username}|{ClientId}|{Number}";
         connect.ClientId = SessionId;
         connect.CleanSession = true;
         connect.SessionExpiryInterval = 0;
-        connect.WillRetain = false;
+    }
+
+    /// <summary>Finds the client's session; to be called when its earlier connection is over. <see cref="CloseSession"/> follows.</summary>
+    /// <exception cref="HotStoreUnavailableException">The journal cannot take it.</exception>
+    public async Task OpenSessionAsync(CancellationToken cancel)
+    {
+        var keep = _sessionAsked < _options.SessionExpiryMax ? _sessionAsked : _options.SessionExpiryMax;
+        _session = _store.OpenSession($"{Sender!.Name}|{ClientId}", _isClean, keep, _options.SessionsMax, out _isSessionPresent);
+        await _store.WaitDurableAsync(_session.Ticket, cancel);
+    }
+
+    public void CloseSession()
+    {
+        if (_session is { } session)
+        {
+            _store.CloseSession(session);
+        }
     }
 
     private async Task PongAsync(CancellationToken cancel)

@@ -32,6 +32,7 @@ internal sealed partial class MqttChannel : IMqttChannelAdapter
     private readonly CancellationTokenSource _stop = new();
     private readonly CancellationTokenSource _abandon = new();
     private readonly AckQueue _acks;
+    private readonly Outbox _outbox;
     private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _flusher = Task.CompletedTask;
     private MqttDisconnectReasonCode _closeReason;
@@ -49,6 +50,7 @@ internal sealed partial class MqttChannel : IMqttChannelAdapter
         _store = store;
         Number = number;
         _acks = new(() => store.DurableTicket, store.WaitDurableAsync, _output, _gate, options.UnackedMessagesMax, options.UnackedBytesMax);
+        _outbox = new(_output, _gate, options.PendingMessagesMax, options.PendingBytesMax);
         _heardAt = ingest.Wire.GetTimestamp();
     }
 
@@ -58,17 +60,14 @@ internal sealed partial class MqttChannel : IMqttChannelAdapter
     /// <summary>Set by a successful log-in.</summary>
     public Sender? Sender { get; set; }
 
-    /// <summary>What it subscribed to, with the devices that covers.</summary>
-    public Dictionary<string, Identity.DeviceName> Subscriptions { get; } = [];
-
     /// <summary>The client id as MQTTnet knows it.</summary>
     public string SessionId { get; private set; } = "";
 
     /// <summary>Completes when the connection is over and its pipe let go.</summary>
     public Task Finished => _finished.Task;
 
-    /// <summary>As the client sent it; empty where it left the choice to the server.</summary>
-    public string ClientId { get; private set; } = "";
+    /// <summary>As the client sent it; empty where it left the choice to the server, until that has chosen.</summary>
+    public string ClientId { get; set; } = "";
 
     public bool IsV5 => PacketFormatterAdapter.ProtocolVersion == MqttProtocolVersion.V500;
     public bool IsClosing => Volatile.Read(ref _closing) != 0;
@@ -176,6 +175,10 @@ internal sealed partial class MqttChannel : IMqttChannelAdapter
                 }
             }
             await _output.FlushAsync(cancellationToken);
+            if (packet is MqttConnAckPacket && _isConnected)
+            {
+                RestoreSubscriptions();
+            }
         }
         catch (Exception gone) when (gone is InvalidOperationException or IOException or ConnectionAbortedException)
         {
@@ -198,10 +201,11 @@ internal sealed partial class MqttChannel : IMqttChannelAdapter
         if (packet.ReasonCode == MqttConnectReasonCode.Success)
         {
             _isConnected = true;
+            packet.IsSessionPresent = _isSessionPresent;
         }
         if (IsV5)
         {
-            return PacketWriter.WriteConnAck(_output, packet, _options, _serverKeepAlive, _wantsReasons);
+            return PacketWriter.WriteConnAck(_output, packet, _options, _serverKeepAlive, _session?.Keep ?? TimeSpan.Zero, _wantsReasons);
         }
         var encoded = PacketFormatterAdapter.Encode(packet);
         _output.Write(encoded.Packet.AsSpan());

@@ -18,12 +18,12 @@ namespace Foretier.Agent.Ingest.Mqtt;
 
 /// <summary>
 /// The MQTT face of the agent. Connections come from Kestrel (<see cref="MqttEndpoints.Listen"/>), samples go to the hot store, and a
-/// PUBACK goes out after they are durable. MQTTnet keeps CONNECT, SUBSCRIBE, delivery to subscribers and wills.
+/// PUBACK goes out after they are durable. MQTTnet keeps CONNECT and wills, and reads and writes all packets but PUBLISH and its acknowledgements.
 /// </summary>
 /// <remarks>
-/// Sessions end with their connection, and no message is retained: a subscription is a live view of what arrives.
-/// QoS 2 (MQTT 3.1.1 only) is exactly once within a connection; over a reconnect it is at least once, like QoS 1, and a sample that carries
-/// its time is stored once anyway.
+/// A subscription is a live view of what arrives, with QoS 0: nothing is queued for a client that is away. A session outlives its connection
+/// where the client asks for that: it has the client's subscriptions and, for QoS 2, what was taken and not released, in the journal, so that
+/// a message sent again after a reconnect or a crash is not stored twice. Retained messages are in memory only.
 /// </remarks>
 public sealed class MqttIngest : IAsyncDisposable
 {
@@ -40,19 +40,19 @@ public sealed class MqttIngest : IAsyncDisposable
     private readonly Quarantine _quarantine;
     private readonly Intake _intake;
     private readonly FailureThrottle _failures;
-    private readonly SubscriptionTable _subscriptions = new();
     private readonly ConcurrentDictionary<long, MqttChannel> _channels = new();
     private readonly ConcurrentDictionary<(string User, string ClientId), MqttChannel> _clients = new();
-    private readonly ConcurrentDictionary<object, object> _forwarded = new();
     private readonly SemaphoreSlim _logins = new(Math.Max(1, Environment.ProcessorCount / 2));
     private readonly Adapter _adapter = new();
     private readonly MqttServer _server;
     private readonly Func<X509Certificate2, DeviceName?> _identify;
     private readonly int _connectionsMax;
+    private readonly long _start;
     private ITimer? _sweeper;
     private long _numbers;
     private long _sweeps;
     private long _refusedForRoom;
+    private long _deliveriesDropped;
     private long _journalFailureLogged;
     private bool _stopping;
 
@@ -86,26 +86,29 @@ public sealed class MqttIngest : IAsyncDisposable
             Options = (ingest ?? new()).Validated(),
             Command = Send,
         };
+        Retained = new(options.RetainedMax, options.RetainedBytesMax);
+        _start = clock.GetUtcNow().ToUnixTimeMilliseconds();
         _failures = new(options.FailedLoginsBurst, options.FailedLoginRefill, Wire);
         _server = new(new MqttServerOptions
         {
             DefaultCommunicationTimeout = options.ConnectTimeout,
             EnablePersistentSessions = false,
-            MaxPendingMessagesPerClient = options.PendingMessagesMax,
             // The monitor has nothing to do (MqttChannel sees to silence), and need not wake a thread twice a second for it.
             KeepAliveOptions = { MonitorInterval = TimeSpan.FromMinutes(1) },
         }, [_adapter], new MqttLog(log));
         _server.ValidatingConnectionAsync += LogInAsync;
-        _server.InterceptingSubscriptionAsync += AllowSubscriptionAsync;
-        _server.ClientSubscribedTopicAsync += SubscribedAsync;
-        _server.ClientUnsubscribedTopicAsync += UnsubscribedAsync;
         _server.InterceptingPublishAsync += TakeWillAsync;
     }
 
     /// <summary>Connections now.</summary>
     public int Connections => _channels.Count;
 
+    /// <summary>Deliveries that subscribers were too slow for, since the start.</summary>
+    public long DroppedDeliveries => Interlocked.Read(ref _deliveriesDropped);
+
     internal TimeProvider Wire { get; }
+    internal SubscriptionTable Subscriptions { get; } = new();
+    internal RetainedMessages Retained { get; }
 
     /// <summary>Shared with the other ways in.</summary>
     internal Intake Intake => _intake;
@@ -191,63 +194,40 @@ public sealed class MqttIngest : IAsyncDisposable
         }
         finally
         {
-            foreach (var covered in channel.Subscriptions.Values)
-            {
-                _subscriptions.Remove(covered);
-            }
+            channel.DropSubscriptions();
             if (channel.Sender is { } sender)
             {
                 _clients.TryRemove(new((sender.Name.ToString(), channel.ClientId), channel));
             }
+            channel.CloseSession();
             await channel.FinishAsync();
             _channels.TryRemove(channel.Number, out _);
             channel.SetFinished();
         }
     }
 
-    /// <summary>Hands a message to MQTTnet where somebody listens to it.</summary>
-    internal void Forward(MqttChannel from, DeviceName device, ReadOnlySpan<byte> topic, in PublishPacket publish)
+    /// <summary>Hands an accepted message to who listens to it, and keeps it for who will, where it is retained.</summary>
+    internal void Deliver(MqttChannel? from, DeviceName device, ReadOnlySpan<byte> topic, ReadOnlySpan<byte> payload, bool isRetained)
     {
-        if (!_subscriptions.HasListener(device))
+        if (isRetained && !Retained.Put(device, topic, payload) && Retained.Refused % 1000 == 1)
         {
-            return;
+            _log.LogWarning("A retained message was delivered but not kept: {Count} are kept, in {Bytes} bytes (Mqtt:RetainedMax, Mqtt:RetainedBytesMax)",
+                Retained.Count, Retained.Bytes);
         }
-        Inject(new()
-        {
-            Topic = Encoding.UTF8.GetString(topic),
-            PayloadSegment = publish.Payload.ToArray(),
-            QualityOfServiceLevel = MqttQualityOfServiceLevel.AtMostOnce,
-        }, from.SessionId);
+        Subscriptions.Deliver(from, device, topic, payload, isRetained);
     }
 
     /// <summary>Publishes a message of the agent's own.</summary>
-    private void Send(string topic, byte[] payload) =>
-        Inject(new() { Topic = topic, PayloadSegment = payload, QualityOfServiceLevel = MqttQualityOfServiceLevel.AtMostOnce }, "foretier");
-
-    private void Inject(MqttApplicationMessage message, string sender)
+    private void Send(string topic, byte[] payload)
     {
-        var injected = new InjectedMqttApplicationMessage(message) { SenderClientId = sender, CustomSessionItems = _forwarded };
-        try
+        var text = Encoding.UTF8.GetBytes(topic);
+        if (ForeignTopic.TryParse(text, _intake.Options, out var foreign, out _) && foreign is not null)
         {
-            _ = Observe(_server.InjectApplicationMessage(injected));
-        }
-        catch (Exception stopping) when (stopping is InvalidOperationException)
-        {
-            // The server is being stopped: nobody is there to be told.
-        }
-
-        async Task Observe(Task delivery)
-        {
-            try
-            {
-                await delivery;
-            }
-            catch (Exception failure)
-            {
-                _log.LogDebug(failure, "A message could not be delivered to its subscribers");
-            }
+            Subscriptions.Deliver(null, foreign.Device, text, payload, isRetained: false);
         }
     }
+
+    internal void DeliveriesDropped(int count) => Interlocked.Add(ref _deliveriesDropped, count);
 
     /// <summary>Logs a failure of the journal, which every connection meets at once, one time in ten seconds.</summary>
     internal void JournalFailed(HotStoreUnavailableException failure)
@@ -284,8 +264,8 @@ public sealed class MqttIngest : IAsyncDisposable
         args.SessionItems[ChannelItem] = channel;
         if (channel.ClientId.Length == 0)
         {
-            args.AssignedClientIdentifier = $"auto-{channel.Number}";
-            return;
+            // Not to be given to another client after a restart: the session would be.
+            args.AssignedClientIdentifier = channel.ClientId = $"auto-{_start:x}-{channel.Number}";
         }
         MqttChannel? older = null;
         _clients.AddOrUpdate((channel.Sender!.Name.ToString(), channel.ClientId), channel, (_, known) =>
@@ -293,7 +273,22 @@ public sealed class MqttIngest : IAsyncDisposable
             older = known;
             return channel;
         });
-        older?.Close(MqttDisconnectReasonCode.SessionTakenOver, null);
+        try
+        {
+            if (older is not null)
+            {
+                // What it has still in hand comes before anything of its successor.
+                older.Close(MqttDisconnectReasonCode.SessionTakenOver, null);
+                await older.Finished.WaitAsync(args.CancellationToken);
+            }
+            await channel.OpenSessionAsync(args.CancellationToken);
+        }
+        catch (HotStoreUnavailableException failure)
+        {
+            JournalFailed(failure);
+            args.ReasonCode = channel.IsV5 ? MqttConnectReasonCode.ServerBusy : MqttConnectReasonCode.ServerUnavailable;
+            args.ReasonString = failure.Message;
+        }
     }
 
     /// <summary>
@@ -367,51 +362,9 @@ public sealed class MqttIngest : IAsyncDisposable
         return true;
     }
 
-    private Task AllowSubscriptionAsync(InterceptingSubscriptionEventArgs args)
-    {
-        if (ChannelOf(args.SessionItems) is not { Sender: { } sender } channel
-            || sender.Rights.Covers(ForeignTopic.OwnFilter(args.TopicFilter.Topic ?? "", sender.Name)) is null)
-        {
-            args.ProcessSubscription = false;
-            args.Response.ReasonCode = MqttSubscribeReasonCode.NotAuthorized;
-            args.ReasonString = "subscribe within v1/account/device of your own user name, or have the operator allow more (foretier devices set)";
-        }
-        else if (channel.Subscriptions.Count >= _options.SubscriptionsMax && !channel.Subscriptions.ContainsKey(args.TopicFilter.Topic!))
-        {
-            args.ProcessSubscription = false;
-            args.Response.ReasonCode = MqttSubscribeReasonCode.QuotaExceeded;
-            args.ReasonString = $"a connection may have {_options.SubscriptionsMax} subscriptions";
-        }
-        return Task.CompletedTask;
-    }
-
-    private Task SubscribedAsync(ClientSubscribedTopicEventArgs args)
-    {
-        if (ChannelOf(args.SessionItems) is { Sender: { } sender } channel
-            && sender.Rights.Covers(ForeignTopic.OwnFilter(args.TopicFilter.Topic, sender.Name)) is { } covered
-            && channel.Subscriptions.TryAdd(args.TopicFilter.Topic, covered))
-        {
-            _subscriptions.Add(covered);
-        }
-        return Task.CompletedTask;
-    }
-
-    private Task UnsubscribedAsync(ClientUnsubscribedTopicEventArgs args)
-    {
-        if (ChannelOf(args.SessionItems) is { } channel && channel.Subscriptions.Remove(args.TopicFilter, out var covered))
-        {
-            _subscriptions.Remove(covered);
-        }
-        return Task.CompletedTask;
-    }
-
     /// <summary>A will comes from MQTTnet, past the channel, and obeys the same rules: its sender's topics, a good payload, the journal.</summary>
     private async Task TakeWillAsync(InterceptingPublishEventArgs args)
     {
-        if (ReferenceEquals(args.SessionItems, _forwarded))
-        {
-            return;
-        }
         args.ProcessPublish = false;
         if (ChannelOf(args.SessionItems) is not { Sender: { } sender } channel || channel.CloseReason == MqttDisconnectReasonCode.NotAuthorized)
         {
@@ -419,13 +372,15 @@ public sealed class MqttIngest : IAsyncDisposable
         }
         try
         {
-            var payload = args.ApplicationMessage.Payload;
             // The reader has ended, so the sender is ours alone.
-            var verdict = sender.Publish(Encoding.UTF8.GetBytes(args.ApplicationMessage.Topic),
-                payload.IsSingleSegment ? payload.FirstSpan : System.Buffers.BuffersExtensions.ToArray(payload));
+            var topic = Encoding.UTF8.GetBytes(args.ApplicationMessage.Topic);
+            var payload = System.Buffers.BuffersExtensions.ToArray(args.ApplicationMessage.Payload);
+            var verdict = sender.Publish(topic, payload);
             await _store.WaitDurableAsync(verdict.Ticket, args.CancellationToken);
-            args.ApplicationMessage.Retain = false;
-            args.ProcessPublish = verdict.Device is not null && _subscriptions.HasListener(verdict.Device);
+            if (verdict.Device is not null)
+            {
+                Deliver(channel, verdict.Device, topic, payload, args.ApplicationMessage.Retain);
+            }
         }
         catch (HotStoreUnavailableException failure)
         {
@@ -441,6 +396,7 @@ public sealed class MqttIngest : IAsyncDisposable
         }
         if (++_sweeps % 60 == 0)
         {
+            _store.ExpireSessions();
             SaveDevices();
         }
     }

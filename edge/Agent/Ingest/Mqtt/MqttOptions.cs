@@ -68,8 +68,23 @@ public sealed record MqttOptions
     /// <summary>Subscriptions of one connection. Default 100.</summary>
     public int SubscriptionsMax { get; init; } = 100;
 
-    /// <summary>Messages queued for one slow subscriber, past which the oldest is dropped. Default 100.</summary>
-    public int PendingMessagesMax { get; init; } = 100;
+    /// <summary>Messages queued for one slow subscriber, past which the oldest is dropped. Default 1,000.</summary>
+    public int PendingMessagesMax { get; init; } = 1_000;
+
+    /// <summary>The same in bytes. Default 512 KB.</summary>
+    public int PendingBytesMax { get; init; } = 512 * 1024;
+
+    /// <summary>Retained messages at a time, in memory only. Default 10,000.</summary>
+    public int RetainedMax { get; init; } = 10_000;
+
+    /// <summary>Bytes of retained messages, with what keeping them costs. Default 8 MB.</summary>
+    public long RetainedBytesMax { get; init; } = 8L * 1024 * 1024;
+
+    /// <summary>Client sessions that outlive their connections. Default 1,000.</summary>
+    public int SessionsMax { get; init; } = 1_000;
+
+    /// <summary>How long a session may outlive its connection: what MQTT 5 clients get at most, and MQTT 3.1.1 clients always. Default 1 day.</summary>
+    public TimeSpan SessionExpiryMax { get; init; } = TimeSpan.FromDays(1);
 
     /// <summary>Failed log-ins an address has free. Default 10.</summary>
     public int FailedLoginsBurst { get; init; } = 10;
@@ -106,6 +121,11 @@ public sealed record MqttOptions
         Require(UnackedBytesMax >= PacketBytesMax, nameof(UnackedBytesMax), "must be at least PacketBytesMax");
         Require(SubscriptionsMax >= 0, nameof(SubscriptionsMax), "must not be negative");
         Require(PendingMessagesMax > 0, nameof(PendingMessagesMax), "must be positive");
+        Require(PendingBytesMax >= PacketBytesMax, nameof(PendingBytesMax), "must be at least PacketBytesMax");
+        Require(RetainedMax >= 0, nameof(RetainedMax), "must not be negative");
+        Require(RetainedBytesMax >= 0, nameof(RetainedBytesMax), "must not be negative");
+        Require(SessionsMax >= 0, nameof(SessionsMax), "must not be negative");
+        Require(SessionExpiryMax >= TimeSpan.Zero && SessionExpiryMax <= TimeSpan.FromDays(365), nameof(SessionExpiryMax), "must lie within 0 and 365 days");
         Require(FailedLoginsBurst > 0, nameof(FailedLoginsBurst), "must be positive");
         Require(FailedLoginRefill > TimeSpan.Zero, nameof(FailedLoginRefill), "must be positive");
         return this;

@@ -45,19 +45,18 @@ internal static class PacketWriter
 
     /// <summary>MQTT 5 §3.2. MQTTnet's own says that everything is unlimited, and cannot state a session expiry of 0.</summary>
     public static int WriteConnAck(
-        IBufferWriter<byte> output, MqttConnAckPacket packet, MqttOptions options, ushort? serverKeepAlive, bool withReason)
+        IBufferWriter<byte> output, MqttConnAckPacket packet, MqttOptions options, ushort? serverKeepAlive, TimeSpan sessionKept, bool withReason)
     {
         var properties = new ArrayBufferWriter<byte>(128);
         if (packet.ReasonCode == MqttConnectReasonCode.Success)
         {
-            WriteByte(properties, 0x11); // session expiry interval: sessions end with their connection
-            WriteUInt32(properties, 0);
+            WriteByte(properties, 0x11); // session expiry interval
+            WriteUInt32(properties, (uint)sessionKept.TotalSeconds);
             WriteByte(properties, 0x21);
             WriteUInt16(properties, options.ReceiveMaximum);
-            WriteByte(properties, 0x24); // maximum QoS
-            WriteByte(properties, 1);
+            // No maximum QoS: that means 2. [MQTT-3.2.2.3.4]
             WriteByte(properties, 0x25); // retain available
-            WriteByte(properties, 0);
+            WriteByte(properties, (byte)(options.RetainedMax > 0 ? 1 : 0));
             WriteByte(properties, 0x27); // maximum packet size
             WriteUInt32(properties, (uint)options.PacketBytesMax);
             WriteByte(properties, 0x22);
@@ -81,7 +80,7 @@ internal static class PacketWriter
             WriteString(properties, 0x1F, packet.ReasonString);
         }
         var body = new ArrayBufferWriter<byte>(128);
-        WriteByte(body, 0); // no session is ever present
+        WriteByte(body, (byte)(packet.IsSessionPresent ? 1 : 0));
         WriteByte(body, (byte)packet.ReasonCode);
         WriteVariable(body, properties.WrittenCount);
         body.Write(properties.WrittenSpan);

@@ -9,6 +9,7 @@ internal readonly ref struct PublishPacket
     public ReadOnlySpan<byte> Payload { get; private init; }
     public int Qos { get; private init; }
     public bool IsDuplicate { get; private init; }
+    public bool IsRetained { get; private init; }
 
     /// <summary>0 with QoS 0.</summary>
     public ushort PacketId { get; private init; }
@@ -53,6 +54,7 @@ internal readonly ref struct PublishPacket
             Payload = body,
             Qos = qos,
             IsDuplicate = (flags & 8) != 0,
+            IsRetained = (flags & 1) != 0,
             PacketId = id,
             TopicAlias = alias,
         };
