@@ -36,12 +36,12 @@ internal static class LedgerCommand
 
     private static void Show(Terminal terminal, IReadOnlyList<Ledger> nodes, bool balanced)
     {
-        var table = Terminal.NewTable("node", ">received", ">accepted", ">rejected", ">unique", ">superseded", ">held", ">released", ">expired", ">deleted", ">shed", "balanced");
+        var table = Terminal.NewTable("node", ">received", ">accepted", ">rejected", ">unique", ">superseded", ">held", ">released", ">expired", ">deleted", ">shed", ">lost", "balanced");
         foreach (var node in nodes)
         {
             Terminal.AddRow(table, [node.Node, .. new[]
             {
-                node.Received, node.Accepted, node.Rejected, node.Unique, node.Superseded, node.Held, node.Released, node.Expired, node.Deleted, node.Shed,
+                node.Received, node.Accepted, node.Rejected, node.Unique, node.Superseded, node.Held, node.Released, node.Expired, node.Deleted, node.Shed, node.Lost,
             }.Select(n => n.ToString("N0", CultureInfo.InvariantCulture)), node.Balanced ? "yes" : "NO"]);
         }
         terminal.Write(table);

@@ -100,26 +100,36 @@ internal sealed class BlockMerge(WindowFile file, Window window, long version, i
         var merged = SampleColumns.MergeLastWins([stored, run.Fresh], out var superseded);
         Superseded += superseded;
         Added += merged.Count - stored.Count;
-        var guess = FirstGuess;
-        for (var from = 0; from < merged.Count;)
+        foreach (var block in Encode(series, merged, window, version, bytesMax))
         {
-            var block = LargestFrom(series, merged, from, guess);
             Deleted.Remove(block.Key); // written over instead
             Written.Add(block);
+        }
+    }
+
+    /// <summary>Cuts samples into blocks as large as they may be.</summary>
+    public static IEnumerable<StoredBlock> Encode(int series, SampleColumns samples, Window window, long version, int bytesMax)
+    {
+        var guess = FirstGuess;
+        for (var from = 0; from < samples.Count;)
+        {
+            var block = LargestFrom(series, samples, from, guess, window, version, bytesMax);
+            yield return block;
             from += block.Count;
             guess = block.Count;
         }
     }
 
     /// <summary>A block as long as fits the size, or nearly: each attempt is made from what the one before came to.</summary>
-    private StoredBlock LargestFrom(int series, SampleColumns samples, int from, int guess)
+    private static StoredBlock LargestFrom(
+        int series, SampleColumns samples, int from, int guess, Window window, long version, int bytesMax)
     {
         var rest = samples.Count - from;
         var count = Math.Min(rest, guess);
         StoredBlock? fits = null;
         for (var attempt = 0; ; attempt++)
         {
-            var block = Encode(series, Part(samples, from, count));
+            var block = Encode(series, Part(samples, from, count), window, version);
             if (block.Bytes <= bytesMax && (fits is null || block.Count > fits.Count))
             {
                 fits = block;
@@ -139,7 +149,7 @@ internal sealed class BlockMerge(WindowFile file, Window window, long version, i
         }
     }
 
-    private StoredBlock Encode(int series, SampleColumns samples)
+    private static StoredBlock Encode(int series, SampleColumns samples, Window window, long version)
     {
         var segment = Segment.Encode(samples).Bytes.ToArray();
         var rollups = RollupBlock.CompanionOf(samples, segment.Length);

@@ -45,6 +45,15 @@ public sealed record HotOptions
     /// <summary>Space reserved on the device for the file of the current and of the next window; 0 for none, default 4 MB.</summary>
     public long ReserveBytes { get; init; } = 4L * 1024 * 1024;
 
+    /// <summary>A window that is over and got nothing for so long is sealed: written once more, dense, with a manifest; default 10 min.</summary>
+    public TimeSpan SealAge { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>How often every file is read and checked; default 24 h.</summary>
+    public TimeSpan ScrubInterval { get; init; } = TimeSpan.FromHours(24);
+
+    /// <summary>What a scrub may read a second; default 2 MB.</summary>
+    public long ScrubBytesPerSecond { get; init; } = 2L * 1024 * 1024;
+
     /// <exception cref="ArgumentException">A value is impossible; the message names it.</exception>
     public HotOptions Validated()
     {
@@ -60,6 +69,9 @@ public sealed record HotOptions
         Require(BlockBytesMax is >= 512 and <= 65_100, nameof(BlockBytesMax), "must lie within 512 and 65100");
         Require(OpenFilesMax >= 2, nameof(OpenFilesMax), "must be at least 2");
         Require(OpenWritersMax is >= 1 && OpenWritersMax <= OpenFilesMax, nameof(OpenWritersMax), "must lie within 1 and OpenFilesMax");
+        Require(SealAge > TimeSpan.Zero, nameof(SealAge), "must be positive");
+        Require(ScrubInterval > TimeSpan.Zero && ScrubInterval <= TimeSpan.FromDays(40), nameof(ScrubInterval), "must be positive and at most 40 days");
+        Require(ScrubBytesPerSecond >= 64 * 1024, nameof(ScrubBytesPerSecond), "must be at least 64 KB");
         Require(ReserveBytes >= 0, nameof(ReserveBytes), "must not be negative");
         return this;
     }

@@ -23,7 +23,7 @@ public sealed partial class HotStore
             cancel.ThrowIfCancellationRequested();
             var part = request.Parts[i];
             var began = _clock.GetTimestamp();
-            if (Read(part, series) is not { } found)
+            if (ReadRepaired(part, series, cancel) is not { } found)
             {
                 gone.Add(i);
                 continue;
@@ -52,6 +52,31 @@ public sealed partial class HotStore
             }
         }
         return new(slices, gone, uses);
+    }
+
+    private Found? ReadRepaired(FetchPart part, List<SeriesEntry> series, CancellationToken cancel)
+    {
+        try
+        {
+            return Read(part, series);
+        }
+        catch (InvalidDataException e)
+        {
+            WindowFileName name;
+            lock (_gate)
+            {
+                name = StateOf(part.Window).FileName;
+            }
+            try
+            {
+                RepairAsync(name, e.Message, cancel).GetAwaiter().GetResult();
+                return Read(part, series);
+            }
+            catch (Exception again) when (again is IOException or InvalidDataException)
+            {
+                throw new DataSourceUnavailableException(Node, $"{name.Data} is damaged, and repairing it failed: {again.Message}", again);
+            }
+        }
     }
 
     /// <summary>
@@ -109,7 +134,7 @@ public sealed partial class HotStore
         {
             return false; // given up since
         }
-        catch (Exception e) when (e is IOException or InvalidDataException or SegmentFormatException)
+        catch (Exception e) when (e is IOException or SegmentFormatException)
         {
             throw new DataSourceUnavailableException(Node, $"reading {name.Data} failed: {e.Message}", e);
         }

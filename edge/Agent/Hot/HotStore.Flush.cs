@@ -149,7 +149,7 @@ public sealed partial class HotStore
             }
             // A file must never be ahead of the journal: after a crash its position would skip records that do not exist yet.
             await _journal.WaitDurableAsync(ticket, cancel);
-            await Task.Run(() => FlushFrozen(state), cancel);
+            await Task.Run(() => FlushRepaired(state), cancel);
         }
     }
 
@@ -163,10 +163,27 @@ public sealed partial class HotStore
         return true;
     }
 
+    private void FlushRepaired(WindowState state)
+    {
+        try
+        {
+            FlushFrozen(state);
+        }
+        catch (InvalidDataException e) when (state.Meta is not null)
+        {
+            Repair(state, e.Message);
+            FlushFrozen(state);
+        }
+    }
+
     /// <summary>Writes the frozen part into the window's file. After a failure the part stays, and what came of it shows next time.</summary>
     private void FlushFrozen(WindowState state)
     {
         var frozen = state.Frozen!;
+        if (state.IsSealed)
+        {
+            Unseal(state);
+        }
         using var lease = _files.Take(state.FileName, state.Meta is null ? ReserveFor(state.Window) : null);
         var file = lease.File;
         var heads = new List<BlockHead>();
@@ -190,7 +207,7 @@ public sealed partial class HotStore
                 From = Math.Min(old.From, merge.Extent.From),
                 To = Math.Max(old.To, merge.Extent.To),
             });
-            heads.AddRange(merge.Written.Select(block => new BlockHead(block.Key, block.Count, block.Version, block.Bytes)));
+            heads.AddRange(merge.Written.Select(block => block.Head));
             deleted = merge.Deleted;
         }
         var scanned = isThere ? file.Scan() : null;
@@ -223,7 +240,7 @@ public sealed partial class HotStore
     /// <summary>Gives the ring back what files and saved facts have.</summary>
     private async Task ReleaseJournalAsync()
     {
-        if (_condemned.Count > 0 || _journal.CanRelease(NeededFrom() - 1))
+        if (_mustSave || _condemned.Count > 0 || _journal.CanRelease(NeededFrom() - 1))
         {
             await _flushing.WaitAsync(_stop.Token);
             try
@@ -273,6 +290,7 @@ public sealed partial class HotStore
                 Sequence = ticket,
                 Released = released,
                 Accepted = _accepted,
+                Lost = _lost,
                 Rejected = new Dictionary<string, long>(_rejected),
                 Series = [.. _series.All],
                 Windows = [.. _windows.Values.Select(state => new WindowFacts(
@@ -281,6 +299,7 @@ public sealed partial class HotStore
         }
         await _journal.WaitDurableAsync(facts.Sequence, CancellationToken.None);
         await Task.Run(() => WriteFacts(facts));
+        _mustSave = false;
         _released = facts.Released;
         _journal.Release(facts.Released);
         foreach (var name in condemned)

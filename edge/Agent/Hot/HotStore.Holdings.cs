@@ -37,6 +37,7 @@ public sealed partial class HotStore
                     Superseded = superseded,
                     Held = held,
                     Released = released,
+                    Lost = LostSamples,
                 };
             }
         }

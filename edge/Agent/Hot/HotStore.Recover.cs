@@ -11,8 +11,8 @@ public sealed partial class HotStore
     /// </summary>
     private void Recover()
     {
-        var facts = StateFile.Read(_disk) ?? new StoreFacts();
-        _accepted = facts.Accepted;
+        var facts = StateFile.Read(_disk, out var damagedCopies) ?? new StoreFacts();
+        (_accepted, _lost) = (facts.Accepted, facts.Lost);
         _released = facts.Released;
         foreach (var (reason, count) in facts.Rejected)
         {
@@ -33,6 +33,11 @@ public sealed partial class HotStore
         _journal = Journal.Open(_disk, _options, _log, new(facts.Position, facts.Sequence, facts.Released),
             (position, bytes) => Replay(position, facts.Position, bytes, samples));
         _spare.Take();
+        if (damagedCopies.Count > 0)
+        {
+            _book.Damaged(string.Join(" and ", damagedCopies), "the other copy was used and is written in its place; nothing is lost", 0);
+            _mustSave = true;
+        }
         foreach (var state in _windows.Values)
         {
             if (state.IsSetAside)
@@ -42,9 +47,31 @@ public sealed partial class HotStore
             }
             if (state.Meta is not null && !state.IsShipped)
             {
-                Recount(state);
+                RecountRepaired(state);
             }
             Publish(state);
+        }
+        if (_isGuessed || _journal.Damaged.Count > 0)
+        {
+            Balance(facts.Position);
+        }
+    }
+
+    /// <summary>
+    /// Where what was damaged cannot say how much it held, the account does: what was accepted, and is nowhere. A damaged journal record the
+    /// saved counters do not have counts as one sample.
+    /// </summary>
+    private void Balance(long counted)
+    {
+        _accepted += _journal.Damaged.Sum(range => Math.Max(0, range.To - Math.Max(range.From, counted + 1)));
+        var ledger = Ledger;
+        var gone = ledger.Unique - ledger.Held - ledger.Released - ledger.Lost;
+        _lost += Math.Max(0, gone);
+        _accepted += Math.Max(0, -gone); // came again from the journal although a file had them
+        if (_journal.Damaged.Count > 0)
+        {
+            _book.Damaged("journal", string.Join(", ", _journal.Damaged.Select(range => $"records {range.From} to {range.To - 1}"))
+                + (gone > 0 ? $"; {gone} samples are lost, of series and times that cannot be told" : "; window files have what they held, nothing is lost"), Math.Max(0, gone));
         }
     }
 
@@ -78,26 +105,45 @@ public sealed partial class HotStore
             try
             {
                 using var lease = _files.Take(name);
+                state.IsSealed = lease.File.IsSealed;
                 state.Meta = lease.File.Meta ?? throw new InvalidDataException($"{name.Data} has no description of itself");
                 state.Dropped = state.Meta.Dropped;
                 state.FileBytes = lease.File.Bytes;
             }
             catch (InvalidDataException e)
             {
-                _log.LogCritical(e, "{File} is damaged and is set aside; the journal's last samples of its window are kept", name.Data);
-                SetAside(state);
+                RepairAtStart(state, e.Message);
             }
+        }
+    }
+
+    private void RepairAtStart(WindowState state, string damage)
+    {
+        try
+        {
+            // What is below may be known by the journal alone.
+            JournalReader.Read(_disk, (position, bytes) =>
+            {
+                if ((RecordKind)bytes[0] is RecordKind.Shipped or RecordKind.Sending)
+                {
+                    Replay(position, long.MaxValue, bytes, []);
+                }
+            });
+            Repair(state, damage);
+        }
+        catch (InvalidDataException e)
+        {
+            _isGuessed = true;
+            _book.Damaged(state.FileName.Data, $"{e.Message}; it is set aside, and the journal's last samples of its window are kept", 0);
+            SetAside(state);
         }
     }
 
     /// <summary>One damaged file must not keep the edge from starting. What comes now is a new generation, later than all that was sent.</summary>
     private void SetAside(WindowState state)
     {
-        foreach (var path in new[] { state.FileName.Data, state.FileName.Log }.Where(_disk.Exists))
-        {
-            _disk.Rename(path, path + ".damaged");
-        }
-        _disk.SyncFolder(WindowFileName.Folder);
+        _files.Forget(state.FileName);
+        SetAside(state.FileName);
         state.Generation++;
         state.IsSetAside = true;
     }
@@ -115,12 +161,17 @@ public sealed partial class HotStore
                 samples.Clear();
                 SamplesRecord.Read(ref record, samples);
                 _accepted += position > counted ? samples.Count : 0;
+                foreach (var sample in samples.Where(sample => _series.Find(sample.Series) is null))
+                {
+                    // Its definition was in a damaged record. The handle must never be given to another.
+                    Define(new(sample.Series, $"unknown/series/{sample.Series}", null, "gauge"));
+                }
                 samples.RemoveAll(sample => position <= StateOf(Core.Partitions.Window.DayOf(sample.Time)).Position);
                 Apply(position, CollectionsMarshal.AsSpan(samples), _clock.GetTimestamp());
                 while (_memoryBytes >= _options.MemoryBytesMax)
                 {
                     Freeze(_windows.Values.MaxBy(state => state.Open.Bytes)!, position);
-                    FlushFrozen(_windows.Values.First(state => state.Frozen is not null));
+                    FlushRepaired(_windows.Values.First(state => state.Frozen is not null));
                 }
                 break;
             case RecordKind.Rejected:
@@ -151,32 +202,36 @@ public sealed partial class HotStore
         }
     }
 
-    /// <summary>Counts the window's file block by block, and notes which blocks are to be shipped.</summary>
-    private void Recount(WindowState state)
+    private void RecountRepaired(WindowState state)
     {
         try
         {
-            using var lease = _files.Take(state.FileName);
-            var heads = lease.File.Scan();
-            var count = heads.Sum(head => (long)head.Count);
-            if (count != state.FileCount)
-            {
-                state.Damage = $"{state.FileName.Data} should have {state.FileCount} samples and has {count}";
-                state.Meta = state.Meta! with { Count = count };
-            }
+            Recount(state);
+        }
+        catch (InvalidDataException e)
+        {
+            Repair(state, e.Message);
+        }
+    }
+
+    /// <summary>Counts the window's file block by block, and notes which blocks are to be shipped.</summary>
+    /// <exception cref="InvalidDataException">The file is damaged.</exception>
+    private void Recount(WindowState state)
+    {
+        using var lease = _files.Take(state.FileName);
+        var heads = lease.File.Scan();
+        var count = heads.Sum(head => (long)head.Count);
+        if (count != state.FileCount)
+        {
+            throw new InvalidDataException($"{state.FileName.Data} should have {state.FileCount} samples and has {count}");
+        }
+        lock (_gate)
+        {
             state.Unshipped.Clear();
             foreach (var head in heads.Where(head => head.Version > state.ShippedThrough))
             {
                 state.Unshipped[head.Key] = head;
             }
-        }
-        catch (InvalidDataException e)
-        {
-            state.Damage = e.Message;
-        }
-        if (state.Damage is not null)
-        {
-            _log.LogCritical("Window {Window} is damaged on the device and is not shipped: {Damage}", state.Window, state.Damage);
         }
     }
 }

@@ -29,6 +29,24 @@ public sealed partial class HotStore
     /// <exception cref="InvalidDataException">Blocks are damaged: the window must not leave without anyone being told.</exception>
     internal async Task<PendingShip?> NextShipAsync(Window window, long bytesMax, CancellationToken cancel)
     {
+        WindowFileName name;
+        lock (_gate)
+        {
+            name = StateOf(window).FileName;
+        }
+        try
+        {
+            return await NextOfAsync(window, bytesMax, cancel);
+        }
+        catch (InvalidDataException e)
+        {
+            await RepairAsync(name, e.Message, cancel);
+            return await NextOfAsync(window, bytesMax, cancel);
+        }
+    }
+
+    private async Task<PendingShip?> NextOfAsync(Window window, long bytesMax, CancellationToken cancel)
+    {
         await _flushing.WaitAsync(cancel);
         try
         {
@@ -60,11 +78,6 @@ public sealed partial class HotStore
             var due = heads.Where(head => head.Version <= through).ToList();
             using var lease = _files.Take(state.FileName);
             var blocks = await Task.Run(() => lease.File.Read([.. due.Select(head => head.Key)]), cancel);
-            if (blocks.Count != due.Count)
-            {
-                state.Damage = $"{due.Count - blocks.Count} of {due.Count} blocks of {state.FileName.Data} are damaged";
-                throw new InvalidDataException(state.Damage);
-            }
             var segments = blocks.ConvertAll(block =>
             {
                 var series = _series.Find(block.Series)!;
@@ -299,8 +312,8 @@ public sealed partial class HotStore
                     var (meta, before) = (state.Meta!, state.Dropped);
                     _condemned.Add(state.FileName);
                     dropped.Add((state, meta.Count));
-                    state.Dropped = new(meta.Version, meta.Position, before.Unique + meta.Count, before.Superseded + meta.Superseded);
-                    (state.Generation, state.Meta, state.FileBytes) = (state.Generation + 1, null, 0);
+                    state.Dropped = new(meta.Version, meta.Position, before.Unique + meta.Count, before.Superseded + meta.Superseded, before.Lost + meta.Lost);
+                    (state.Generation, state.Meta, state.FileBytes, state.IsSealed) = (state.Generation + 1, null, 0, false);
                     Publish(state);
                 }
             }

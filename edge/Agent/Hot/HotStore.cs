@@ -27,8 +27,8 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
     private readonly WindowFiles _files;
     private readonly SpareFile _spare;
     private Journal _journal = null!;
-    private Task _publisher = Task.CompletedTask, _flusher = Task.CompletedTask;
-    private long _accepted, _memoryBytes, _released, _lastTicket;
+    private Task _publisher = Task.CompletedTask, _flusher = Task.CompletedTask, _keeper = Task.CompletedTask;
+    private long _accepted, _lost, _memoryBytes, _released, _lastTicket;
     private bool _isDisposed;
 
     [ThreadStatic]
@@ -38,7 +38,8 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
     {
         (_options, _disk, _catalog, _clock, _log) = (options, disk, catalog, clock, log);
         _spare = new(disk);
-        _files = new(disk, options, log);
+        _book = new(clock, log);
+        _files = new(disk, options, _book, log);
     }
 
     public string Node => _options.Node;
@@ -60,6 +61,10 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
             if (_journal.Failure is { } failure)
             {
                 yield return failure.Message;
+            }
+            if (_book.Status.Problem is { } damage)
+            {
+                yield return damage;
             }
             if (_flushFailure is { } flush)
             {
@@ -93,6 +98,7 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
         }
         store._publisher = Task.Run(store.PublishAsync);
         store._flusher = Task.Run(store.FlushAsync);
+        store._keeper = Task.Run(store.KeepAsync);
         return store;
     }
 
@@ -205,7 +211,7 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
         }
         _isDisposed = true;
         await _stop.CancelAsync();
-        await Task.WhenAll(_publisher, _flusher);
+        await Task.WhenAll(_publisher, _flusher, _keeper);
         await _flushing.WaitAsync();
         try
         {
@@ -231,7 +237,7 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
         _isDisposed = true;
         await _stop.CancelAsync();
         _journal.Abandon();
-        await Task.WhenAll(_publisher, _flusher);
+        await Task.WhenAll(_publisher, _flusher, _keeper);
         await _flushing.WaitAsync();
         _files.Abandon();
         _disk.Dispose();

@@ -25,6 +25,7 @@ internal sealed class LogStream : PageStream
     private readonly Func<IDiskFile> _create;
     private readonly object _signal = new();
     private readonly byte[] _frame = new byte[FrameBytes];
+    private readonly HashSet<uint> _recovered = [];
     private IDiskFile? _file;
     private long _epoch, _pages, _confirmed;
     private bool _dirty;
@@ -47,6 +48,7 @@ internal sealed class LogStream : PageStream
     /// <summary>Runs before the log is emptied: what was copied out of it must be on the device.</summary>
     public Action? BeforeEmptying { get; set; }
 
+    public override long FileBytes => _file?.Length ?? 0;
     public override long Length => _pages * PageBytes;
 
     /// <summary>Transactions written since opening.</summary>
@@ -60,6 +62,12 @@ internal sealed class LogStream : PageStream
             }
         }
     }
+
+    /// <summary>Whether the log, as it was found, has this page of the data file: what the data file has of it does not count then.</summary>
+    public bool Holds(long page) => _recovered.Contains((uint)page);
+
+    /// <summary>A page of the log; later ones replace earlier ones of the same number, which is in its first four bytes.</summary>
+    public bool TryReadPage(long index, Span<byte> into) => index < _pages && _file!.Read(into, FrameAt(index)) == PageBytes;
 
     public override int Read(byte[] buffer, int offset, int count)
     {
@@ -136,6 +144,7 @@ internal sealed class LogStream : PageStream
         if (_pages > 0)
         {
             BeforeEmptying?.Invoke();
+            _recovered.Clear();
             _pages = 0;
             NextEpoch(_file!);
         }
@@ -227,6 +236,10 @@ internal sealed class LogStream : PageStream
             {
                 _pages = read;
             }
+        }
+        for (long page = 0; page < _pages && file.Read(_frame.AsSpan(0, 4), FrameAt(page)) == 4; page++)
+        {
+            _recovered.Add(BinaryPrimitives.ReadUInt32LittleEndian(_frame));
         }
         ClearBehind(file);
         if (_epoch == 0)

@@ -11,6 +11,12 @@ internal abstract class PageStream : Stream
     private volatile Exception? _failure;
 
     public Exception? Failure => _failure;
+
+    /// <summary>What was found damaged; null while all is well.</summary>
+    public string? Damage { get; private set; }
+
+    /// <summary>Bytes on the device.</summary>
+    public abstract long FileBytes { get; }
     public override bool CanRead => true;
     public override bool CanSeek => true;
     public override bool CanWrite => true;
@@ -28,6 +34,15 @@ internal abstract class PageStream : Stream
 
     protected virtual void Failed()
     {
+    }
+
+    /// <exception cref="InvalidDataException">Always.</exception>
+    protected void FailDamaged(string what)
+    {
+        Damage = what;
+        var damaged = new InvalidDataException(what);
+        Poison(damaged);
+        throw damaged;
     }
 
     protected void Guard(Action write)

@@ -18,6 +18,9 @@ internal sealed record StoreFacts
     /// <summary>The journal may have lost records up to this one: they are in window files.</summary>
     public long Released { get; init; }
     public long Accepted { get; init; }
+
+    /// <summary>Accepted samples that no file and no journal record has any more, and that no window can be charged with.</summary>
+    public long Lost { get; init; }
     public IReadOnlyDictionary<string, long> Rejected { get; init; } = new Dictionary<string, long>();
     public IReadOnlyList<SeriesEntry> Series { get; init; } = [];
     public IReadOnlyList<WindowFacts> Windows { get; init; } = [];
@@ -26,11 +29,11 @@ internal sealed record StoreFacts
 internal readonly record struct WindowFacts(Window Window, int Generation, DroppedPart Dropped, long SentThrough, long ShippedThrough, long ShippedUnique);
 
 /// <summary>
-/// Keeps <see cref="StoreFacts"/> in two equal files, each replaced whole: "FHS1" · crc32c u32 of the rest · the fields as varints.
+/// Keeps <see cref="StoreFacts"/> in two equal files, each replaced whole: "FHS2" · crc32c u32 of the rest · the fields as varints.
 /// </summary>
 internal static class StateFile
 {
-    private const uint Magic = 0x31534846;
+    private const uint Magic = 0x32534846;
     private static readonly string[] Copies = ["store.a", "store.b"];
 
     public static void Write(IDisk disk, StoreFacts facts)
@@ -58,15 +61,23 @@ internal static class StateFile
     }
 
     /// <summary>The later of the copies that are whole; null where the store is new.</summary>
+    /// <param name="disk">Where they are.</param>
+    /// <param name="damaged">The copies that are not whole.</param>
     /// <exception cref="InvalidDataException">Both are damaged.</exception>
-    public static StoreFacts? Read(IDisk disk)
+    public static StoreFacts? Read(IDisk disk, out IReadOnlyList<string> damaged)
     {
+        var bad = new List<string>();
+        damaged = bad;
         StoreFacts? latest = null;
         var exist = false;
         foreach (var name in Copies.Where(disk.Exists))
         {
             exist = true;
-            if (TryRead(disk, name) is { } facts && (latest is null || facts.Position > latest.Position))
+            if (TryRead(disk, name) is not { } facts)
+            {
+                bad.Add(name);
+            }
+            else if (latest is null || facts.Position > latest.Position)
             {
                 latest = facts;
             }
@@ -87,7 +98,7 @@ internal static class StateFile
     private static ReadOnlySpan<byte> Encode(StoreFacts facts)
     {
         var into = new ArrayBufferWriter<byte>();
-        foreach (var number in (ReadOnlySpan<long>)[facts.Position, facts.Sequence, facts.Released, facts.Accepted, facts.Rejected.Count])
+        foreach (var number in (ReadOnlySpan<long>)[facts.Position, facts.Sequence, facts.Released, facts.Accepted, facts.Lost, facts.Rejected.Count])
         {
             RecordWriter.WriteSigned(into, number);
         }
@@ -108,7 +119,7 @@ internal static class StateFile
         foreach (var window in facts.Windows)
         {
             foreach (var number in (ReadOnlySpan<long>)[window.Window.Start, window.Window.Length, window.Generation, window.Dropped.Through,
-                window.Dropped.Position, window.Dropped.Unique, window.Dropped.Superseded, window.SentThrough, window.ShippedThrough,
+                window.Dropped.Position, window.Dropped.Unique, window.Dropped.Superseded, window.Dropped.Lost, window.SentThrough, window.ShippedThrough,
                 window.ShippedUnique])
             {
                 RecordWriter.WriteSigned(into, number);
@@ -120,7 +131,7 @@ internal static class StateFile
     private static StoreFacts Decode(ReadOnlySpan<byte> bytes)
     {
         var from = new RecordReader(bytes);
-        long position = from.Signed(), sequence = from.Signed(), released = from.Signed(), accepted = from.Signed();
+        long position = from.Signed(), sequence = from.Signed(), released = from.Signed(), accepted = from.Signed(), lost = from.Signed();
         var rejected = new Dictionary<string, long>(StringComparer.Ordinal);
         for (var left = from.Signed(); left > 0; left--)
         {
@@ -138,7 +149,7 @@ internal static class StateFile
         {
             var window = new Window(from.Signed(), from.Signed());
             var generation = (int)from.Signed();
-            var dropped = new DroppedPart(from.Signed(), from.Signed(), from.Signed(), from.Signed());
+            var dropped = new DroppedPart(from.Signed(), from.Signed(), from.Signed(), from.Signed(), from.Signed());
             windows.Add(new(window, generation, dropped, from.Signed(), from.Signed(), from.Signed()));
         }
         return new()
@@ -147,6 +158,7 @@ internal static class StateFile
             Sequence = sequence,
             Released = released,
             Accepted = accepted,
+            Lost = lost,
             Rejected = rejected,
             Series = series,
             Windows = windows,

@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Buffers.Binary;
 using Foretier.Core.Query;
 using Foretier.Core.Segments;
 
@@ -14,7 +16,7 @@ internal sealed record StoredBlock(long Key, long EndTime, int Count, long Versi
     public int Series => (int)(Key >> SeriesShift);
     public long StartOffset => Key & ((1L << SeriesShift) - 1);
     public int Bytes => Segment.Length + (Rollups?.Length ?? 0);
-    public uint Checksum => Crc32C.Compute(Rollups, Crc32C.Compute(Segment));
+    public BlockHead Head => new(Key, Count, Version, Bytes, EndTime);
 
     public static long KeyOf(int series, long offset) => ((long)series << SeriesShift) | offset;
 
@@ -29,10 +31,51 @@ internal sealed record StoredBlock(long Key, long EndTime, int Count, long Versi
 /// <param name="From">Time of the first sample.</param>
 /// <param name="To">Just after the last one.</param>
 /// <param name="Dropped">What earlier generations of the window had, so that the file explains itself should the store's facts be older.</param>
-internal sealed record WindowMeta(long Version, long Position, long Count, long Superseded, long From, long To, DroppedPart Dropped)
+/// <param name="Lost">Samples that were in the file and could not be read again.</param>
+internal sealed record WindowMeta(
+    long Version, long Position, long Count, long Superseded, long From, long To, DroppedPart Dropped, long Lost = 0)
 {
+    private const byte Format = 2;
+
     public static WindowMeta Empty(DroppedPart dropped) => new(dropped.Through, dropped.Position, 0, 0, long.MaxValue, long.MinValue, dropped);
+
+    /// <summary>format u8 · crc32c u32 of the rest · the fields as varints.</summary>
+    public byte[] Encode()
+    {
+        var into = new ArrayBufferWriter<byte>(96);
+        foreach (var field in (ReadOnlySpan<long>)[Version, Position, Count, Superseded, From, To, Dropped.Through, Dropped.Position, Dropped.Unique,
+            Dropped.Superseded, Dropped.Lost, Lost])
+        {
+            RecordWriter.WriteSigned(into, field);
+        }
+        var bytes = new byte[5 + into.WrittenCount];
+        bytes[0] = Format;
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(1), Crc32C.Compute(into.WrittenSpan));
+        into.WrittenSpan.CopyTo(bytes.AsSpan(5));
+        return bytes;
+    }
+
+    /// <returns>Null where the bytes are damaged, or none.</returns>
+    /// <exception cref="InvalidDataException">A newer program wrote them.</exception>
+    public static WindowMeta? TryDecode(ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.Length <= 5 || BinaryPrimitives.ReadUInt32LittleEndian(bytes[1..]) != Crc32C.Compute(bytes[5..]))
+        {
+            return null;
+        }
+        if (bytes[0] != Format)
+        {
+            throw new InvalidDataException($"a window file has format {bytes[0]}, which this version does not know");
+        }
+        var from = new RecordReader(bytes[5..]);
+        return new(from.Signed(), from.Signed(), from.Signed(), from.Signed(), from.Signed(), from.Signed(),
+            new(from.Signed(), from.Signed(), from.Signed(), from.Signed(), from.Signed()), from.Signed());
+    }
 }
 
-/// <summary>The head of a block, for counting.</summary>
-internal readonly record struct BlockHead(long Key, int Count, long Version, int Bytes);
+/// <summary>What a block has, without its samples.</summary>
+internal readonly record struct BlockHead(long Key, int Count, long Version, int Bytes, long EndTime)
+{
+    public int Series => (int)(Key >> StoredBlock.SeriesShift);
+    public long StartOffset => Key & ((1L << StoredBlock.SeriesShift) - 1);
+}

@@ -22,19 +22,21 @@ internal sealed class WindowFile : IDisposable
     private readonly IDisk _disk;
     private readonly WindowFileName _name;
     private readonly OwnerThread _thread;
-    private readonly ILogger _logger;
+    private readonly DamageBook _book;
     private LogStream _log = null!;
-    private DataStream _data = null!;
+    private PageStream _data = null!;
+    private SealedPages? _sealed;
     private LiteDatabase _db = null!;
     private ILiteCollection<BsonDocument> _blocks = null!;
     private bool _isNew;
     private WindowMeta? _meta;
+    private string? _damage;
 
-    private WindowFile(IDisk disk, WindowFileName name, ILogger log)
+    private WindowFile(IDisk disk, WindowFileName name, DamageBook book)
     {
         _disk = disk;
         _name = name;
-        _logger = log;
+        _book = book;
         _thread = new($"window {name.Window}");
     }
 
@@ -44,20 +46,26 @@ internal sealed class WindowFile : IDisposable
     public WindowMeta? Meta => Volatile.Read(ref _meta);
 
     /// <summary>Bytes of the data file.</summary>
-    public long Bytes => _data.Length;
+    public long Bytes => _data.FileBytes;
+
+    /// <summary>It is never written again; see <see cref="SealedPages"/>.</summary>
+    public bool IsSealed => _sealed is not null;
 
     /// <summary>True once something was written since it was opened.</summary>
     public bool IsWritten { get; private set; }
+
+    /// <summary>What was found damaged, here or in a page; null while all is well. The file must be salvaged then.</summary>
+    public string? Damage => Volatile.Read(ref _damage) ?? _data.Damage;
 
     /// <summary>False after a failure: dispose it and open it anew.</summary>
     public bool IsUsable => _log.Failure is null && _data.Failure is null;
 
     /// <summary>Opens an existing file, recovering what its log has.</summary>
-    public static WindowFile Open(IDisk disk, WindowFileName name, ILogger log) =>
-        Start(disk, name, log, file => file.Attach(disk.Open(name.Data), disk.Exists(name.Log) ? disk.Open(name.Log) : null));
+    public static WindowFile Open(IDisk disk, WindowFileName name, DamageBook book) =>
+        Start(disk, name, book, file => file.Attach(disk.Open(name.Data), disk.Exists(name.Log) ? disk.Open(name.Log) : null));
 
     /// <summary>Makes a new file. It takes its name, durably, at the end of its first commit.</summary>
-    public static WindowFile Create(IDisk disk, WindowFileName name, ILogger log, long reserveBytes) => Start(disk, name, log, file =>
+    public static WindowFile Create(IDisk disk, WindowFileName name, DamageBook book, long reserveBytes) => Start(disk, name, book, file =>
     {
         foreach (var stale in new[] { name.Log, name.Unfinished })
         {
@@ -69,6 +77,37 @@ internal sealed class WindowFile : IDisposable
         file._isNew = true;
         file.Attach(disk.Create(name.Unfinished, reserveBytes), null);
     });
+
+    /// <summary>Makes a sealed file of these blocks. It takes its name, durably, once it has been read back.</summary>
+    /// <exception cref="IOException">It cannot be written; nothing has changed.</exception>
+    public static void Seal(IDisk disk, WindowFileName name, List<StoredBlock> blocks, WindowMeta meta, long sealedAt)
+    {
+        using var data = new MemoryStream();
+        using (var log = new MemoryStream())
+        using (var thread = new OwnerThread($"seal {name.Window}"))
+        {
+            thread.Run(() =>
+            {
+                var engine = new LiteEngine(new EngineSettings { DataStream = data, LogStream = log, TempStream = new MemoryStream() });
+                using var db = new LiteDatabase(engine, new BsonMapper { TrimWhitespace = false, EmptyStringToNull = false });
+                var collection = db.GetCollection(Collection, BsonAutoId.Int64);
+                collection.Insert(DocumentOf(meta));
+                collection.Insert(blocks.OrderBy(block => block.Key).Select(DocumentOf));
+                db.Checkpoint();
+                return true;
+            });
+        }
+        foreach (var stale in new[] { name.Unfinished, name.Log }.Where(disk.Exists))
+        {
+            disk.Delete(stale);
+        }
+        using (var file = disk.Create(name.Unfinished))
+        {
+            SealedPages.Write(file, data.GetBuffer().AsSpan(0, (int)data.Length), meta, sealedAt);
+        }
+        disk.Rename(name.Unfinished, name.Data);
+        disk.SyncFolder(WindowFileName.Folder);
+    }
 
     /// <summary>The blocks of the series that overlap the range, in order of time within each series.</summary>
     /// <exception cref="InvalidDataException">A block is damaged: nothing that would be wrong without it is given out.</exception>
@@ -82,23 +121,25 @@ internal sealed class WindowFile : IDisposable
                 var block = BlockOf(document);
                 if (block.EndTime >= range.From)
                 {
-                    found.Add(Checked(block, document) ? block : throw new InvalidDataException($"block {block.Key:x} of {_name.Data} is damaged"));
+                    found.Add(block);
                 }
             }
         }
         return found;
     });
 
-    /// <summary>The sound blocks of a series that begin in the range, and the last one before it. Damaged ones are reported and left alone.</summary>
-    public List<StoredBlock> ReadToMerge(int series, TimeRange range) => Reading(() => Sound(DocumentsOf(series, range)));
+    /// <summary>The blocks of a series that begin in the range, and the last one before it.</summary>
+    /// <exception cref="InvalidDataException">The file is damaged.</exception>
+    public List<StoredBlock> ReadToMerge(int series, TimeRange range) => Reading(() => DocumentsOf(series, range).ConvertAll(BlockOf));
 
-    /// <summary>The last block of a series that begins before <paramref name="offset"/>; null if there is none, or it is damaged.</summary>
-    public StoredBlock? ReadBefore(int series, long offset) => Reading(() => LastBefore(series, offset) is { } document
-        ? Sound([document]).FirstOrDefault() : null);
+    /// <summary>The last block of a series that begins before <paramref name="offset"/>; null if there is none.</summary>
+    /// <exception cref="InvalidDataException">The file is damaged.</exception>
+    public StoredBlock? ReadBefore(int series, long offset) => Reading(() => LastBefore(series, offset) is { } document ? BlockOf(document) : null);
 
-    /// <summary>The sound blocks of these keys. Damaged ones are reported and left out.</summary>
-    public List<StoredBlock> Read(IReadOnlyList<long> keys) => Reading(() =>
-        Sound([.. keys.Select(key => _blocks.FindById(key)).Where(document => document is not null)]));
+    /// <summary>The blocks of these keys.</summary>
+    /// <exception cref="InvalidDataException">The file is damaged, or has not all of them.</exception>
+    public List<StoredBlock> Read(IReadOnlyList<long> keys) => Reading(() => keys.Select(key =>
+        BlockOf(_blocks.FindById(key) ?? throw new InvalidDataException($"block {key:x} is not there"))).ToList());
 
     /// <summary>Counts what is there, block by block.</summary>
     public List<BlockHead> Scan() => Reading(() =>
@@ -106,18 +147,23 @@ internal sealed class WindowFile : IDisposable
         var heads = new List<BlockHead>();
         foreach (var document in _blocks.Find(Expression(Between, 1L, long.MaxValue)))
         {
-            heads.Add(new(document["_id"].AsInt64, document["n"].AsInt32, document["v"].AsInt64,
-                document["b"].AsBinary.Length + (document["r"].IsNull ? 0 : document["r"].AsBinary.Length)));
+            heads.Add(BlockFrame.TryHead(document["b"].AsBinary, out var head) && head.Key == document["_id"].AsInt64 ? head
+                : throw new InvalidDataException($"block {document["_id"].AsInt64:x} is damaged"));
         }
         return heads;
     });
 
     /// <summary>Deletes and writes blocks and the meta document in one transaction, durable on return and copied into the data file.</summary>
+    /// <param name="isLast">False: more follows before a new file gets its name.</param>
     /// <exception cref="IOException">It failed; whether it is there shows when the file is opened anew.</exception>
-    public void Commit(IReadOnlyCollection<long> deleted, IReadOnlyCollection<StoredBlock> written, WindowMeta meta) => _thread.Run(() =>
+    public void Commit(IReadOnlyCollection<long> deleted, IReadOnlyCollection<StoredBlock> written, WindowMeta meta, bool isLast = true) => _thread.Run(() =>
     {
         try
         {
+            if (IsSealed)
+            {
+                throw new InvalidOperationException($"{_name.Data} is sealed");
+            }
             IsWritten = true;
             var confirmed = _log.Confirmed;
             _db.BeginTrans();
@@ -133,9 +179,10 @@ internal sealed class WindowFile : IDisposable
             _db.Commit();
             _log.WaitConfirmed(confirmed + 1);
             _log.Sync();
+            ((DataStream)_data).SetNote(meta.Encode());
             _db.Checkpoint();
             ThrowIfFailed();
-            if (_isNew)
+            if (_isNew && isLast)
             {
                 _log.IsScratch = false;
                 _data.Flush();
@@ -149,9 +196,43 @@ internal sealed class WindowFile : IDisposable
         catch (Exception e)
         {
             Poison(e);
-            throw e is IOException ? e : new IOException($"writing {_name.Data} failed: {e.Message}", e);
+            throw Damage is { } damage ? new InvalidDataException($"{_name.Data} is damaged: {damage}", e)
+                : e as IOException ?? new IOException($"writing {_name.Data} failed: {e.Message}", e);
         }
     });
+
+    /// <summary>Reads every page: what is damaged, or null. Others come between.</summary>
+    public string? Scrub(Action<int> counted) => _sealed is { } whole ? _thread.Run(() => whole.Scrub(counted)) : ScrubPages(counted);
+
+    private string? ScrubPages(Action<int> counted)
+    {
+        const int AtOnce = 16;
+        for (long page = 0; ;)
+        {
+            var (read, damage) = Reading(() =>
+            {
+                var bytes = new byte[PageStream.PageBytes];
+                for (var i = 0; i < AtOnce; i++)
+                {
+                    if ((page + i) * PageStream.PageBytes >= _data.Length)
+                    {
+                        return (i, (string?)null);
+                    }
+                    if (((DataStream)_data).ReadPage(page + i, bytes) == PageState.Damaged)
+                    {
+                        return (i, $"page {page + i} has not the bytes that were written");
+                    }
+                }
+                return (AtOnce, null);
+            });
+            if (damage is not null || read < AtOnce)
+            {
+                return damage;
+            }
+            page += read;
+            counted(read * PageStream.PageBytes);
+        }
+    }
 
     /// <summary>Closes. The log of a file that has been copied whole is deleted: a day of history should not cost a log for ever.</summary>
     public void Dispose()
@@ -186,9 +267,9 @@ internal sealed class WindowFile : IDisposable
         Dispose();
     }
 
-    private static WindowFile Start(IDisk disk, WindowFileName name, ILogger log, Action<WindowFile> attach)
+    private static WindowFile Start(IDisk disk, WindowFileName name, DamageBook book, Action<WindowFile> attach)
     {
-        var file = new WindowFile(disk, name, log);
+        var file = new WindowFile(disk, name, book);
         try
         {
             return file._thread.Run(() =>
@@ -221,16 +302,24 @@ internal sealed class WindowFile : IDisposable
             return created;
         })
         { IsScratch = _isNew };
-        _data = new(data, _log);
+        void Report(string what) => _book.Corrected(_name.Data, what);
+        _data = SealedPages.IsOne(data) ? _sealed = new(data, Report) : new DataStream(data, _log, Report);
         _log.BeforeEmptying = _data.Flush;
         try
         {
-            var engine = new LiteEngine(new EngineSettings { DataStream = _data, LogStream = _log, TempStream = new MemoryStream() });
+            var engine = new LiteEngine(new EngineSettings { DataStream = _data, LogStream = _log, TempStream = new MemoryStream(), ReadOnly = IsSealed });
             _db = new(engine, new BsonMapper { TrimWhitespace = false, EmptyStringToNull = false });
             _blocks = _db.GetCollection(Collection, BsonAutoId.Int64);
-            _db.Checkpoint();
+            if (!IsSealed)
+            {
+                _db.Checkpoint();
+            }
             ThrowIfFailed();
-            _meta = _blocks.FindById(0L) is { } document ? MetaOf(document) : null;
+            if (_blocks.FindById(0L) is { } document)
+            {
+                _meta = WindowMeta.TryDecode(document["b"].AsBinary) ?? throw new InvalidDataException("its description is damaged");
+                (_data as DataStream)?.SetNote(_meta.Encode()); // where a crash came before the checkpoint
+            }
         }
         catch (Exception e)
         {
@@ -241,17 +330,18 @@ internal sealed class WindowFile : IDisposable
         }
     }
 
-    /// <summary>Where LiteDB's own pages are damaged it throws one thing or another; the instance is then not used again.</summary>
+    /// <summary>Where something is damaged LiteDB throws one thing or another; the instance is then not used again.</summary>
     private T Reading<T>(Func<T> read) => _thread.Run(() =>
     {
         try
         {
             return read();
         }
-        catch (Exception e) when (e is not (IOException or InvalidDataException))
+        catch (Exception e) when (e is not IOException || _data.Damage is not null)
         {
+            Volatile.Write(ref _damage, _data.Damage ?? e.Message);
             Poison(e);
-            throw new InvalidDataException($"{_name.Data} is damaged: {e.Message}", e);
+            throw new InvalidDataException($"{_name.Data} is damaged: {_damage}", e);
         }
     });
 
@@ -274,62 +364,17 @@ internal sealed class WindowFile : IDisposable
         .Where(Expression(Between, StoredBlock.KeyOf(series, 0), StoredBlock.KeyOf(series, offset - 1)))
         .OrderByDescending("_id").Limit(1).FirstOrDefault();
 
-    private List<StoredBlock> Sound(List<BsonDocument> documents)
-    {
-        var sound = new List<StoredBlock>(documents.Count);
-        foreach (var document in documents)
-        {
-            var block = BlockOf(document);
-            if (Checked(block, document))
-            {
-                sound.Add(block);
-            }
-            else
-            {
-                _logger.LogCritical("Block {Key} of {File} is damaged on the device and is left alone", block.Key.ToString("x"), _name.Data);
-            }
-        }
-        return sound;
-    }
-
     // A parsed expression is reused with new parameters: literals would be compiled, and kept for ever, one by one.
     private static BsonExpression Expression(BsonExpression parsed, params BsonValue[] parameters) =>
         BsonExpression.Create(parsed.Source, parameters);
 
-    private static BsonDocument DocumentOf(StoredBlock block) => new()
-    {
-        ["_id"] = block.Key,
-        ["e"] = block.EndTime,
-        ["n"] = block.Count,
-        ["crc"] = (int)block.Checksum,
-        ["v"] = block.Version,
-        ["b"] = block.Segment,
-        ["r"] = block.Rollups is null ? BsonValue.Null : new BsonValue(block.Rollups),
-    };
+    private static BsonDocument DocumentOf(StoredBlock block) => new() { ["_id"] = block.Key, ["b"] = BlockFrame.Encode(block) };
 
-    private static StoredBlock BlockOf(BsonDocument document) => new(document["_id"].AsInt64, document["e"].AsInt64, document["n"].AsInt32,
-        document["v"].AsInt64, document["b"].AsBinary, document["r"].IsNull ? null : document["r"].AsBinary);
+    private static StoredBlock BlockOf(BsonDocument document) =>
+        BlockFrame.TryDecode(document["b"].AsBinary, out _) is { } block && block.Key == document["_id"].AsInt64 ? block
+        : throw new InvalidDataException($"block {document["_id"].AsInt64:x} is damaged");
 
-    private static bool Checked(StoredBlock block, BsonDocument document) => (int)block.Checksum == document["crc"].AsInt32;
-
-    private static BsonDocument DocumentOf(WindowMeta meta) => new()
-    {
-        ["_id"] = 0L,
-        ["format"] = 1,
-        ["v"] = meta.Version,
-        ["p"] = meta.Position,
-        ["n"] = meta.Count,
-        ["s"] = meta.Superseded,
-        ["from"] = meta.From,
-        ["to"] = meta.To,
-        ["dropped"] = new BsonArray(meta.Dropped.Through, meta.Dropped.Position, meta.Dropped.Unique, meta.Dropped.Superseded),
-    };
-
-    private WindowMeta MetaOf(BsonDocument document) => document["format"].AsInt32 == 1
-        ? new(document["v"].AsInt64, document["p"].AsInt64, document["n"].AsInt64, document["s"].AsInt64, document["from"].AsInt64,
-            document["to"].AsInt64, new(document["dropped"][0].AsInt64, document["dropped"][1].AsInt64, document["dropped"][2].AsInt64,
-            document["dropped"][3].AsInt64))
-        : throw new InvalidDataException($"{_name.Data} has format {document["format"]}, which this version does not know");
+    private static BsonDocument DocumentOf(WindowMeta meta) => new() { ["_id"] = 0L, ["b"] = meta.Encode() };
 
     private void ThrowIfFailed()
     {

@@ -4,7 +4,7 @@ namespace Foretier.Agent.Hot;
 /// The open window files: a few at a time, the one used longest ago is closed first. A file has one owner thread, some descriptors, and
 /// LiteDB's page cache, which never shrinks while it is open.
 /// </summary>
-internal sealed class WindowFiles(IDisk disk, HotOptions options, ILogger log) : IDisposable
+internal sealed class WindowFiles(IDisk disk, HotOptions options, DamageBook book, ILogger log) : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<WindowFileName, Entry> _open = [];
@@ -28,7 +28,7 @@ internal sealed class WindowFiles(IDisk disk, HotOptions options, ILogger log) :
                     throw new FileNotFoundException($"{name.Data} is not there");
                 }
                 MakeRoom();
-                var file = disk.Exists(name.Data) ? WindowFile.Open(disk, name, log) : WindowFile.Create(disk, name, log, create!.Value);
+                var file = disk.Exists(name.Data) ? WindowFile.Open(disk, name, book) : WindowFile.Create(disk, name, book, create!.Value);
                 _open[name] = entry = new(file);
             }
             entry.Users++;
@@ -57,6 +57,22 @@ internal sealed class WindowFiles(IDisk disk, HotOptions options, ILogger log) :
                 if (disk.Exists(path))
                 {
                     disk.Delete(path);
+                }
+            }
+        }
+    }
+
+    /// <summary>Lets go of the file where it stands, as it is; readers at it find it unusable.</summary>
+    public void Forget(WindowFileName name)
+    {
+        lock (_gate)
+        {
+            if (_open.Remove(name, out var entry))
+            {
+                entry.IsDoomed = true;
+                if (entry.Users == 0)
+                {
+                    entry.File.Abandon();
                 }
             }
         }

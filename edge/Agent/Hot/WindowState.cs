@@ -44,6 +44,12 @@ internal sealed class WindowState(Window window)
     /// <summary>Why the window cannot be shipped whole, and so is never given up; null while all is well.</summary>
     public string? Damage { get; set; }
 
+    /// <summary>The file is as it will stay; what comes late makes another generation of it.</summary>
+    public bool IsSealed { get; set; }
+
+    /// <summary>How often it was sealed since the start: one that samples trickle into is sealed ever more rarely, to spare the flash.</summary>
+    public int Seals { get; set; }
+
     /// <summary>Its file could not be read at the start and was set aside.</summary>
     public bool IsSetAside { get; set; }
 
@@ -62,6 +68,7 @@ internal sealed class WindowState(Window window)
     public long MemoryCount => Open.Count + (Frozen?.Count ?? 0);
     public long MemoryBytes => Open.Bytes + (Frozen?.Bytes ?? 0);
     public long Superseded => Dropped.Superseded + (Meta?.Superseded ?? 0);
+    public long Lost => Dropped.Lost + (Meta?.Lost ?? 0);
     public bool IsShipped => Version <= ShippedThrough;
 
     /// <summary>Position of the oldest record that only journal and memory have.</summary>
@@ -79,4 +86,5 @@ internal sealed class WindowState(Window window)
 /// <param name="Position">All samples of journal records up to this one were in them.</param>
 /// <param name="Unique">Distinct samples in them.</param>
 /// <param name="Superseded">Samples replaced in them.</param>
-internal readonly record struct DroppedPart(long Through, long Position, long Unique, long Superseded);
+/// <param name="Lost">Samples in them that could not be read again.</param>
+internal readonly record struct DroppedPart(long Through, long Position, long Unique, long Superseded, long Lost = 0);

@@ -4,7 +4,7 @@ namespace Foretier.Core.Tiers;
 
 /// <summary>
 /// The conservation account of one hop, in samples:
-/// received = accepted + rejected; accepted = unique + superseded; unique = held + released + expired + deleted + shed.
+/// received = accepted + rejected; accepted = unique + superseded; unique = held + released + expired + deleted + shed + lost.
 /// </summary>
 public sealed record Ledger
 {
@@ -33,7 +33,10 @@ public sealed record Ledger
     public long Deleted { get; init; }
     public long Shed { get; init; }
 
+    /// <summary>Acknowledged, and damaged on the device before anyone else had it: each loss is named in log and health.</summary>
+    public long Lost { get; init; }
+
     [JsonInclude]
     public bool Balanced =>
-        Received == Accepted + Rejected && Accepted == Unique + Superseded && Unique == Held + Released + Expired + Deleted + Shed;
+        Received == Accepted + Rejected && Accepted == Unique + Superseded && Unique == Held + Released + Expired + Deleted + Shed + Lost;
 }

@@ -69,6 +69,19 @@ internal sealed class CrashDisk : IDisk
         }
     }
 
+    /// <summary>Fills one sector of a file with noise, as a failing device would.</summary>
+    public void Smash(string name, Random random)
+    {
+        lock (_gate)
+        {
+            var sector = random.NextInt64(_names[name].Length / Sector);
+            var noise = new byte[Sector];
+            random.NextBytes(noise);
+            _names[name].Write(noise, sector * Sector);
+            _names[name].Sync();
+        }
+    }
+
     public long LengthOf(string name)
     {
         lock (_gate)
