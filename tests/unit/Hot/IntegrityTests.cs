@@ -1,10 +1,11 @@
 using Foretier.Agent.Hot;
 using Foretier.Core.Samples;
+using Xunit.Abstractions;
 
 namespace Foretier.Tests.Unit.Hot;
 
 /// <summary>What a device does to files that were whole when they were written.</summary>
-public class IntegrityTests
+public class IntegrityTests(ITestOutputHelper output)
 {
     private const long Second = Instant.Second;
     private static readonly string File = $"ssd/{new Foretier.Core.Partitions.Window(HotBench.Day, Instant.Day)}.g1.db";
@@ -102,6 +103,63 @@ public class IntegrityTests
             await again.Store.DisposeAsync();
         }
         Assert.True(losses > 5, $"{losses}");
+    }
+
+    [Fact]
+    public async Task Whatever_file_a_bit_flips_in_all_that_is_not_counted_as_lost_is_served_and_no_value_is_wrong()
+    {
+        // scripts/bitflip asks for more.
+        static int Asked(string name, int otherwise) => int.TryParse(Environment.GetEnvironmentVariable("FORETIER_BITFLIP_" + name), out var n) ? n : otherwise;
+        int flips = Asked("FLIPS", 60), seed = Asked("SEED", 23);
+        var random = new Random(seed);
+        var (bench, _) = await FilledAsync(isSealed: true);
+        await TurnJournalAsync(bench);
+        await bench.AppendDurablyAsync("p", [.. Enumerable.Range(0, 1500).Select(i => (HotBench.Day - Instant.Day + i * Second, random.NextDouble()))]);
+        await bench.Store.FlushAllAsync(CancellationToken.None);
+        await bench.Store.SaveAsync();
+        for (var i = 0; i < 20; i++)
+        {
+            await bench.AppendDurablyAsync("p", (HotBench.Day + Instant.Hour + i * Second, i));
+        }
+        var expected = await bench.ReadAsync();
+        var before = bench.Disk.Crash(null);
+        await bench.Store.AbandonAsync();
+        var names = before.Names.Where(name => name != "spare" && before.LengthOf(name) > 0).Order(StringComparer.Ordinal).ToList();
+        var tally = new SortedDictionary<string, (int Flips, int Named, int Corrected, long Lost)>(StringComparer.Ordinal);
+        for (var trial = 0; trial < flips; trial++)
+        {
+            var name = names[trial % names.Count];
+            var kind = name.StartsWith("journal", StringComparison.Ordinal) ? "journal" : name.StartsWith("store", StringComparison.Ordinal) ? "saved facts"
+                : Path.GetExtension(name) == ".log" ? "window log" : name.Contains(".g2.", StringComparison.Ordinal) ? "sealed window" : "window";
+            var disk = before.Crash(null);
+            before = before.Crash(null);
+            disk.Flip(name, random.NextInt64(disk.LengthOf(name) * 8));
+            var again = await HotBench.OpenAsync(disk);
+            await again.Store.ScrubAsync(0, CancellationToken.None);
+            var ledger = again.Store.Ledger;
+            var status = again.Store.Integrity;
+            var read = await again.ReadAsync();
+            Assert.True(ledger.Balanced, ledger.ToString());
+            Assert.All(read, sample => Assert.Equal(expected[sample.Key], sample.Value));
+            Assert.True(expected.Count - read.Count <= ledger.Lost, $"{name}: {expected.Count - read.Count} missing, {ledger.Lost} counted");
+            if (status.Corrected + status.Damaged > 0)
+            {
+                Assert.Contains(kind == "journal" ? kind : name, status.Last, StringComparison.Ordinal);
+            }
+            var (n, named, corrected, lost) = tally.GetValueOrDefault(kind);
+            tally[kind] = (n + 1, named + (status.Corrected + status.Damaged > 0 ? 1 : 0), corrected + (int)status.Corrected, lost + ledger.Lost);
+            await again.Store.AbandonAsync();
+            if (trial % 100 == 99)
+            {
+                Console.WriteLine($"{trial + 1} of {flips}");
+            }
+        }
+        foreach (var (kind, (n, named, corrected, lost)) in tally)
+        {
+            output.WriteLine($"{kind}: {n} flips, {named} in bytes that mattered and named, {corrected} put right, {lost} of {expected.Count} samples lost, each time counted");
+            Assert.True(kind is "journal" or "window log" ? n > 0 : named >= n * 2 / 3, $"{kind}: only {named} of {n} flips were found");
+        }
+        output.WriteLine($"{flips} flips, seed {seed}");
     }
 
     [Fact]
