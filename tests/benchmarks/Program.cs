@@ -1,6 +1,10 @@
 using Foretier.Tests.Benchmarks;
 using Foretier.Tests.Benchmarks.Ingest;
 
+if (args is ["crash", ..])
+{
+    return await CrashMode.RunAsync(args[1..]);
+}
 if (args is ["fuzz", ..])
 {
     return FuzzMode.Run(args[1..]);

@@ -14,15 +14,21 @@ internal class Broker(Process process, int port, string? user, string? secret) :
     private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(30);
 
     public int Pid => process.Id;
+    public Process Process => process;
     public int Port => port;
+    /// <summary>Where an agent answers questions; 0 for others.</summary>
+    public int HttpPort { get; init; }
     public string? User => user;
     public string? Secret => secret;
 
     public virtual void Dispose()
     {
-        using var kill = Process.Start("kill", ["-TERM", $"{process.Id}"])!;
-        kill.WaitForExit();
-        process.WaitForExit();
+        if (!process.HasExited)
+        {
+            using var kill = System.Diagnostics.Process.Start("kill", ["-TERM", $"{process.Id}"])!;
+            kill.WaitForExit();
+            process.WaitForExit();
+        }
         process.Dispose();
         GC.SuppressFinalize(this);
     }
@@ -113,7 +119,15 @@ internal static class LoneAgent
         client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Key);
         using var made = await client.PutAsJsonAsync("api/v1/devices/acme/*", new { secret = SecretOfAll });
         made.EnsureSuccessStatusCode();
-        return new(process, mqtt, "acme/*", SecretOfAll);
+        return new(process, mqtt, "acme/*", SecretOfAll) { HttpPort = http };
+    }
+
+    /// <summary>Asks the agent with the key of this run.</summary>
+    public static HttpClient Client(Broker agent)
+    {
+        var client = new HttpClient { BaseAddress = new($"http://127.0.0.1:{agent.HttpPort}") };
+        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Key);
+        return client;
     }
 
     private static string Root()
