@@ -9,6 +9,10 @@ if (args is ["fuzz", ..])
 {
     return FuzzMode.Run(args[1..]);
 }
+if (args is ["differential", ..])
+{
+    return await DifferentialMode.RunAsync(args[1..]);
+}
 // Benchmarks of the running product. Each has a name; without one all run. See --help.
 if (args.Contains("--help") || args.Contains("-h"))
 {

@@ -22,6 +22,11 @@ internal static class Durations
                     $"{group.Name} has more than {StatesMax} distinct values in the range; duration is for states such as on and off, ask for avg or p50 of numbers"));
             }
         }
+        if (group.Question.Fill != Fill.None && times.Count * group.Grid.Count > Question.PointsMax)
+        {
+            throw new QuestionRefusedException(new("too_many_points",
+                $"{times.Count} states over {group.Grid.Count} steps are more than {Question.PointsMax} points; use a longer step, or leave fill out"));
+        }
         return times;
     }
 

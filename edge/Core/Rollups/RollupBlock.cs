@@ -28,6 +28,7 @@ public static class RollupBlock
     [
         // A minute of states or sketches is seldom smaller than its samples; an hour of them nearly always is.
         (Instant.Minute, RollupParts.Spread | RollupParts.Increase, 2, 2),
+        (Instant.Minute, RollupParts.None, 2, 2),
         (5 * Instant.Minute, RollupParts.Spread | RollupParts.Increase, 4, 4),
         (Instant.Hour, RollupParts.All, 16, 8),
     ];
@@ -41,7 +42,8 @@ public static class RollupBlock
         var tables = new List<RollupTable>();
         foreach (var (step, wanted, samplesPerRowMin, share) in Companions)
         {
-            if (tables.Count > 0 && step == 5 * Instant.Minute)
+            // A minute without its spread, or five of them, are there for want of the minute whole.
+            if (tables.Count > 0 && step < Instant.Hour)
             {
                 continue;
             }

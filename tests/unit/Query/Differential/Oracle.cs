@@ -2,7 +2,7 @@ using System.Globalization;
 using Foretier.Core.Query;
 using Foretier.Core.Samples;
 
-namespace Foretier.Tests.Unit.Query.Differential;
+namespace Foretier.Tests.Differential;
 
 /// <summary>One sample as the oracle knows it.</summary>
 internal readonly record struct PlainSample(long Time, double Value, string? State)
@@ -186,14 +186,18 @@ internal sealed class Oracle(IReadOnlyDictionary<string, SortedDictionary<long, 
         }
         var filled = new List<ExpectedPoint>();
         ExpectedPoint? before = null;
+        var after = new ExpectedPoint?[steps.Count];
+        for (var i = steps.Count - 1; i >= 0; i--)
+        {
+            after[i] = values[i] ?? (i + 1 < steps.Count ? after[i + 1] : null);
+        }
         for (var i = 0; i < steps.Count; i++)
         {
             var none = new ExpectedPoint(steps[i].From, fn.Kind is FnKind.Count or FnKind.Duration ? 0 : double.NaN, null, 0);
             before = values[i] ?? before;
-            var after = before is null || values[i] is not null ? null : values.Skip(i).FirstOrDefault(v => v is not null);
             filled.Add(values[i] ?? (none.Value == 0 || question.Fill == Fill.Null ? none
                 : question.Fill == Fill.Previous ? (before is { } b ? b with { Time = steps[i].From } : none)
-                : before is { State: null } l && after is { State: null } r ? Between(steps[i].From, l, r) : none));
+                : before is { State: null } l && after[i] is { State: null } r ? Between(steps[i].From, l, r) : none));
         }
         return filled;
     }

@@ -6,7 +6,7 @@ using Foretier.Core.Segments;
 using Foretier.Core.Tiers;
 using Foretier.Protocol.Fetching;
 
-namespace Foretier.Tests.Unit.Query.Differential;
+namespace Foretier.Tests.Differential;
 
 /// <summary>Random samples of several kinds of series over some days, in flushes, and who holds which of them.</summary>
 internal sealed class Placement

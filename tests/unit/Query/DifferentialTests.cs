@@ -1,4 +1,6 @@
-namespace Foretier.Tests.Unit.Query.Differential;
+using Foretier.Tests.Differential;
+
+namespace Foretier.Tests.Unit.Query;
 
 /// <summary>A short run of what scripts/differential does at length. FORETIER_CASES and FORETIER_SEED make it longer, or repeat a case.</summary>
 public class DifferentialTests
