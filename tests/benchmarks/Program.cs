@@ -1,5 +1,6 @@
 using Foretier.Tests.Benchmarks;
 using Foretier.Tests.Benchmarks.Ingest;
+using Foretier.Tests.Benchmarks.Segments;
 
 if (args is ["crash", ..])
 {
@@ -17,17 +18,18 @@ if (args is ["differential", ..])
 if (args.Contains("--help") || args.Contains("-h"))
 {
     Console.WriteLine("""
-        usage: scripts/bench [first | ingest [rate] [points] [cpu] [memory] [flash]]
+        usage: scripts/bench [first | ingest [rate] [points] [cpu] [memory] [flash] | segments]
           first   starts 'foretier up' and measures: messages/s and points/s ingested (durable, QoS 1), bytes a sample on each tier,
                   query p50/p99 from each tier, RSS of each process. No targets.
           ingest  the edge agent alone: rate beside mosquitto, points/s, time to PUBACK, CPU a message, memory, flash bytes.
+          segments  bytes a sample beside Parquet-zstd, VictoriaMetrics and InfluxDB (where installed); samples encoded and decoded a second.
         Exit code 1 where a target is missed.
         """);
     return 0;
 }
 var name = args.FirstOrDefault() ?? "all";
 var parts = args.Skip(1).ToList();
-if (name is not ("all" or "first" or "ingest") || parts.Except(name == "ingest" ? IngestBench.PartNames : []).FirstOrDefault() is not null)
+if (name is not ("all" or "first" or "ingest" or "segments") || parts.Except(name == "ingest" ? IngestBench.PartNames : []).FirstOrDefault() is not null)
 {
     Console.Error.WriteLine($"bench: there is no benchmark '{string.Join(' ', args)}'; see --help");
     return 2;
@@ -36,4 +38,5 @@ if (name is "all" or "first")
 {
     await FirstFigures.RunAsync(CancellationToken.None);
 }
-return name is "first" || await IngestBench.RunAsync(parts) ? 0 : 1;
+var isMet = name is not ("all" or "segments") || SegmentsBench.Run();
+return (name is "first" or "segments" || await IngestBench.RunAsync(parts)) && isMet ? 0 : 1;

@@ -20,5 +20,5 @@ internal sealed class Targets
         Tell(what, string.Create(CultureInfo.InvariantCulture, $"{Text(value)} {unit} ({relation} {Text(target)}) {(met ? "met" : "MISSED")}"));
     }
 
-    private static string Text(double value) => value.ToString(Math.Abs(value) >= 1000 ? "N0" : "0.##", CultureInfo.InvariantCulture);
+    private static string Text(double value) => value.ToString(Math.Abs(value) >= 1000 ? "N0" : "0.###", CultureInfo.InvariantCulture);
 }

@@ -83,13 +83,13 @@ public static class RollupBlock
     /// <inheritdoc cref="Encode(long, BucketRows)"/>
     public static byte[] Encode(IReadOnlyList<RollupTable> tables)
     {
-        var to = new ByteWriter(1024);
+        using var to = new ByteWriter(1024);
         to.Byte(Magic);
         to.Byte(Version);
         to.VarUInt((ulong)tables.Count);
         foreach (var (step, rows) in tables)
         {
-            var content = new ByteWriter(rows.Count * 16 + 32);
+            using var content = new ByteWriter(rows.Count * 16 + 32);
             for (var start = 0; start < rows.Count; start += GroupRowsMax)
             {
                 RollupColumns.Write(content, rows.Rows.Slice(start, Math.Min(GroupRowsMax, rows.Count - start)), rows.Parts);

@@ -1,24 +1,35 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Numerics;
 
 namespace Foretier.Core.Segments;
 
-/// <summary>A growing buffer of little-endian fields and LEB128 varints.</summary>
-internal sealed class ByteWriter(int capacity = 256)
+/// <summary>A growing buffer of little-endian fields and LEB128 varints; the buffer is lent by the pool until it is disposed of.</summary>
+internal sealed class ByteWriter(int capacity = 256) : IDisposable
 {
-    private byte[] _buffer = new byte[capacity];
+    private byte[] _buffer = ArrayPool<byte>.Shared.Rent(capacity);
 
     public int Length { get; private set; }
     public ReadOnlySpan<byte> Written => _buffer.AsSpan(0, Length);
 
     public void Clear() => Length = 0;
 
+    /// <summary>Nothing may be written or read afterwards.</summary>
+    public void Dispose()
+    {
+        ArrayPool<byte>.Shared.Return(_buffer);
+        (_buffer, Length) = ([], 0);
+    }
+
     /// <summary>Zeroed room for <paramref name="count"/> bytes, to be filled before the next call.</summary>
     public Span<byte> Reserve(int count)
     {
         if (count > _buffer.Length - Length)
         {
-            Array.Resize(ref _buffer, checked((int)BitOperations.RoundUpToPowerOf2((uint)(Length + count))));
+            var larger = ArrayPool<byte>.Shared.Rent(checked((int)BitOperations.RoundUpToPowerOf2((uint)(Length + count))));
+            Written.CopyTo(larger);
+            ArrayPool<byte>.Shared.Return(_buffer);
+            _buffer = larger;
         }
         var room = _buffer.AsSpan(Length, count);
         room.Clear();

@@ -18,14 +18,17 @@ public sealed class Segment
     /// </summary>
     internal const int StatisticsFrom = 256;
 
+    private readonly ReadOnlyMemory<byte> _plain;
     private readonly ChunkHeader[] _chunks;
     private readonly long _unit;
     private readonly Rollup? _stored;
     private Computed? _computed;
 
-    internal Segment(ReadOnlyMemory<byte> bytes, ChunkHeader[] chunks, long unit, Rollup? stored)
+    /// <param name="plain">The bytes before they were compressed, which the chunks lie in.</param>
+    internal Segment(ReadOnlyMemory<byte> bytes, ReadOnlyMemory<byte> plain, ChunkHeader[] chunks, long unit, Rollup? stored)
     {
         Bytes = bytes;
+        _plain = plain;
         _chunks = chunks;
         _unit = unit;
         _stored = stored;
@@ -58,6 +61,12 @@ public sealed class Segment
     /// <summary>Encodes samples that are strictly ascending in time; at least one.</summary>
     /// <exception cref="ArgumentException">There is no sample, the times do not ascend, or they span more than 292,000 years.</exception>
     public static Segment Encode(SampleColumns samples) => SegmentFrame.Write(samples);
+
+    /// <summary>
+    /// The same segment for a cold tier: compressed by zstd, which <see cref="Open"/> undoes as a whole. Itself where that is not shorter; its
+    /// columns are packed already, so only what is long, repetitive or states gains much.
+    /// </summary>
+    public Segment Compressed(int level = 9) => SegmentFrame.Compress(_plain.Span, level) is { } bytes && bytes.Length < Bytes.Length ? Open(bytes) : this;
 
     /// <summary>Checks framing, version and checksum, and reads the header.</summary>
     /// <exception cref="SegmentFormatException">The bytes are not a segment, are damaged, or have an unknown version.</exception>
@@ -116,18 +125,8 @@ public sealed class Segment
         }
     }
 
-    internal static Rollup RollupOf(ReadOnlySpan<long> times, ReadOnlySpan<double> values, ReadOnlySpan<string?> states)
-    {
-        var rollup = default(Rollup);
-        for (var i = 0; i < times.Length; i++)
-        {
-            rollup.Add(times[i], values[i], states.IsEmpty ? null : states[i]);
-        }
-        return rollup;
-    }
-
     private void Read(in ChunkHeader chunk, SampleColumns into) =>
-        Chunk.Read(Bytes.Span.Slice(chunk.Offset, chunk.Length), chunk, _unit, into);
+        Chunk.Read(_plain.Span.Slice(chunk.Offset, chunk.Length), chunk, _unit, into);
 
     private SampleColumns Decoded(in ChunkHeader chunk)
     {
@@ -140,7 +139,7 @@ public sealed class Segment
     {
         var samples = new SampleColumns(Count);
         Decode(samples);
-        return RollupOf(samples.Times, samples.Values, samples.States);
+        return Statistics.Of(samples.Times, samples.Values, samples.States);
     }
 
     // A reference, so that two threads that compute it at once each publish a whole one.

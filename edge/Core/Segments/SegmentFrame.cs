@@ -1,5 +1,6 @@
 using Foretier.Core.Rollups;
 using Foretier.Core.Samples;
+using ZstdSharp;
 
 namespace Foretier.Core.Segments;
 
@@ -11,9 +12,16 @@ internal static class SegmentFrame
     private const int UnitMask = 3;
     private const int IsChunked = 4;
     private const int HasStatistics = 8;
+    private const int IsCompressed = 16;
 
-    // Magic, version, flags, a count, a first time, a span and the checksum.
-    private const int BytesMin = 3 + 3 + Checksum.Length;
+    /// <summary>Compressed segments hold at most this many bytes a byte: it bounds what a damaged length can ask for.</summary>
+    private const int RatioMax = 256;
+
+    // Magic, version, flags.
+    private const int Head = 3;
+
+    // Head, a count, a first time, a span and the checksum.
+    private const int BytesMin = Head + 3 + Checksum.Length;
 
     public static Segment Write(SampleColumns samples)
     {
@@ -38,7 +46,7 @@ internal static class SegmentFrame
         var unit = TimeUnit.Of(times);
         var hasStatistics = times.Length >= Segment.StatisticsFrom;
         var chunkCount = (times.Length + Chunk.SamplesMax - 1) / Chunk.SamplesMax;
-        var to = new ByteWriter(times.Length * 2 + 64);
+        using var to = new ByteWriter(times.Length * 2 + 64);
         to.Byte(Magic);
         to.Byte(Segment.Version);
         to.Byte(unit.Code | (chunkCount > 1 ? IsChunked : 0) | (hasStatistics ? HasStatistics : 0));
@@ -47,7 +55,7 @@ internal static class SegmentFrame
             to.VarUInt((ulong)chunkCount);
         }
         to.VarInt(times[0] / unit.Micros);
-        var bodies = new ByteWriter(times.Length * 2 + 64);
+        using var bodies = new ByteWriter(times.Length * 2 + 64);
         var headers = new ChunkHeader[chunkCount];
         for (int chunk = 0, start = 0; chunk < chunkCount; chunk++)
         {
@@ -56,7 +64,7 @@ internal static class SegmentFrame
             headers[chunk] = WriteChunk(to, bodies, samples, start, end, unit, chunkCount > 1, hasStatistics);
             start = end;
         }
-        Rollup? summary = hasStatistics ? Segment.RollupOf(times, samples.Values, samples.States) : null;
+        Rollup? summary = chunkCount == 1 ? headers[0].Statistics : hasStatistics ? Statistics.Of(times, samples.Values, samples.States) : null;
         if (hasStatistics && chunkCount > 1)
         {
             ChunkHeader.WriteStatistics(to, summary!.Value);
@@ -66,7 +74,8 @@ internal static class SegmentFrame
             headers[chunk] = headers[chunk] with { Offset = headers[chunk].Offset + to.Length };
         }
         to.Bytes(bodies.Written);
-        return new(Checksum.Seal(to), headers, unit.Micros, summary);
+        ReadOnlyMemory<byte> bytes = Checksum.Seal(to);
+        return new(bytes, bytes, headers, unit.Micros, summary);
     }
 
     private static ChunkHeader WriteChunk(
@@ -87,7 +96,7 @@ internal static class SegmentFrame
         {
             to.VarUInt((ulong)(bodies.Length - offset));
         }
-        Rollup? statistics = hasStatistics ? Segment.RollupOf(times, values, states) : null;
+        Rollup? statistics = hasStatistics ? Statistics.Of(times, values, states) : null;
         if (statistics is { } rollup)
         {
             ChunkHeader.WriteStatistics(to, rollup);
@@ -95,9 +104,49 @@ internal static class SegmentFrame
         return new(times.Length, times[0], times[^1], offset, bodies.Length - offset, statistics);
     }
 
+    /// <summary>The bytes of the same segment, all behind its flags as one zstd frame; null where that is not shorter.</summary>
+    public static byte[]? Compress(ReadOnlySpan<byte> bytes, int level)
+    {
+        using var zstd = new Compressor(level);
+        var body = bytes[Head..^Checksum.Length];
+        var frame = zstd.Wrap(body);
+        using var to = new ByteWriter(frame.Length + 16);
+        to.Bytes(bytes[..2]);
+        to.Byte(bytes[2] | IsCompressed);
+        to.VarUInt((ulong)body.Length);
+        to.Bytes(frame);
+        return to.Length + Checksum.Length < bytes.Length && body.Length / RatioMax < frame.Length ? Checksum.Seal(to) : null;
+    }
+
     public static Segment Read(ReadOnlyMemory<byte> bytes)
     {
-        var from = new ByteReader(Checksum.Open(bytes.Span, Magic, Segment.Version, BytesMin, "segment"));
+        var body = Checksum.Open(bytes.Span, Magic, Segment.Version, BytesMin, "segment");
+        return (body[0] & IsCompressed) == 0 ? Read(bytes, bytes) : Read(bytes, Decompressed(body));
+    }
+
+    /// <summary>The whole segment as it was before, but for the checksum, which has been looked at.</summary>
+    private static byte[] Decompressed(ReadOnlySpan<byte> body)
+    {
+        var from = new ByteReader(body);
+        var flags = from.Byte();
+        var length = from.Count(Math.Min(Array.MaxLength / 2, from.Left * RatioMax), "bytes to decompress");
+        var whole = new byte[Head + length + Checksum.Length];
+        whole[2] = (byte)(flags & ~IsCompressed);
+        try
+        {
+            using var zstd = new Decompressor();
+            var written = zstd.Unwrap(from.Bytes(from.Left), whole.AsSpan(Head, length));
+            return written == length ? whole : throw new SegmentFormatException($"{written} bytes decompressed where {length} are due");
+        }
+        catch (ZstdException error)
+        {
+            throw new SegmentFormatException($"a zstd frame that cannot be read: {error.Message}");
+        }
+    }
+
+    private static Segment Read(ReadOnlyMemory<byte> stored, ReadOnlyMemory<byte> bytes)
+    {
+        var from = new ByteReader(bytes.Span[2..^Checksum.Length]);
         var flags = from.Byte();
         if (flags > (UnitMask | IsChunked | HasStatistics))
         {
@@ -141,7 +190,7 @@ internal static class SegmentFrame
         {
             headers[chunk] = headers[chunk] with { Offset = headers[chunk].Offset + start };
         }
-        return new(bytes, headers, unit, summary);
+        return new(stored, bytes, headers, unit, summary);
     }
 
     private static ChunkHeader ReadHeader(

@@ -21,6 +21,11 @@ internal static class TimeColumn
         {
             return;
         }
+        if (IsEven(times))
+        {
+            IntColumn.WriteConstant(to, (times[1] - times[0]) / unit.Micros);
+            return;
+        }
         using var rented = new Rented<long>(times.Length - 1);
         var steps = rented.Span;
         times[1..].CopyTo(steps);
@@ -65,8 +70,13 @@ internal static class TimeColumn
         }
         else if (IntColumn.TryReadConstant(ref from, rest.Length, out var step))
         {
+            if (step <= 0 || (Int128)step * unit * rest.Length != (Int128)last - first)
+            {
+                throw new SegmentFormatException("times that do not ascend to the last one");
+            }
             rest.Clear();
             AddRamp(rest, first + step * unit, step * unit);
+            return;
         }
         else
         {
@@ -99,6 +109,33 @@ internal static class TimeColumn
         for (; i < times.Length; i++)
         {
             if (times[i] <= times[i - 1])
+            {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /// <summary>True where all steps are the same.</summary>
+    public static bool IsEven(ReadOnlySpan<long> times)
+    {
+        var step = times[1] - times[0];
+        ref var first = ref MemoryMarshal.GetReference(times);
+        var i = 1;
+        if (Lanes.IsOn)
+        {
+            var steps = Vector256.Create(step);
+            for (; i + Lanes.Count <= times.Length; i += Lanes.Count)
+            {
+                if (Vector256.LoadUnsafe(ref first, (nuint)i) - Vector256.LoadUnsafe(ref first, (nuint)i - 1) != steps)
+                {
+                    return false;
+                }
+            }
+        }
+        for (; i < times.Length; i++)
+        {
+            if (times[i] - times[i - 1] != step)
             {
                 return false;
             }

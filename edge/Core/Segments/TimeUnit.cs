@@ -11,6 +11,11 @@ internal readonly record struct TimeUnit(int Code, long Micros)
     public static TimeUnit Of(ReadOnlySpan<long> times)
     {
         var code = Units.Length - 1;
+        if (times.Length > 2 && TimeColumn.IsEven(times))
+        {
+            // The first and the step tell for all.
+            times = times[..2];
+        }
         for (var i = 0; i < times.Length && code > 0;)
         {
             // By constants, which is a multiplication: a division takes ten times as long.

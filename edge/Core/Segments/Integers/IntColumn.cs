@@ -145,6 +145,13 @@ internal static class IntColumn
     /// <summary>Fills <paramref name="integers"/>; their number is known to the caller, the column does not hold it.</summary>
     public static void Read(ref ByteReader from, scoped Span<long> integers) => Read(ref from, integers, mayPrefix: true);
 
+    /// <summary>A column of which all integers are equal.</summary>
+    public static void WriteConstant(ByteWriter to, long value)
+    {
+        to.Byte(0);
+        to.VarInt(value);
+    }
+
     /// <summary>Takes a column of which all integers are equal; false, and nothing is read, where it is not plainly one.</summary>
     public static bool TryReadConstant(ref ByteReader from, int count, out long value)
     {
@@ -226,14 +233,14 @@ internal static class IntColumn
     private static void Restore(Span<long> integers, int order, long start, long divisor)
     {
         var body = integers[order..];
-        Running.Scale(body, start, divisor);
+        Running.Scale(body, order == 0 ? start : 0, divisor);
         if (order == 2)
         {
-            Running.Sum(body, integers[1]);
+            Running.Sum(body, integers[1], start);
         }
         if (order > 0)
         {
-            Running.Sum(integers[1..], integers[0]);
+            Running.Sum(integers[1..], integers[0], order == 1 ? start : 0);
         }
     }
 }

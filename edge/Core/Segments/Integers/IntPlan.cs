@@ -14,12 +14,7 @@ internal readonly record struct IntPlan(int Order, long Base, long Divisor, int 
     /// <param name="other">From a higher base, if it is not the same: for codes, whose symbols must be near the base.</param>
     public static IntPlan For(ReadOnlySpan<long> values, int order, int headBits, out IntPlan other)
     {
-        var (min, max) = (values[0], values[0]);
-        foreach (var value in values)
-        {
-            min = Math.Min(min, value);
-            max = Math.Max(max, value);
-        }
+        var (min, max) = Running.Extremes(values);
         if (min == max)
         {
             return other = new(order, min, 1, 0, 0, headBits + VarIntBits(min), headBits + VarIntBits(min));

@@ -10,7 +10,7 @@ internal static class PrefixCode
     public const int LengthMax = 12;
 
     /// <summary>Code lengths for these frequencies (each above 0, at least two, at most 2^12 of them), optimal but for the limit.</summary>
-    public static byte[] LengthsOf(ReadOnlySpan<int> frequencies)
+    public static byte[] LengthsOf(ReadOnlySpan<int> frequencies, int lengthMax = LengthMax)
     {
         var count = frequencies.Length;
         var order = new int[count];
@@ -44,38 +44,38 @@ internal static class PrefixCode
             depths[node] = depths[parents[node]] + 1;
             if (node < count)
             {
-                lengths[order[node]] = (byte)Math.Min(depths[node], LengthMax);
+                lengths[order[node]] = (byte)Math.Min(depths[node], lengthMax);
             }
         }
-        Limit(lengths, order);
+        Limit(lengths, order, lengthMax);
         return lengths;
     }
 
     /// <summary>Cut-off lengths claim more room than there is: the rarest that can still grow do, then the rest is given back.</summary>
-    private static void Limit(byte[] lengths, int[] rarestFirst)
+    private static void Limit(byte[] lengths, int[] rarestFirst, int lengthMax)
     {
-        const int Room = 1 << LengthMax;
+        var room = 1 << lengthMax;
         var used = 0;
         foreach (var length in lengths)
         {
-            used += Room >> length;
+            used += room >> length;
         }
-        for (var i = 0; used > Room; i = (i + 1) % rarestFirst.Length)
+        for (var i = 0; used > room; i = (i + 1) % rarestFirst.Length)
         {
             ref var length = ref lengths[rarestFirst[i]];
-            if (length < LengthMax)
+            if (length < lengthMax)
             {
-                used -= Room >> length;
+                used -= room >> length;
                 length++;
-                used += Room >> length;
+                used += room >> length;
             }
         }
-        for (var i = rarestFirst.Length - 1; i >= 0 && used < Room; i--)
+        for (var i = rarestFirst.Length - 1; i >= 0 && used < room; i--)
         {
             ref var length = ref lengths[rarestFirst[i]];
-            while (length > 1 && used + (Room >> length) <= Room)
+            while (length > 1 && used + (room >> length) <= room)
             {
-                used += Room >> length;
+                used += room >> length;
                 length--;
             }
         }

@@ -184,16 +184,19 @@ internal static partial class PrefixColumn
                 integers[i] = Next(ref bits, ref bit, mask, ref entries);
             }
         }
-        Span<byte> padded = stackalloc byte[8];
-        for (; i < integers.Length; i++)
+        // The last few from a copy with room behind it.
+        var at = Math.Min(bit >> 3, bytes.Length);
+        var left = bytes.Length - at;
+        Span<byte> padded = stackalloc byte[24];
+        padded.Clear();
+        bytes.Slice(at, Math.Min(left, 16)).CopyTo(padded);
+        bit -= 8 * at;
+        for (; i < integers.Length && bit <= 8 * Math.Min(left, 16); i++)
         {
-            padded.Clear();
-            var at = Math.Min(bit >> 3, bytes.Length);
-            bytes[at..Math.Min(at + 8, bytes.Length)].CopyTo(padded);
-            var bits = BinaryPrimitives.ReadUInt64LittleEndian(padded) >> (bit & 7);
+            var bits = Load(padded, bit);
             integers[i] = Next(ref bits, ref bit, mask, ref entries);
         }
-        if ((bit + 7) / 8 != bytes.Length)
+        if (i < integers.Length || (bit + 7) / 8 != left)
         {
             throw new SegmentFormatException("a stream of codes that is longer or shorter than its bytes");
         }

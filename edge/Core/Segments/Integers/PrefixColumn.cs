@@ -18,7 +18,7 @@ internal static partial class PrefixColumn
     {
         // The escape is the first of the frequencies; where it is never used it has no code.
         var escapes = plan.Frequencies[0];
-        var lengths = escapes > 0 ? PrefixCode.LengthsOf(plan.Frequencies) : [0, .. PrefixCode.LengthsOf(plan.Frequencies.AsSpan(1))];
+        var lengths = escapes > 0 ? PrefixCode.LengthsOf(plan.Frequencies) : [0, .. LengthsWithoutEscape(plan.Frequencies.AsSpan(1))];
         var codes = PrefixCode.CodesOf(lengths);
         using var rented = new Rented<uint>(PrefixPlan.SymbolMax);
         var entries = rented.Span;
@@ -38,6 +38,24 @@ internal static partial class PrefixColumn
         }
         IntColumn.WritePacked(to, column);
         WriteStreams(to, reduced, entries, codes[0] | (uint)lengths[0] << 16 | IsEscape, escapes);
+    }
+
+    /// <summary>Short enough to be read in pairs, where that makes the codes no longer by more than a hundredth.</summary>
+    private static byte[] LengthsWithoutEscape(ReadOnlySpan<int> frequencies)
+    {
+        var best = PrefixCode.LengthsOf(frequencies);
+        if (frequencies.Length > 1 << PairBitsMax || best.Max() <= PairBitsMax)
+        {
+            return best;
+        }
+        var shorter = PrefixCode.LengthsOf(frequencies, PairBitsMax);
+        long bestBits = 0, bits = 0;
+        for (var i = 0; i < best.Length; i++)
+        {
+            bestBits += (long)frequencies[i] * best[i];
+            bits += (long)frequencies[i] * shorter[i];
+        }
+        return bits * 100 <= bestBits * 101 ? shorter : best;
     }
 
     private static void WriteStreams(ByteWriter to, ReadOnlySpan<long> reduced, ReadOnlySpan<uint> entries, uint escape, int escapes)

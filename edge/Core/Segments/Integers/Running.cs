@@ -35,17 +35,19 @@ internal static class Running
     }
 
     /// <summary>Each number becomes the sum of itself and all before it, begun with <paramref name="sum"/>; gives the last one.</summary>
-    public static long Sum(Span<long> numbers, long sum)
+    /// <param name="each">Added to every number first.</param>
+    public static long Sum(Span<long> numbers, long sum, long each = 0)
     {
         ref var first = ref MemoryMarshal.GetReference(numbers);
         var i = 0;
         if (Lanes.IsWide)
         {
             var before = Vector256.Create(sum);
+            var extra = Vector256.Create(each);
             for (; i + Lanes.Count <= numbers.Length; i += Lanes.Count)
             {
                 // Within the vector first, so that from one to the next there is but one addition to wait for.
-                var x = Within(Vector256.LoadUnsafe(ref first, (nuint)i));
+                var x = Within(Vector256.LoadUnsafe(ref first, (nuint)i) + extra);
                 (x + before).StoreUnsafe(ref first, (nuint)i);
                 before += Vector256.Shuffle(x, Vector256.Create(3L));
             }
@@ -53,9 +55,36 @@ internal static class Running
         }
         for (; i < numbers.Length; i++)
         {
-            numbers[i] = sum += numbers[i];
+            numbers[i] = sum += numbers[i] + each;
         }
         return sum;
+    }
+
+    /// <summary>The smallest and the largest of at least one.</summary>
+    public static (long Min, long Max) Extremes(ReadOnlySpan<long> numbers)
+    {
+        var (min, max) = (numbers[0], numbers[0]);
+        var i = 0;
+        if (Lanes.IsOn && numbers.Length >= Lanes.Count)
+        {
+            ref var first = ref MemoryMarshal.GetReference(numbers);
+            var low = Vector256.LoadUnsafe(ref first);
+            var high = low;
+            for (; i + Lanes.Count <= numbers.Length; i += Lanes.Count)
+            {
+                var x = Vector256.LoadUnsafe(ref first, (nuint)i);
+                (low, high) = (Vector256.Min(low, x), Vector256.Max(high, x));
+            }
+            for (var lane = 0; lane < Lanes.Count; lane++)
+            {
+                (min, max) = (Math.Min(min, low[lane]), Math.Max(max, high[lane]));
+            }
+        }
+        for (; i < numbers.Length; i++)
+        {
+            (min, max) = (Math.Min(min, numbers[i]), Math.Max(max, numbers[i]));
+        }
+        return (min, max);
     }
 
     /// <summary>From differences of one order to those of the next; the first number stays.</summary>

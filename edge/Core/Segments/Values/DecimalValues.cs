@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using Foretier.Core.Segments.Integers;
@@ -8,11 +9,12 @@ namespace Foretier.Core.Segments.Values;
 /// Decimal readings (21.5, 0.007) as integers: value = integer / 10^decimals, the integers in an <see cref="IntColumn"/>,
 /// and what no integer gives exactly (NaN, -0, infinities, long fractions) as exceptions.
 /// </summary>
-internal sealed class DecimalValues
+internal sealed class DecimalValues : IDisposable
 {
     private readonly long[] _integers;
+    private readonly int _count;
 
-    private DecimalValues(int decimals, int count) => (Decimals, _integers) = (decimals, new long[count]);
+    private DecimalValues(int decimals, int count) => (Decimals, _integers, _count) = (decimals, ArrayPool<long>.Shared.Rent(count), count);
 
     public int Decimals { get; }
 
@@ -30,17 +32,24 @@ internal sealed class DecimalValues
         }
         scaled = new(decimals, values.Length);
         scaled.Scale(values);
-        return scaled.Exceptions.Count < values.Length;
+        if (scaled.Exceptions.Count < values.Length)
+        {
+            return true;
+        }
+        scaled.Dispose();
+        return false;
     }
 
     public void Write(ByteWriter to, ReadOnlySpan<double> values)
     {
-        IntColumn.Write(to, _integers);
+        IntColumn.Write(to, _integers.AsSpan(0, _count));
         if (Exceptions.Count > 0)
         {
             Values.Exceptions.Write(to, values, CollectionsMarshal.AsSpan(Exceptions));
         }
     }
+
+    public void Dispose() => ArrayPool<long>.Shared.Return(_integers);
 
     /// <summary>Reads all but the exceptions.</summary>
     public static void Read(ref ByteReader from, Span<double> values, int decimals)

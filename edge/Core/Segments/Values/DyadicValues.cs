@@ -23,7 +23,8 @@ internal static class DyadicValues
         }
         var scale = Math.ScaleB(1, -exponent);
         var unit = Math.ScaleB(1, exponent);
-        var integers = new long[values.Length];
+        using var rentedIntegers = new Rented<long>(values.Length);
+        var integers = rentedIntegers.Span;
         var exceptions = new List<int>();
         for (var i = 0; i < values.Length; i++)
         {

@@ -21,8 +21,10 @@ internal static class NearDecimalValues
             return;
         }
         var power = DecimalScale.Power(decimals);
-        var integers = new long[values.Length];
-        var misses = new long[values.Length];
+        using var rentedIntegers = new Rented<long>(values.Length);
+        var integers = rentedIntegers.Span;
+        using var rentedMisses = new Rented<long>(values.Length);
+        var misses = rentedMisses.Span;
         for (var i = 0; i < values.Length; i++)
         {
             (integers[i], misses[i]) = Nearest(values[i], power);
@@ -41,7 +43,8 @@ internal static class NearDecimalValues
         }
         var integers = MemoryMarshal.Cast<double, long>(values);
         IntColumn.Read(ref from, integers);
-        var misses = new long[values.Length];
+        using var rentedMisses = new Rented<long>(values.Length);
+        var misses = rentedMisses.Span;
         IntColumn.Read(ref from, misses);
         var power = DecimalScale.Power(decimals);
         for (var i = 0; i < misses.Length; i++)

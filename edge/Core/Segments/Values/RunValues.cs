@@ -18,8 +18,11 @@ internal static class RunValues
 
     public static void Write(ByteWriter to, ReadOnlySpan<double> values, int runs)
     {
-        var heads = new double[runs];
-        var lengths = new long[runs];
+        using var rentedHeads = new Rented<double>(runs);
+        using var rentedLengths = new Rented<long>(runs);
+        var heads = rentedHeads.Span;
+        var lengths = rentedLengths.Span;
+        lengths.Clear();
         var bits = ValueColumn.BitsOf(values);
         for (int i = 0, run = -1; i < bits.Length; i++)
         {
@@ -37,8 +40,10 @@ internal static class RunValues
     public static void Read(ref ByteReader from, Span<double> values)
     {
         var runs = from.Count(values.Length, "runs");
-        var lengths = new long[runs];
-        var heads = new double[runs];
+        using var rentedHeads = new Rented<double>(runs);
+        using var rentedLengths = new Rented<long>(runs);
+        var heads = rentedHeads.Span;
+        var lengths = rentedLengths.Span;
         IntColumn.Read(ref from, lengths);
         ValueColumn.Read(ref from, heads, mayRun: false);
         var at = 0;
