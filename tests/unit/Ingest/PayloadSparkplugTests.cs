@@ -1,16 +1,15 @@
-using System.Buffers.Binary;
 using System.Text;
 using Foretier.Agent.Ingest;
 using Foretier.Agent.Ingest.Payloads;
 using Foretier.Agent.Ingest.Payloads.Sparkplug;
 using Foretier.Core.Samples;
+using static Foretier.Tests.Unit.Ingest.Sparkplug.SparkplugPayload;
 
 namespace Foretier.Tests.Unit.Ingest;
 
 public class PayloadSparkplugTests
 {
     private static readonly long Now = Instant.From(DateTimeOffset.Parse("2017-03-10T00:00:00Z"));
-    private const ulong At = 1_489_017_377_000;
 
     private readonly SparkplugNode _node = new SparkplugNodes().Get("acme", "edge")!;
     private readonly ReadingList _readings = new();
@@ -111,47 +110,4 @@ public class PayloadSparkplugTests
 
     private IEnumerable<(string, double, string?)> Seen() =>
         _readings.Readings.ToArray().Select(r => (Encoding.UTF8.GetString(_readings.NameOf(r)), r.Value, r.State));
-
-    private static byte[] Payload(ulong? sequence, params byte[][] metrics) =>
-        [0x08, .. Varint(At), .. metrics.SelectMany(m => (byte[])[0x12, .. Varint((ulong)m.Length), .. m]), .. sequence is { } s ? (byte[])[0x18, .. Varint(s)] : []];
-
-    private static byte[] Metric(string? name, ulong? alias, ulong type, byte[] value) =>
-    [
-        .. name is null ? [] : (byte[])[0x0A, (byte)name.Length, .. Encoding.UTF8.GetBytes(name)],
-        .. alias is { } a ? (byte[])[0x10, .. Varint(a)] : [],
-        .. type == 0 ? [] : (byte[])[0x20, .. Varint(type)],
-        .. value,
-    ];
-
-    private static byte[] Integer(ulong value) => [0x58, .. Varint(value)];
-
-    private static byte[] Bool(bool value) => [0x70, value ? (byte)1 : (byte)0];
-
-    private static byte[] Text(string value) => [0x7A, (byte)value.Length, .. Encoding.UTF8.GetBytes(value)];
-
-    private static byte[] Float(float value)
-    {
-        var bytes = new byte[5];
-        bytes[0] = 0x65;
-        BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan(1), value);
-        return bytes;
-    }
-
-    private static byte[] Double(double value)
-    {
-        var bytes = new byte[9];
-        bytes[0] = 0x69;
-        BinaryPrimitives.WriteDoubleLittleEndian(bytes.AsSpan(1), value);
-        return bytes;
-    }
-
-    private static byte[] Varint(ulong value)
-    {
-        var bytes = new List<byte>();
-        for (; value >= 0x80; value >>= 7)
-        {
-            bytes.Add((byte)(value | 0x80));
-        }
-        return [.. bytes, (byte)value];
-    }
 }
