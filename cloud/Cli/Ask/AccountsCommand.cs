@@ -9,23 +9,6 @@ internal static class AccountsCommand
 {
     public static Command Make()
     {
-        var list = new Command("list", "List accounts, on which edge, and the topic rules of their devices.").Asks(async (session, _, client, cancel) =>
-        {
-            var reply = await client.AccountsAsync(cancel).ConfigureAwait(false);
-            if (session.Terminal.Json)
-            {
-                session.Terminal.WriteDocument(reply);
-                return;
-            }
-            var table = Terminal.NewTable("account", ">devices", "publish", "subscribe", "edge");
-            foreach (var account in reply.Accounts)
-            {
-                Terminal.AddRow(table, account.Account, account.Devices.ToString(CultureInfo.InvariantCulture),
-                    DevicesCommand.Shown(account.Publish), DevicesCommand.Shown(account.Subscribe), account.Edge);
-            }
-            session.Terminal.Write(table);
-        });
-
         var name = new Argument<string>("ACCOUNT") { Description = "Its name." };
         var publish = Asking.Rules("--publish", "What its devices may publish, such as 'v1/acme/{device}/+'");
         var subscribe = Asking.Rules("--subscribe", "What its devices may hear");
@@ -40,6 +23,26 @@ internal static class AccountsCommand
             await client.RemoveAccountAsync(account, cancel).ConfigureAwait(false);
             session.Terminal.Tell(new { account, removed = true }, $"{account} is removed");
         });
-        return new("accounts", "Accounts and the topic rules of their devices.") { list, add, remove };
+        return Lists(new("accounts", "Accounts and the topic rules of their devices. Alone it lists them.")
+        {
+            Lists(new("list", "List accounts, on which edge, and the topic rules of their devices.")), add, remove,
+        });
     }
+
+    private static Command Lists(Command command) => command.Asks(async (session, _, client, cancel) =>
+    {
+        var reply = await client.AccountsAsync(cancel).ConfigureAwait(false);
+        if (session.Terminal.Json)
+        {
+            session.Terminal.WriteDocument(reply);
+            return;
+        }
+        var table = Terminal.NewTable("account", ">devices", "publish", "subscribe", "edge");
+        foreach (var account in reply.Accounts)
+        {
+            Terminal.AddRow(table, account.Account, account.Devices.ToString(CultureInfo.InvariantCulture),
+                DevicesCommand.Shown(account.Publish), DevicesCommand.Shown(account.Subscribe), account.Edge);
+        }
+        session.Terminal.Write(table);
+    });
 }

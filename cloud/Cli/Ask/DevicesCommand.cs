@@ -8,17 +8,17 @@ namespace Foretier.Cli.Ask;
 /// <summary><c>foretier devices</c>: who may publish, and who is heard.</summary>
 internal static class DevicesCommand
 {
-    public static Command Make() => new("devices", "Devices: credentials, topic rules, and who has fallen silent.")
+    public static Command Make() => Lists(new("devices", "Devices: credentials, topic rules, and who has fallen silent. Alone it lists them.")
     {
-        List(), Add(), Rotate(), Enroll(), Set(), Revoke(), Remove(),
-    };
+        Lists(new("list", "List devices and concentrators.")), Add(), Rotate(), Enroll(), Set(), Revoke(), Remove(),
+    });
 
     private const string CertificateHeader = "Foretier-Certificate";
     private const string SignatureHeader = "Foretier-Signature";
 
     internal static string Shown(IReadOnlyList<string>? rules) => rules is null ? "own topics" : string.Join(' ', rules);
 
-    private static Command List() => new Command("list", "List devices and concentrators.").Asks(async (session, _, client, cancel) =>
+    private static Command Lists(Command command) => command.Asks(async (session, _, client, cancel) =>
     {
         var reply = await client.DevicesAsync(cancel).ConfigureAwait(false);
         if (session.Terminal.Json)
