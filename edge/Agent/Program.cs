@@ -7,6 +7,7 @@ using Foretier.Agent.Ingest.Identity.Certificates;
 using Foretier.Agent.Ingest.Mqtt;
 using Foretier.Agent.Ship;
 using Foretier.Core.Query;
+using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
 using Foretier.Node.Hosting;
 using Foretier.Node.Keys;
@@ -25,7 +26,9 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(mqtt, connection => ingest!.OnConnectedAsync(connection)));
     builder.Services.Configure<SocketTransportOptions>(MqttEndpoints.BoundSockets);
     await using var app = builder.Build();
-    var clock = app.Services.GetRequiredService<TimeProvider>();
+    // Without a test's clock, one before the program was made is wrong.
+    var clock = new SiteClock(app.Services.GetRequiredService<TimeProvider>(),
+        options.Clock is { Length: > 0 } ? 0 : Instant.From(File.GetLastWriteTimeUtc(typeof(HotStore).Assembly.Location)));
     var logs = app.Services.GetRequiredService<ILoggerFactory>();
 
     // Hot: what was acknowledged before is there again before the first connection.

@@ -27,6 +27,10 @@ if (args.Contains("--help") || args.Contains("-h"))
         """);
     return 0;
 }
+if (args is ["diskfull", var folder, var rounds])
+{
+    return await DiskFull.RunAsync(folder, int.Parse(rounds, System.Globalization.CultureInfo.InvariantCulture)) ? 0 : 1;
+}
 var name = args.FirstOrDefault() ?? "all";
 var parts = args.Skip(1).ToList();
 if (name is not ("all" or "first" or "ingest" or "segments") || parts.Except(name == "ingest" ? IngestBench.PartNames : []).FirstOrDefault() is not null)

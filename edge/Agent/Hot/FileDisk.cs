@@ -9,10 +9,11 @@ namespace Foretier.Agent.Hot;
 internal sealed class FileDisk : IDisk
 {
     private const int ReadOnlyFileSystem = 30;
+    private const int PageBytes = 4096;
 
     private readonly string _root;
     private readonly FileStream _lock;
-    private long _bytesWritten, _syncs;
+    private long _bytesWritten, _syncs, _devicePages, _journalPages;
 
     /// <exception cref="HotStoreUnavailableException">Another process holds the directory, or it cannot be written.</exception>
     public FileDisk(string root)
@@ -35,26 +36,29 @@ internal sealed class FileDisk : IDisk
         }
     }
 
-    public DiskUse Use => new(Interlocked.Read(ref _bytesWritten), Interlocked.Read(ref _syncs));
+    public DiskUse Use => new(Interlocked.Read(ref _bytesWritten), Interlocked.Read(ref _syncs), Interlocked.Read(ref _devicePages) * PageBytes,
+        Interlocked.Read(ref _journalPages) * PageBytes);
+
+    public long VolumeBytes => new DriveInfo(_root).TotalSize;
 
     public IDiskFile Open(string name)
     {
         var path = PathOf(name);
         try
         {
-            return new DiskFile(this, File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read));
+            return new DiskFile(this, IsJournal(name), File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read));
         }
         catch (Exception e) when (e is UnauthorizedAccessException || (e.HResult & 0xFFFF) == ReadOnlyFileSystem)
         {
             // What is there can still be read, and questions answered; the first write says what is wrong.
-            return new DiskFile(this, Guarded(() => File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite)));
+            return new DiskFile(this, IsJournal(name), Guarded(() => File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite)));
         }
     }
 
     public IDiskFile Create(string name, long reserveBytes = 0)
     {
         var path = PathOf(name);
-        return new DiskFile(this, Guarded(() =>
+        return new DiskFile(this, IsJournal(name), Guarded(() =>
             File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read, FileOptions.None, reserveBytes)));
     }
 
@@ -87,10 +91,13 @@ internal sealed class FileDisk : IDisk
     public void SyncFolder(string folder)
     {
         Interlocked.Increment(ref _syncs);
+        Interlocked.Increment(ref _devicePages);
         Disk.SyncDirectory(PathOf(folder));
     }
 
     public void Dispose() => _lock.Dispose();
+
+    private static bool IsJournal(string name) => name.StartsWith("journal/", StringComparison.Ordinal);
 
     private string PathOf(string name) => Path.Combine(_root, name);
 
@@ -107,8 +114,10 @@ internal sealed class FileDisk : IDisk
         }
     }
 
-    private sealed class DiskFile(FileDisk disk, SafeFileHandle handle) : IDiskFile
+    private sealed class DiskFile(FileDisk disk, bool isJournal, SafeFileHandle handle) : IDiskFile
     {
+        private long _openPage = -1;
+
         public long Length => RandomAccess.GetLength(handle);
         public void SetLength(long length) => Guarded(() =>
         {
@@ -142,11 +151,21 @@ internal sealed class FileDisk : IDisk
                 throw new IOException(e.Message, e);
             }
             Interlocked.Add(ref disk._bytesWritten, bytes.Length);
+            // A page that the last write ended in is written once for both, unless it was synced between them.
+            var (first, last) = (position / PageBytes, (position + bytes.Length - 1) / PageBytes);
+            var pages = last - first + (first == _openPage ? 0 : 1);
+            Interlocked.Add(ref disk._devicePages, pages);
+            if (isJournal)
+            {
+                Interlocked.Add(ref disk._journalPages, pages);
+            }
+            _openPage = last;
         }
 
         public void Sync()
         {
             Interlocked.Increment(ref disk._syncs);
+            _openPage = -1;
             Disk.Sync(handle);
         }
 

@@ -22,6 +22,9 @@ internal enum RecordKind : byte
 
     /// <summary>step · client · …: of an MQTT session (HotStore.Sessions.cs), the record of a QoS 2 message within it.</summary>
     Session = 6,
+
+    /// <summary>The clock, µs · what was written to the device (<see cref="FlashMeter"/>).</summary>
+    Mark = 10,
 }
 
 /// <summary>Writes and reads the body of <see cref="RecordKind.Samples"/>.</summary>

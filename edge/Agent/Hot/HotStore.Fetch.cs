@@ -23,7 +23,7 @@ public sealed partial class HotStore
             cancel.ThrowIfCancellationRequested();
             var part = request.Parts[i];
             var began = _clock.GetTimestamp();
-            if (ReadRepaired(part, series, cancel) is not { } found)
+            if (ReadRepaired(request, part, series, cancel) is not { } found)
             {
                 gone.Add(i);
                 continue;
@@ -54,11 +54,11 @@ public sealed partial class HotStore
         return new(slices, gone, uses);
     }
 
-    private Found? ReadRepaired(FetchPart part, List<SeriesEntry> series, CancellationToken cancel)
+    private Found? ReadRepaired(FetchRequest request, FetchPart part, List<SeriesEntry> series, CancellationToken cancel)
     {
         try
         {
-            return Read(part, series);
+            return Read(request, part, series);
         }
         catch (InvalidDataException e)
         {
@@ -70,7 +70,7 @@ public sealed partial class HotStore
             try
             {
                 RepairAsync(name, e.Message, cancel).GetAwaiter().GetResult();
-                return Read(part, series);
+                return Read(request, part, series);
             }
             catch (Exception again) when (again is IOException or InvalidDataException)
             {
@@ -83,7 +83,7 @@ public sealed partial class HotStore
     /// The layers of the part; null where this store does not hold it as it was asked for. Memory is looked at first, under the lock, the file
     /// after: what a flush moves in between is then seen in both and merges to the same, and is never seen in none.
     /// </summary>
-    private Found? Read(FetchPart part, List<SeriesEntry> series)
+    private Found? Read(FetchRequest request, FetchPart part, List<SeriesEntry> series)
     {
         var found = new Found();
         var columns = new List<(SeriesEntry Series, OpenColumns.Snapshot Columns, long Version)>();
@@ -91,11 +91,12 @@ public sealed partial class HotStore
         lock (_gate)
         {
             if (part.Edge != Node || part.Through != Holding.Latest || !_windows.TryGetValue(part.Window, out var state)
-                || part.After != state.Dropped.Through)
+                || part.After != (state.Rollups is null ? state.Dropped.Through : 0)
+                || (state.Rollups is not null && (request.Raw || request.Needs != RollupParts.None || !request.GridOf(part).IsAligned(Instant.Minute))))
             {
                 return null;
             }
-            name = state.Meta is null ? null : state.FileName;
+            name = state.Meta is null && state.Rollups is null ? null : state.FileName;
             foreach (var entry in series)
             {
                 if (state.Frozen?.Series.TryGetValue(entry.Id, out var frozen) == true)
@@ -126,7 +127,7 @@ public sealed partial class HotStore
             using var lease = _files.Take(name);
             foreach (var block in lease.File.Read([.. series.Select(entry => entry.Id)], part.Range))
             {
-                found.Add(_series.Find(block.Series)!, block.ToLayer(), Tier.Ssd);
+                found.Add(_series.Find(block.Series)!, block.ToLayer(part.Window), Tier.Ssd);
             }
             return true;
         }

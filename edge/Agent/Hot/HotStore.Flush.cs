@@ -10,6 +10,9 @@ public sealed partial class HotStore
     private readonly SemaphoreSlim _flushing = new(1, 1);
     private readonly SemaphoreSlim _flushWanted = new(0, 1);
 
+    // The smallest transaction: a page of the log and of the file, and those that lead there.
+    private const long FlushCostMin = 48 * 1024;
+
     private volatile HotStoreUnavailableException? _flushFailure;
 
     // Files given up, to be deleted once the facts that say so are durable. Under _flushing.
@@ -42,6 +45,7 @@ public sealed partial class HotStore
                 {
                     await FlushAsync(state, _stop.Token);
                 }
+                await KeepWithinLimitsAsync(_stop.Token);
                 await ReleaseJournalAsync();
                 _spare.Take();
                 if (_flushFailure is not null)
@@ -112,10 +116,15 @@ public sealed partial class HotStore
             return candidates.Find(state => state.Frozen is not null)
                 ?? candidates.Find(state => state.Open.Bytes >= _options.FlushBytes)
                 ?? candidates.Find(state => state.FirstPosition <= full)
-                ?? candidates.Find(state => _clock.GetElapsedTime(state.NewestAt, now) >= _options.QuietAge
-                    || _clock.GetElapsedTime(state.OldestAt, now) >= _options.FlushAge);
+                ?? candidates.Find(state => _clock.GetElapsedTime(state.OldestAt, now) >= _options.FlushAgeMax)
+                ?? candidates.Find(state => (_clock.GetElapsedTime(state.NewestAt, now) >= _options.QuietAge
+                    || _clock.GetElapsedTime(state.OldestAt, now) >= _options.FlushAge) && MayFlush(state));
         }
     }
+
+    /// <summary>Whether a flush that nothing but age asks for may cost what the window's last one did.</summary>
+    private bool MayFlush(WindowState state) =>
+        !_flash.IsNear && _flushAllowance.WaitFor(Math.Max(state.FlushCost, FlushCostMin), Elapsed) == TimeSpan.Zero;
 
     private async Task FlushAsync(WindowState state, CancellationToken cancel)
     {
@@ -188,6 +197,7 @@ public sealed partial class HotStore
         var file = lease.File;
         var heads = new List<BlockHead>();
         IReadOnlyCollection<long> deleted = [];
+        var before = _disk.Use;
         // A commit whose outcome was unclear may have been durable after all: then the file already has this part.
         var isThere = file.Meta is { } there && there.Position >= state.FrozenPosition;
         if (!isThere)
@@ -206,16 +216,20 @@ public sealed partial class HotStore
                 Superseded = old.Superseded + merge.Superseded,
                 From = Math.Min(old.From, merge.Extent.From),
                 To = Math.Max(old.To, merge.Extent.To),
+                WrittenAt = Instant.Now(_clock),
             });
             heads.AddRange(merge.Written.Select(block => block.Head));
             deleted = merge.Deleted;
         }
+        var cost = _disk.Use.DeviceBytes - before.DeviceBytes - (_disk.Use.JournalBytes - before.JournalBytes);
         var scanned = isThere ? file.Scan() : null;
         lock (_gate)
         {
             state.Meta = file.Meta;
             state.FileBytes = file.Bytes;
             state.Frozen = null;
+            state.FlushCost = cost;
+            _flushAllowance.Spend(cost, Elapsed);
             _memoryBytes -= frozen.Bytes;
             foreach (var key in deleted)
             {
@@ -279,6 +293,8 @@ public sealed partial class HotStore
     {
         StoreFacts facts;
         var condemned = _condemned.ToArray();
+        var flash = new System.Buffers.ArrayBufferWriter<byte>();
+        _flash.Write(flash);
         lock (_gate)
         {
             var released = Math.Max(_released, Math.Min(_journal.Last.Position, NeededFrom() - 1));
@@ -294,7 +310,10 @@ public sealed partial class HotStore
                 Rejected = new Dictionary<string, long>(_rejected),
                 Series = [.. _series.All],
                 Windows = [.. _windows.Values.Select(state => new WindowFacts(
-                    state.Window, state.Generation, state.Dropped, state.SentThrough, state.ShippedThrough, state.ShippedUnique))],
+                    state.Window, state.Generation, state.Dropped, state.SentThrough, state.ShippedThrough, state.ShippedUnique,
+                    state.RemovedCount is null ? Removal.None : state.Removal, state.RemovedCount ?? 0))],
+                Time = Instant.Now(_clock),
+                Flash = flash.WrittenMemory,
             };
         }
         await _journal.WaitDurableAsync(facts.Sequence, CancellationToken.None);

@@ -17,13 +17,15 @@ public sealed partial class HotStore
         {
             lock (_gate)
             {
-                long superseded = 0, held = 0, released = 0;
+                long superseded = 0, held = 0, released = 0, expired = 0, shed = 0;
                 foreach (var state in _windows.Values)
                 {
                     var lost = state.Open.CountSuperseded() + (state.Frozen?.CountSuperseded() ?? 0);
                     superseded += state.Superseded + lost;
                     held += state.HeldInFile + state.MemoryCount - lost;
                     released += state.ShippedUnique;
+                    expired += state.Removal == Removal.Expired ? state.Removed : 0;
+                    shed += state.Removal == Removal.Shed ? state.Removed : 0;
                 }
                 var rejected = _rejected.Values.Sum();
                 return new()
@@ -38,6 +40,8 @@ public sealed partial class HotStore
                     Held = held,
                     Released = released,
                     Lost = LostSamples,
+                    Expired = expired,
+                    Shed = shed,
                 };
             }
         }
@@ -52,6 +56,8 @@ public sealed partial class HotStore
             while (await timer.WaitForNextTickAsync(_stop.Token))
             {
                 PublishDirty();
+                CountFlash();
+                Mark();
             }
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
@@ -83,9 +89,14 @@ public sealed partial class HotStore
     private void Publish(WindowState state)
     {
         state.IsDirty = false;
-        if (state.Dropped is { Through: > 0 } dropped)
+        if (state.Dropped is { Through: > 0, Unique: > 0 } dropped)
         {
             _catalog.Put(new Holding(Node, state.Window, Holding.Below, Tier.Hdd, 0, dropped.Through, state.Window.Range, dropped.Unique, 0));
+        }
+        if (state is { Removed: > 0, Rollups: null })
+        {
+            // This travels: nobody above can know that there was more than the gateway has.
+            _catalog.Put(new Holding(Node, state.Window, Holding.Gone, Tier.Ssd, state.ShippedThrough, state.Dropped.Through, state.Window.Range, state.Removed, 0));
         }
         var holding = HoldingOf(state);
         if (state.Published is { } old && (holding is null || HoldingKey.Of(old) != HoldingKey.Of(holding)))
@@ -101,6 +112,10 @@ public sealed partial class HotStore
 
     private Holding? HoldingOf(WindowState state)
     {
+        if (state.Rollups is { } rollups)
+        {
+            return new(Node, state.Window, Node, Tier.Ssd, 0, Holding.Latest, new(rollups.From, rollups.To), rollups.Count, state.FileBytes, Instant.Minute);
+        }
         var count = state.FileCount + state.MemoryCount;
         if (count == 0)
         {

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Runtime.InteropServices;
 
 namespace Foretier.Agent.Hot;
@@ -27,6 +28,13 @@ public sealed partial class HotStore
             var state = StateOf(window.Window);
             (state.Generation, state.Dropped) = (window.Generation, window.Dropped);
             (state.SentThrough, state.ShippedThrough, state.ShippedUnique) = (window.SentThrough, window.ShippedThrough, window.ShippedUnique);
+            (state.Removal, state.RemovedCount) = (window.Removal, window.Removal == Removal.None ? null : window.Removed);
+        }
+        _readTime = facts.Time;
+        if (!facts.Flash.IsEmpty)
+        {
+            var flash = new RecordReader(facts.Flash.Span);
+            _flash.Read(ref flash);
         }
         AttachFiles();
         var samples = new List<IncomingSample>();
@@ -38,6 +46,8 @@ public sealed partial class HotStore
             _book.Damaged(string.Join(" and ", damagedCopies), "the other copy was used and is written in its place; nothing is lost", 0);
             _mustSave = true;
         }
+        (_clock as SiteClock)?.Remember(_readTime);
+        _closed = _windows.Values.Where(state => state.RemovedCount is not null).Select(state => state.Window).ToFrozenSet();
         foreach (var state in _windows.Values)
         {
             if (state.IsSetAside)
@@ -65,7 +75,7 @@ public sealed partial class HotStore
     {
         _accepted += _journal.Damaged.Sum(range => Math.Max(0, range.To - Math.Max(range.From, counted + 1)));
         var ledger = Ledger;
-        var gone = ledger.Unique - ledger.Held - ledger.Released - ledger.Lost;
+        var gone = ledger.Unique - ledger.Held - ledger.Released - ledger.Lost - ledger.Expired - ledger.Shed;
         _lost += Math.Max(0, gone);
         _accepted += Math.Max(0, -gone); // came again from the journal although a file had them
         if (_journal.Damaged.Count > 0)
@@ -113,6 +123,10 @@ public sealed partial class HotStore
             catch (InvalidDataException e)
             {
                 RepairAtStart(state, e.Message);
+            }
+            if (state.Meta?.Removed is { } removed)
+            {
+                (state.Rollups, state.Meta, state.Removal, state.RemovedCount) = (state.Meta, null, Removal.Shed, removed);
             }
         }
     }
@@ -196,6 +210,10 @@ public sealed partial class HotStore
                 {
                     Replay(position, counted, record.Rest, samples);
                 }
+                break;
+            case RecordKind.Mark:
+                _readTime = Math.Max(_readTime, record.Signed());
+                _flash.Read(ref record);
                 break;
             case var other:
                 throw new InvalidDataException($"the journal has a record of kind {other}, which this version does not know: start the newer one again");

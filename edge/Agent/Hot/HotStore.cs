@@ -40,6 +40,9 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
         _spare = new(disk);
         _book = new(clock, log);
         _files = new(disk, options, _book, log);
+        _flash = new(options.FlashBytesPerDay);
+        _flashMax = options.FlashBytesMax > 0 ? options.FlashBytesMax : disk.VolumeBytes > 0 ? disk.VolumeBytes / 5 * 4 : long.MaxValue;
+        _flushAllowance = new(options.PacedFlushBytesPerDay, 32 * options.CreditBytes);
     }
 
     public string Node => _options.Node;
@@ -47,31 +50,8 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
     /// <summary>Tickets up to this one are durable: the device has confirmed them.</summary>
     public long DurableTicket => _journal.DurableTicket;
 
-    /// <summary>True while ingest must stop reading: memory or journal is nearly used up.</summary>
-    public bool IsFull => Interlocked.Read(ref _memoryBytes) >= _options.MemoryBytesMax || _journal.IsBehind || _journal.Fill >= 0.85;
-
     /// <summary>Why nothing can be accepted now; null while all is well, or only slow.</summary>
     public HotStoreUnavailableException? Unavailable => _journal.Failure ?? (_flushFailure is { } failure && IsFull ? failure : null);
-
-    /// <summary>What an operator should know; empty while all is well.</summary>
-    public IEnumerable<string> Problems
-    {
-        get
-        {
-            if (_journal.Failure is { } failure)
-            {
-                yield return failure.Message;
-            }
-            if (_book.Status.Problem is { } damage)
-            {
-                yield return damage;
-            }
-            if (_flushFailure is { } flush)
-            {
-                yield return flush.Message + (IsFull ? " Journal and memory are full: messages wait at their senders." : "");
-            }
-        }
-    }
 
     /// <summary>Bytes written to the device and syncs waited for, since the start.</summary>
     public DiskUse DiskUse => _disk.Use;
@@ -96,6 +76,8 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
             disk.Dispose();
             throw;
         }
+        store.Measure();
+        store.CountFlash();
         store._publisher = Task.Run(store.PublishAsync);
         store._flusher = Task.Run(store.FlushAsync);
         store._keeper = Task.Run(store.KeepAsync);
@@ -151,6 +133,11 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
         long ticket;
         lock (_gate)
         {
+            if (IsTooLate(samples))
+            {
+                // Removed since the sender looked: it sends the message again, and is told.
+                throw new HotStoreUnavailableException("too_late", "what this message belongs to was removed while it arrived; send it again");
+            }
             (ticket, var position) = _journal.Append(record.WrittenSpan);
             Apply(position, samples, _clock.GetTimestamp());
             _accepted += samples.Length;
@@ -225,6 +212,7 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
         _journal.Dispose();
         _disk.Dispose();
         _stop.Dispose();
+        _meter.Dispose();
     }
 
     /// <summary>Lets go of everything as a kill would; for tests.</summary>
@@ -241,6 +229,7 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
         await _flushing.WaitAsync();
         _files.Abandon();
         _disk.Dispose();
+        _meter.Dispose();
     }
 
     private static ArrayBufferWriter<byte> Record(RecordKind kind)

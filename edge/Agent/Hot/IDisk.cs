@@ -9,6 +9,9 @@ internal interface IDisk : IDisposable
     /// <summary>What was written and synced so far; nothing where nobody counts.</summary>
     DiskUse Use => default;
 
+    /// <summary>Size of the volume; 0 where it has none.</summary>
+    long VolumeBytes => 0;
+
     IDiskFile Open(string name);
 
     /// <summary>Creates a file that must not exist. Reserves that many bytes on the device without changing the length.</summary>
@@ -36,4 +39,6 @@ internal interface IDiskFile : IDisposable
 /// <summary>What a device had to do since the start: the wear and the waiting.</summary>
 /// <param name="BytesWritten">As written by this program; the device itself writes whole pages.</param>
 /// <param name="Syncs">Each waits for the device.</param>
-public readonly record struct DiskUse(long BytesWritten, long Syncs);
+/// <param name="DeviceBytes">In pages of 4 KB, each once for every sync that follows: what reaches the flash, without the file system's own.</param>
+/// <param name="JournalBytes">Of these, those of the journal.</param>
+public readonly record struct DiskUse(long BytesWritten, long Syncs, long DeviceBytes, long JournalBytes);

@@ -23,6 +23,11 @@ internal sealed class Journal : IDisposable
     /// <summary>Queued bytes past which ingest has to wait. The rest is for what was being read when this was reached.</summary>
     private const int QueueBytesGood = 8 * 1024 * 1024;
 
+    private const int PageBytes = 4096;
+
+    /// <summary>What a batch of less than a page makes the device write: it lies in one page, or as often across two.</summary>
+    private const int ThinCommitBytes = PageBytes * 3 / 2;
+
     private readonly IDisk _disk;
     private readonly HotOptions _options;
     private readonly ILogger _log;
@@ -31,6 +36,7 @@ internal sealed class Journal : IDisposable
     private readonly Queue<JournalBatch> _queue = [];
     private readonly List<JournalFile> _used = [];
     private readonly Queue<JournalFile> _free = [];  // first in, first out: files are reused in the order of their sequences
+    private readonly WriteAllowance _allowance;
     private readonly Thread _writer;
     private JournalBatch? _open;
     private HotStoreUnavailableException? _failure;
@@ -44,6 +50,7 @@ internal sealed class Journal : IDisposable
         _options = options;
         _log = log;
         _retry = retry;
+        _allowance = new(options.ThinCommitBytesPerDay, options.CreditBytes);
         _writer = new(Write) { IsBackground = true, Name = "journal" };
     }
 
@@ -72,6 +79,21 @@ internal sealed class Journal : IDisposable
 
     /// <summary>True while more is queued than a device that keeps up would leave there.</summary>
     public bool IsBehind => Interlocked.Read(ref _queuedBytes) >= QueueBytesGood;
+
+    /// <summary>Set where flash writes are short: whatever does not fill a group waits as long as it may.</summary>
+    public bool IsThrifty { get; set; }
+
+    /// <summary>Bytes of all files of the ring.</summary>
+    public long FileBytes
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _used.Concat(_free).Sum(file => file.Length);
+            }
+        }
+    }
 
     /// <summary>Opens the journal in the folder <c>journal</c> and hands every record it still has to <paramref name="replay"/>, oldest first.</summary>
     /// <param name="disk">Where the files are.</param>
@@ -132,7 +154,8 @@ internal sealed class Journal : IDisposable
             }
             _open.Add(record);
             _queuedBytes += record.Length;
-            if (_open.Bytes >= _options.CommitBytes)
+            var before = _open.Bytes - record.Length - 8;
+            if (_open.Bytes >= _options.CommitBytes || (_open.Bytes >= PageBytes && before < PageBytes))
             {
                 Monitor.PulseAll(_gate);
             }
@@ -380,7 +403,11 @@ internal sealed class Journal : IDisposable
         {
             try
             {
-                FileFor(batch).Commit(batch);
+                var bytes = FileFor(batch).Commit(batch);
+                if (IsThin(batch))
+                {
+                    _allowance.Spend(bytes, Now);
+                }
             }
             catch (IOException e)
             {
@@ -422,8 +449,7 @@ internal sealed class Journal : IDisposable
                 }
                 if (batch == _open && !_stopping && batch.Bytes < _options.CommitBytes)
                 {
-                    // The device's time, not the data's: the injected clock may run faster than the disk.
-                    var left = _options.CommitInterval - Stopwatch.GetElapsedTime(batch.Began);
+                    var left = WaitFor(batch);
                     if (left > TimeSpan.Zero)
                     {
                         Monitor.Wait(_gate, TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds)));
@@ -438,6 +464,28 @@ internal sealed class Journal : IDisposable
             }
         }
     }
+
+    /// <summary>
+    /// How long the batch should still wait for more: the commit interval; and where it is less than a page, for which the device writes one or
+    /// two all the same, until the allowance has that, but not past the longest interval.
+    /// </summary>
+    private TimeSpan WaitFor(JournalBatch batch)
+    {
+        // The device's time, not the data's: the injected clock may run faster than the disk.
+        var waited = Stopwatch.GetElapsedTime(batch.Began);
+        var left = _options.CommitInterval - waited;
+        if (left > TimeSpan.Zero || _options.CommitInterval == TimeSpan.Zero || !IsThin(batch))
+        {
+            return left;
+        }
+        var most = _options.CommitIntervalMax - waited;
+        var wait = IsThrifty ? most : _allowance.WaitFor(ThinCommitBytes, Now);
+        return wait < most ? wait : most;
+    }
+
+    private bool IsThin(JournalBatch batch) => batch.Bytes < (IsThrifty ? _options.CommitBytes : PageBytes);
+
+    private static TimeSpan Now => Stopwatch.GetElapsedTime(0);
 
     private JournalFile FileFor(JournalBatch batch)
     {

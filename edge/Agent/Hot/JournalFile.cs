@@ -79,7 +79,8 @@ internal sealed class JournalFile(IDiskFile file, string name) : IDisposable
     }
 
     /// <summary>Writes the batch and returns when it is on the device.</summary>
-    public void Commit(JournalBatch batch)
+    /// <returns>Bytes of the pages it lies in.</returns>
+    public long Commit(JournalBatch batch)
     {
         var length = FrameHeaderBytes + batch.Bytes;
         _viewedBytes = 0;
@@ -98,8 +99,11 @@ internal sealed class JournalFile(IDiskFile file, string name) : IDisposable
         BinaryPrimitives.WriteUInt32LittleEndian(frame[4..], Crc32C.Compute(frame[8..]));
         file.Write(frame, End);
         file.Sync();
+        const int page = 4096;
+        var bytes = ((End + length - 1) / page - End / page + 1) * page;
         End += Aligned(length);
         LastPosition = batch.LastPosition;
+        return bytes;
     }
 
     /// <summary>A frame as it was read back.</summary>

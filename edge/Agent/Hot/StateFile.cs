@@ -24,9 +24,16 @@ internal sealed record StoreFacts
     public IReadOnlyDictionary<string, long> Rejected { get; init; } = new Dictionary<string, long>();
     public IReadOnlyList<SeriesEntry> Series { get; init; } = [];
     public IReadOnlyList<WindowFacts> Windows { get; init; } = [];
+
+    /// <summary>The clock then, µs; 0 where an older version wrote this.</summary>
+    public long Time { get; init; }
+
+    /// <summary>What was written to the device, as <see cref="FlashMeter"/> writes it down.</summary>
+    public ReadOnlyMemory<byte> Flash { get; init; }
 }
 
-internal readonly record struct WindowFacts(Window Window, int Generation, DroppedPart Dropped, long SentThrough, long ShippedThrough, long ShippedUnique);
+internal readonly record struct WindowFacts(Window Window, int Generation, DroppedPart Dropped, long SentThrough, long ShippedThrough, long ShippedUnique,
+    Removal Removal, long Removed);
 
 /// <summary>
 /// Keeps <see cref="StoreFacts"/> in two equal files, each replaced whole: "FHS2" · crc32c u32 of the rest · the fields as varints.
@@ -120,11 +127,14 @@ internal static class StateFile
         {
             foreach (var number in (ReadOnlySpan<long>)[window.Window.Start, window.Window.Length, window.Generation, window.Dropped.Through,
                 window.Dropped.Position, window.Dropped.Unique, window.Dropped.Superseded, window.Dropped.Lost, window.SentThrough, window.ShippedThrough,
-                window.ShippedUnique])
+                window.ShippedUnique, (long)window.Removal, window.Removed])
             {
                 RecordWriter.WriteSigned(into, number);
             }
         }
+        RecordWriter.WriteSigned(into, facts.Time);
+        RecordWriter.WriteSigned(into, facts.Flash.Length);
+        into.Write(facts.Flash.Span);
         return into.WrittenSpan;
     }
 
@@ -150,7 +160,8 @@ internal static class StateFile
             var window = new Window(from.Signed(), from.Signed());
             var generation = (int)from.Signed();
             var dropped = new DroppedPart(from.Signed(), from.Signed(), from.Signed(), from.Signed(), from.Signed());
-            windows.Add(new(window, generation, dropped, from.Signed(), from.Signed(), from.Signed()));
+            windows.Add(new(window, generation, dropped, from.Signed(), from.Signed(), from.Signed(),
+                (Removal)from.Signed(), from.Signed()));
         }
         return new()
         {
@@ -162,6 +173,8 @@ internal static class StateFile
             Rejected = rejected,
             Series = series,
             Windows = windows,
+            Time = from.Signed(),
+            Flash = from.Take((int)from.Signed()).ToArray(),
         };
     }
 }

@@ -20,7 +20,8 @@ internal sealed record StoredBlock(long Key, long EndTime, int Count, long Versi
 
     public static long KeyOf(int series, long offset) => ((long)series << SeriesShift) | offset;
 
-    public Layer ToLayer() => Layer.Of(Version, Core.Segments.Segment.Open(Segment), Rollups);
+    public Layer ToLayer(Core.Partitions.Window window) => Segment.Length > 0 ? Layer.Of(Version, Core.Segments.Segment.Open(Segment), Rollups)
+        : Layer.OfRollups(Version, Rollups, window.Start + StartOffset, EndTime);
 }
 
 /// <summary>What a window file says of itself, changed in the same transaction as its blocks.</summary>
@@ -32,8 +33,12 @@ internal sealed record StoredBlock(long Key, long EndTime, int Count, long Versi
 /// <param name="To">Just after the last one.</param>
 /// <param name="Dropped">What earlier generations of the window had, so that the file explains itself should the store's facts be older.</param>
 /// <param name="Lost">Samples that were in the file and could not be read again.</param>
-internal sealed record WindowMeta(
-    long Version, long Position, long Count, long Superseded, long From, long To, DroppedPart Dropped, long Lost = 0)
+/// <param name="WrittenAt">When the last flush was; 0 in files of older versions.</param>
+/// <param name="Removed">
+/// Null in a file of samples. Else it has only their rollups, and this says how many of them nobody else was known to have.
+/// </param>
+internal sealed record WindowMeta(long Version, long Position, long Count, long Superseded, long From, long To, DroppedPart Dropped, long Lost = 0,
+    long WrittenAt = 0, long? Removed = null)
 {
     private const byte Format = 2;
 
@@ -44,7 +49,7 @@ internal sealed record WindowMeta(
     {
         var into = new ArrayBufferWriter<byte>(96);
         foreach (var field in (ReadOnlySpan<long>)[Version, Position, Count, Superseded, From, To, Dropped.Through, Dropped.Position, Dropped.Unique,
-            Dropped.Superseded, Dropped.Lost, Lost])
+            Dropped.Superseded, Dropped.Lost, Lost, WrittenAt, Removed ?? -1])
         {
             RecordWriter.WriteSigned(into, field);
         }
@@ -68,8 +73,9 @@ internal sealed record WindowMeta(
             throw new InvalidDataException($"a window file has format {bytes[0]}, which this version does not know");
         }
         var from = new RecordReader(bytes[5..]);
-        return new(from.Signed(), from.Signed(), from.Signed(), from.Signed(), from.Signed(), from.Signed(),
+        var meta = new WindowMeta(from.Signed(), from.Signed(), from.Signed(), from.Signed(), from.Signed(), from.Signed(),
             new(from.Signed(), from.Signed(), from.Signed(), from.Signed(), from.Signed()), from.Signed());
+        return from.AtEnd ? meta : meta with { WrittenAt = from.Signed(), Removed = from.Signed() is >= 0 and var removed ? removed : null };
     }
 }
 

@@ -24,6 +24,9 @@ internal sealed class WindowState(Window window)
     public WindowMeta? Meta { get; set; }
     public long FileBytes { get; set; }
 
+    /// <summary>About what the last flush made the device write.</summary>
+    public long FlushCost { get; set; }
+
     /// <summary>What was given up after it had moved down: last flush, journal position, samples, and samples replaced among them.</summary>
     public DroppedPart Dropped { get; set; }
 
@@ -53,6 +56,15 @@ internal sealed class WindowState(Window window)
     /// <summary>Its file could not be read at the start and was set aside.</summary>
     public bool IsSetAside { get; set; }
 
+    /// <summary>Why its samples are removed, or about to be; then nothing more may come for it.</summary>
+    public Removal Removal { get; set; }
+
+    /// <summary>Samples that nobody else was known to have when they were removed; null while none were.</summary>
+    public long? RemovedCount { get; set; }
+
+    /// <summary>What the file has whose samples were shed; null while there is none.</summary>
+    public WindowMeta? Rollups { get; set; }
+
     /// <summary>When the oldest and the newest sample in <see cref="Open"/> came; clock time stamps.</summary>
     public long OldestAt { get; set; }
     public long NewestAt { get; set; }
@@ -78,7 +90,13 @@ internal sealed class WindowState(Window window)
     public TimeRange Extent => (Meta is { Count: > 0 } meta ? new TimeRange(meta.From, meta.To) : TimeRange.Nothing).Hull(MemoryExtent);
 
     /// <summary>Samples of this edge's memory and file that no other node is known to have.</summary>
-    public long HeldInFile => FileCount - (ShippedUnique - Dropped.Unique);
+    public long HeldInFile => RemovedCount is null ? FileCount - (ShippedUnique - Dropped.Unique) : 0;
+
+    /// <summary>Samples lost by retention or shedding.</summary>
+    public long Removed => RemovedCount is { } removed ? removed - (ShippedUnique - Dropped.Unique) : 0;
+
+    /// <summary>The sums as they are once the window's file is given up with what nobody else has.</summary>
+    public DroppedPart DroppedWhole => new(Version, Position, ShippedUnique, Superseded, Lost);
 }
 
 /// <summary>Sums over the generations of a window that were given up.</summary>
@@ -88,3 +106,15 @@ internal sealed class WindowState(Window window)
 /// <param name="Superseded">Samples replaced in them.</param>
 /// <param name="Lost">Samples in them that could not be read again.</param>
 internal readonly record struct DroppedPart(long Through, long Position, long Unique, long Superseded, long Lost = 0);
+
+/// <summary>Why the samples of a window are not here any more. The numbers are on the device.</summary>
+internal enum Removal : byte
+{
+    None = 0,
+
+    /// <summary>They were older than they may get.</summary>
+    Expired = 1,
+
+    /// <summary>There was no more space, and they were the oldest. Their rollups stay, while there is space for those.</summary>
+    Shed = 2,
+}

@@ -33,6 +33,12 @@ public static class RefusalCode
     /// <summary>An element of an array carries no time.</summary>
     public const string UntimedArray = "untimed_array";
 
+    /// <summary>The time lies in a window whose samples retention or shedding has removed from this edge.</summary>
+    public const string TooLate = "too_late";
+
+    /// <summary>The device has been written as much as it may be in a day, and refusing is what was chosen for that.</summary>
+    public const string FlashBudget = "flash_budget";
+
     /// <summary>A member of an object cannot be the name of a measurement.</summary>
     public const string BadName = "bad_name";
 

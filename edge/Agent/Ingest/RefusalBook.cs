@@ -19,7 +19,10 @@ internal sealed class RefusalBook(HotStore store, Quarantine quarantine, TimePro
     public long Enter(string user, ReadOnlySpan<byte> topic, ReadOnlySpan<byte> payload, in Refusal refusal, in Delivery delivery = default)
     {
         var ticket = store.Reject(refusal.Code, refusal.Samples, delivery.EndsWithRefusal ? default : delivery);
-        quarantine.Keep(Instant.Now(clock), user, topic, payload, refusal);
+        if (refusal.Code != RefusalCode.FlashBudget)
+        {
+            quarantine.Keep(Instant.Now(clock), user, topic, payload, refusal);
+        }
         if (_recent.GetOrAdd(refusal.Code, static _ => new()).ShouldLog(wire, out var more))
         {
             log.LogWarning("Refused a message of {User} to {Topic} as {Code}: {Detail} ({More} more since the last such line)",

@@ -81,8 +81,11 @@ internal sealed partial class Sender
 
     private long AppendLines(KnownTopic known, long now)
     {
-        // Lines have no units, so there is nothing left to refuse.
-        _ = TryAppend(known, now, out var ticket, out _);
+        // Lines have no units: what is left to refuse is what came too late, or past the flash budget.
+        if (!TryAppend(known, now, out var ticket, out var refusal))
+        {
+            ticket = intake.Store.Reject(refusal.Code, refusal.Samples);
+        }
         _readings.Clear();
         return ticket;
     }

@@ -36,6 +36,9 @@ internal sealed partial class Sender(DeviceName name, Intake intake, TopicRights
     private const int TopicsMax = 4096;
     private const int MembersMax = 8192;
 
+    // A box may have lain in a store-room for long.
+    private const long AheadMaxUntrusted = 3650 * Instant.Day;
+
     private readonly PayloadDecoder _decoder = new();
     private readonly ReadingList _readings = new();
     private readonly List<IncomingSample> _samples = [];
@@ -82,7 +85,9 @@ internal sealed partial class Sender(DeviceName name, Intake intake, TopicRights
             return PublishForeign(known, foreign, topic, payload);
         }
         var now = Instant.Now(intake.Clock);
-        if (!_decoder.TryDecode(payload, known.Topic.Measurement is not null, now, _readings, out refusal, known.DeviceName))
+        // While the clock is not trusted a device may well know better: then nothing is too far ahead.
+        var ahead = intake.Clock is SiteClock { IsTrusted: false } ? now + AheadMaxUntrusted : now;
+        if (!_decoder.TryDecode(payload, known.Topic.Measurement is not null, ahead, _readings, out refusal, known.DeviceName))
         {
             return Refuse(topic, payload, refusal);
         }
@@ -116,6 +121,18 @@ internal sealed partial class Sender(DeviceName name, Intake intake, TopicRights
             var time = reading.Time == Reading.Untimed ? series.Arrivals!.Next(now) : reading.Time;
             _samples.Add(new(handle, time, reading.Value, reading.State));
             series.Seen(now);
+        }
+        if (intake.Store.IsShedding)
+        {
+            refusal = new(RefusalCode.FlashBudget,
+                "this edge has written to its flash all that it may in a day: send fewer or larger messages, or later", _samples.Count);
+            return false;
+        }
+        if (intake.Store.IsTooLate(CollectionsMarshal.AsSpan(_samples)))
+        {
+            refusal = new(RefusalCode.TooLate,
+                "its time lies in a day whose samples were removed from this edge by retention or for want of space", _samples.Count);
+            return false;
         }
         ticket = intake.Store.Append(CollectionsMarshal.AsSpan(_samples), _delivery);
         if (_samples.Capacity > MembersMax)

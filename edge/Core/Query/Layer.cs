@@ -18,6 +18,10 @@ public sealed record Layer
     public static Layer Of(long version, SampleColumns samples) =>
         new(version) { Samples = samples, FirstTime = samples.FirstTime, LastTime = samples.LastTime };
 
+    /// <summary>A run whose samples are not kept any more: it answers only what its rollups can.</summary>
+    public static Layer OfRollups(long version, ReadOnlyMemory<byte> rollups, long firstTime, long lastTime) =>
+        new(version) { Rollups = rollups, FirstTime = firstTime, LastTime = lastTime };
+
     /// <summary>The flush that wrote it; <see cref="long.MaxValue"/> for memory.</summary>
     public long Version { get; }
     public Segment? Segment { get; private init; }
@@ -34,7 +38,11 @@ public sealed record Layer
         {
             return Samples;
         }
-        var samples = new SampleColumns(Segment!.Count);
+        if (Segment is null)
+        {
+            throw new SegmentFormatException("only rollups are kept of these samples");
+        }
+        var samples = new SampleColumns(Segment.Count);
         Segment.Decode(samples);
         return samples;
     }

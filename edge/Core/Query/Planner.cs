@@ -30,11 +30,17 @@ public static class Planner
             {
                 foreach (var window in catalog.OfEdge(edge).Where(h => h.Window.Range.Overlaps(question.Range)).GroupBy(h => h.Window))
                 {
-                    var chain = BestChain([.. window], question.Range, h => health.IsAvailable(h.Node) && avoid?.Contains(h.Node) != true, health);
+                    var chain = BestChain([.. window], question.Range,
+                        h => health.IsAvailable(h.Node) && avoid?.Contains(h.Node) != true && IsAnswerable(h, question), health);
                     missing.AddRange(MissingIn(chain, window.Key.Range.Clip(question.Range), question.Range));
                     foreach (var link in chain.Where(link => link.IsAvailable))
                     {
-                        layers.Add(new(link.Holding, ReachOf(link.Holding).Clip(question.Range), layers.Count));
+                        var reach = ReachOf(link.Holding).Clip(question.Range);
+                        var whole = WholeSteps(reach, link.Holding.Resolution);
+                        layers.Add(new(link.Holding, whole, layers.Count));
+                        // Of the steps that the question's ends cut through nobody knows a part.
+                        missing.Add(new TimeRange(reach.From, whole.From).Clip(link.Holding.Extent));
+                        missing.Add(new TimeRange(whole.To, reach.To).Clip(link.Holding.Extent));
                     }
                 }
             }
@@ -65,6 +71,20 @@ public static class Planner
     /// </summary>
     private static TimeRange ReachOf(Holding holding) => holding.Through != Holding.Latest ? holding.Extent
         : holding.IsWhole ? holding.Window.Range.Hull(holding.Extent) : new(holding.Extent.From, Math.Max(holding.Extent.To, holding.Window.End));
+
+    /// <summary>Rollups without their samples answer questions whose steps they make up.</summary>
+    private static bool IsAnswerable(Holding holding, Question question) => holding.Resolution == 0
+        || (!question.NeedsRaw && question.Needs == Rollups.RollupParts.None && question.Grid.IsMadeOf(holding.Resolution));
+
+    private static TimeRange WholeSteps(TimeRange range, long step)
+    {
+        if (step == 0)
+        {
+            return range;
+        }
+        var (from, to) = (Instant.Floor(range.From + step - 1, step), Instant.Floor(range.To, step));
+        return from <= to ? new(from, to) : new(range.From, range.From);
+    }
 
     private static List<Link> BestChain(List<Holding> holdings, TimeRange range, Func<Holding, bool> isAvailable, SourceHealth health)
     {

@@ -66,7 +66,7 @@ public static class SeriesScan
     {
         if (layer.Segment is not { } segment)
         {
-            rows.Add(layer.Samples!, grid);
+            rows.Add(layer.Decode(), grid);
         }
         else if (rows.Parts == RollupParts.None)
         {

@@ -49,6 +49,10 @@ public readonly record struct BucketGrid(TimeRange Range, long Step, long Origin
         }
     }
 
+    /// <summary>True where no bucket cuts through a step of stored rollups.</summary>
+    public bool IsAligned(long step) =>
+        IsMadeOf(step) && Range.From % step == 0 && Range.To % step == 0;
+
     /// <summary>True where [from, to] (both inclusive) lies in the range and in one bucket, so that a summary of it can be taken whole.</summary>
     public bool HoldsWhole(long from, long to) => Range.Contains(from) && Range.Contains(to) && StartOf(from) == StartOf(to);
 

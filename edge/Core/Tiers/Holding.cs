@@ -20,7 +20,9 @@ namespace Foretier.Core.Tiers;
 /// <param name="Extent">From the first to just after the last sample in it.</param>
 /// <param name="Count">Samples in it.</param>
 /// <param name="Bytes">Bytes it takes there.</param>
-public sealed record Holding(string Edge, Window Window, string Node, Tier Tier, long After, long Through, TimeRange Extent, long Count, long Bytes)
+/// <param name="Resolution">0: samples. Else only their rollups of this step (µs) are kept, and whole steps are all that can be answered.</param>
+public sealed record Holding(string Edge, Window Window, string Node, Tier Tier, long After, long Through, TimeRange Extent, long Count, long Bytes,
+    long Resolution = 0)
 {
     /// <summary>The Through of an edge's own holding: everything it has accepted.</summary>
     public const long Latest = long.MaxValue;
@@ -30,6 +32,11 @@ public sealed record Holding(string Edge, Window Window, string Node, Tier Tier,
     /// for complete. It is the edge's own knowledge and does not travel; above, the node below says itself what it has.
     /// </summary>
     public const string Below = "below";
+
+    /// <summary>
+    /// The Node of what is deleted and was nowhere else: known to have been, so that an answer without it is not taken for complete.
+    /// </summary>
+    public const string Gone = "gone";
 
     public bool IsWhole => After == 0;
 }

@@ -204,7 +204,7 @@ public sealed class QueryApi(Answerer answerer, Catalog catalog, TimeProvider cl
         }, NodeJson.Options);
     }
 
-    private IResult Tiers() => Results.Ok(new TierReply([.. catalog.View.Holdings.Where(h => h.Node != Holding.Below).GroupBy(h => (h.Tier, h.Node))
+    private IResult Tiers() => Results.Ok(new TierReply([.. catalog.View.Holdings.Where(h => h.Node is not (Holding.Below or Holding.Gone)).GroupBy(h => (h.Tier, h.Node))
         .OrderBy(g => g.Key.Tier).ThenBy(g => g.Key.Node, StringComparer.Ordinal)
         .Select(g => new TierEntry(JsonNamingPolicy.CamelCase.ConvertName(g.Key.Tier.ToString()), g.Key.Node,
             g.Select(h => (h.Edge, h.Window)).Distinct().Count(), g.Sum(h => h.Count), g.Sum(h => h.Bytes),

@@ -27,7 +27,7 @@ internal sealed class CrashDisk : IDisk
     /// <summary>Called before each write with file name and bytes; throws to refuse it.</summary>
     public Action<string, int>? OnWrite { get; set; }
 
-    public DiskUse Use => new(BytesWritten, Syncs);
+    public DiskUse Use => new(BytesWritten, Syncs, BytesWritten, 0);
     public bool IsDead => _isDead;
     public long Operations { get; private set; }
     public long Syncs { get; private set; }

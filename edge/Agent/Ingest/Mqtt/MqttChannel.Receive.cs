@@ -324,6 +324,7 @@ internal sealed partial class MqttChannel
         null => MqttPubAckReasonCode.Success,
         RefusalCode.NotAuthorized => MqttPubAckReasonCode.NotAuthorized,
         RefusalCode.BadTopic => MqttPubAckReasonCode.TopicNameInvalid,
+        RefusalCode.FlashBudget => MqttPubAckReasonCode.QuotaExceeded,
         _ => MqttPubAckReasonCode.PayloadFormatInvalid,
     };
 
