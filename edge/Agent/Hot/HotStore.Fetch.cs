@@ -117,7 +117,18 @@ public sealed partial class HotStore
                 found.Add(entry, Layer.Of(version, samples), Tier.Memory);
             }
         }
-        return name is null || TryReadFile(name.Value, part, series, found) ? found : null;
+        if (name is null || TryReadFile(name.Value, part, series, found))
+        {
+            return found;
+        }
+        lock (_gate)
+        {
+            if (!_windows.TryGetValue(part.Window, out var state) || state.Meta is null || state.FileName == name)
+            {
+                return null;
+            }
+        }
+        return Read(part, series); // the same samples stand in the next generation: sealed, or repaired
     }
 
     private bool TryReadFile(WindowFileName name, FetchPart part, List<SeriesEntry> series, Found found)
