@@ -128,7 +128,7 @@ public sealed partial class HotStore
                 return null;
             }
         }
-        return Read(part, series); // the same samples stand in the next generation: sealed, or repaired
+        return Read(request, part, series); // the same samples stand in the next generation: sealed, or repaired
     }
 
     private bool TryReadFile(WindowFileName name, FetchPart part, List<SeriesEntry> series, Found found)
