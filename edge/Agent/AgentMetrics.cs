@@ -18,6 +18,12 @@ internal static class AgentMetrics
         metrics.Observe(() => store.Ledger);
         var meter = metrics.Meter;
         meter.CreateObservableGauge("foretier.mqtt.connections", () => ingest.Connections, "{connection}", "MQTT connections now.");
+        meter.CreateObservableCounter("foretier.mqtt.connections.refused", () => (Measurement<long>[])
+            [new(ingest.ThrottledConnections, new KeyValuePair<string, object?>("reason", "rate")), new(ingest.RefusedConnections, new KeyValuePair<string, object?>("reason", "room"))],
+            "{connection}", "MQTT connections turned away since the start: too many from one address in a short time, or too many at once.");
+        meter.CreateObservableCounter("foretier.mqtt.deliveries.dropped", () => ingest.DroppedDeliveries, "{message}", "Deliveries that subscribers were too slow for.");
+        meter.CreateObservableGauge("foretier.mqtt.retained", () => ingest.RetainedCounts.Kept, "{message}", "Retained messages now.");
+        meter.CreateObservableCounter("foretier.mqtt.retained.refused", () => ingest.RetainedCounts.Refused, "{message}", "Retained messages that were delivered but not kept for want of room.");
         meter.CreateObservableCounter("foretier.flash.written.bytes", () => store.DiskUse.BytesWritten, "By", "Bytes written to the device by journal and window files since the start.");
         meter.CreateObservableCounter("foretier.flash.syncs", () => store.DiskUse.Syncs, "{sync}", "Syncs waited for since the start.");
         meter.CreateObservableGauge("foretier.devices", () => devices.Devices.Count, "{device}", "Devices known.");

@@ -23,7 +23,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     var mqtt = ConfigurationException.Check(() => options.CheckedTogether().MqttChecked());
     // What a message wakes goes on with it: a hop to another thread costs more than the message.
     builder.WebHost.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true);
-    builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(mqtt, connection => ingest!.OnConnectedAsync(connection)));
+    builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(mqtt, () => ingest!));
     builder.Services.Configure<SocketTransportOptions>(MqttEndpoints.BoundSockets);
     await using var app = builder.Build();
     // Without a test's clock, one before the program was made is wrong.
@@ -59,7 +59,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
         identify: certificates.Identify, ingest: ConfigurationException.Check(options.Ingest.Validated));
     await ingest.StartAsync();
     app.MapMqtt(mqtt, ingest);
-    using var influx = new InfluxApi(ConfigurationException.Check(options.Influx.Validated), ingest.Intake, ingest.Failures);
+    using var influx = new InfluxApi(ConfigurationException.Check(options.Influx.Validated), ingest.Intake, ingest.LogIns);
     influx.Map(app);
 
     // Questions, asked here or by the node above.

@@ -38,10 +38,11 @@ internal sealed record NodePlan(string Role, string Executable, Uri Http, string
             }
             return new(role, executable, new(ports.HttpOf(role)), Path.Combine(data.Logs, role + ".log"), settings);
         }
+        static string Number(int port) => port.ToString(System.Globalization.CultureInfo.InvariantCulture);
         return
         [
             Plan("agent", executables.Agent,
-                ("MQTT__PORT", ports.Mqtt.ToString(System.Globalization.CultureInfo.InvariantCulture)), ("UPSTREAM", ports.HttpOf("gateway"))),
+                [("MQTT__PORT", Number(ports.Mqtt)), ("UPSTREAM", ports.HttpOf("gateway")), .. ports.MqttTls is { } tls ? [("MQTT__TLS__PORT", Number(tls))] : Array.Empty<(string, string)>()]),
             Plan("gateway", executables.Gateway, ("UPSTREAM", ports.HttpOf("router")), ("SITE", "site-1"), ("ARCHIVE", archive)),
             Plan("router", executables.Router, ("ARCHIVE", archive)),
         ];

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Serialization;
 using Foretier.Client;
 
 namespace Foretier.Cli.Up;
@@ -10,15 +11,16 @@ internal static class UpCommand
     {
         var mqtt = NumberText.Option("--mqtt-port", "Where devices publish (MQTT).", 1883, 1, 65_535);
         var http = NumberText.Option("--http-port", "Where the router answers (REST).", 8080, 1, 65_535);
-        mqtt.HelpName = http.HelpName = "PORT";
+        var mqttTls = NumberText.Option("--mqtt-tls-port", "Where devices publish over TLS, on every address of this machine (default: nowhere).", 0, 1, 65_535);
+        mqtt.HelpName = mqttTls.HelpName = http.HelpName = "PORT";
         var archive = new Option<string?>("--archive") { Description = "Where history goes for good: a folder, or s3://… (default: archive/ in the data folder).", HelpName = "DIR|s3://…" };
         var command = new Command("up", """
             Start agent, gateway and router on this machine and keep them running until Ctrl-C.
             Everything is kept in the data folder; the next start goes on from there, with the same account, secret and key.
-            With --json: one line {"mqtt","router","gateway","agent","pids","account","device","user","secret","apiKey"} once all is ready.
-            """) { mqtt, http, archive };
+            With --json: one line {"mqtt","router","gateway","agent","pids","account","device","user","secret","apiKey"[,"mqttTls"]} once all is ready.
+            """) { mqtt, mqttTls, http, archive };
         command.SetAction(CommandLine.Run((session, parse, cancel) =>
-            RunAsync(session, DataFolder.Of(parse.GetValue(CommandLine.Data)), parse.GetValue(mqtt), parse.GetValue(http), parse.GetValue(archive), cancel)));
+            RunAsync(session, DataFolder.Of(parse.GetValue(CommandLine.Data)), parse.GetValue(mqtt), parse.GetValue(mqttTls) is > 0 and var tls ? tls : null, parse.GetValue(http), parse.GetValue(archive), cancel)));
         return command;
     }
 
@@ -26,12 +28,12 @@ internal static class UpCommand
     /// Steps: 1. the folder is ours; 2. nothing of an earlier start is left; 3. ports and credentials; 4. three children, until ready;
     /// 5. the device secret; 6. tell; 7. wait; 8. stop them from the edge upward.
     /// </remarks>
-    private static async Task<int> RunAsync(Session session, DataFolder data, int mqttPort, int httpPort, string? archive, CancellationToken cancel)
+    private static async Task<int> RunAsync(Session session, DataFolder data, int mqttPort, int? mqttTlsPort, int httpPort, string? archive, CancellationToken cancel)
     {
         var (terminal, clock) = (session.Terminal, session.Clock);
         using var held = UpLock.Take(data);
         await Leftovers.ClearAsync(data, clock, terminal.Note, cancel).ConfigureAwait(false);
-        var ports = Ports.Choose(data, mqttPort, httpPort);
+        var ports = Ports.Choose(data, mqttPort, httpPort, mqttTlsPort);
         var credentials = data.ReadCredentials();
         if (credentials is null)
         {
@@ -73,7 +75,7 @@ internal static class UpCommand
                 await ready.ConfigureAwait(false);
             }
             await ProvisionAsync(ports, credentials, clock, terminal.Note, cancel).ConfigureAwait(false);
-            Tell(session, data, Info(), credentials);
+            Tell(session, data, Info(), mqttTlsPort, credentials);
             await Task.Delay(Timeout.InfiniteTimeSpan, cancel).ConfigureAwait(false);
             return ExitCode.Ok;
         }
@@ -119,19 +121,21 @@ internal static class UpCommand
         }
     }
 
-    private static void Tell(Session session, DataFolder data, RunInfo run, Credentials credentials)
+    private static void Tell(Session session, DataFolder data, RunInfo run, int? mqttTls, Credentials credentials)
     {
         var terminal = session.Terminal;
+        // The agent makes its certificate at its first start with TLS.
+        var tls = mqttTls is { } port ? new TlsLine($"localhost:{port}", Path.Combine(data.In("agent"), "mqtt-tls.crt")) : null;
         if (terminal.Json)
         {
             terminal.WriteDocument(new UpLine(run.Mqtt, run.Router, run.Gateway, run.Agent, run.Pids,
-                credentials.Account, credentials.Device, credentials.User, credentials.Secret, credentials.ApiKey));
+                credentials.Account, credentials.Device, credentials.User, credentials.Secret, credentials.ApiKey, tls));
             return;
         }
         var folder = data.Path == Path.GetFullPath(DataFolder.DefaultPath) ? "" : $" --data {Invocation.Quote(Invocation.Shorter(data.Path))}";
         var series = $"{credentials.Account}/{credentials.Device}/temperature";
         var foretier = Invocation.Name;
-        var (host, port) = (run.Mqtt.Split(':')[0], run.Mqtt.Split(':')[1]);
+        var (host, plain) = (run.Mqtt.Split(':')[0], run.Mqtt.Split(':')[1]);
         terminal.WriteLine($"""
             Foretier is ready. Data folder: {data.Path}
 
@@ -140,9 +144,15 @@ internal static class UpCommand
 
             Publish a value, query it, see how the query is answered:
 
-              mosquitto_pub -h {host} -p {port} -V 5 -q 1 -u '{credentials.User}' -P {credentials.Secret} -t v1/{series} -m 21.5
+              mosquitto_pub -h {host} -p {plain} -V 5 -q 1 -u '{credentials.User}' -P {credentials.Secret} -t v1/{series} -m 21.5
               {foretier} query {series} --from -1h{folder}
-              {foretier} explain {series} --from -1h{folder}
+              {foretier} explain {series} --from -1h{folder}{(tls is null ? "" : $"""
+
+
+            Over TLS, from anywhere that reaches port {mqttTls} of this machine; give devices a copy of that certificate to trust:
+
+              mosquitto_pub -h localhost -p {mqttTls} --cafile {Invocation.Quote(Invocation.Shorter(tls.CertificateFile))} -V 5 -q 1 -u '{credentials.User}' -P {credentials.Secret} -t v1/{series} -m 21.5
+            """)}
 
             Without mosquitto-clients: {foretier} publish {series} 21.5{folder}
             Ctrl-C stops all; the next start goes on from here.
@@ -160,4 +170,8 @@ internal static class UpCommand
 
 /// <summary>The line of <c>up --json</c>. Scripts live by these names: none is taken away or changed.</summary>
 internal sealed record UpLine(
-    string Mqtt, string Router, string Gateway, string Agent, Pids Pids, string Account, string Device, string User, string Secret, string ApiKey);
+    string Mqtt, string Router, string Gateway, string Agent, Pids Pids, string Account, string Device, string User, string Secret, string ApiKey,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] TlsLine? MqttTls = null);
+
+/// <param name="CertificateFile">What devices need to trust.</param>
+internal sealed record TlsLine(string Address, string CertificateFile);

@@ -73,6 +73,20 @@ public sealed partial class HotStore
         }
     }
 
+    /// <summary>The client says anew how long its session is to outlive its connection; zero = not at all. One that is not kept stays so.</summary>
+    /// <exception cref="HotStoreUnavailableException">The journal cannot take it.</exception>
+    internal void KeepSession(ClientSession session, TimeSpan keep)
+    {
+        lock (_gate)
+        {
+            if (IsKept(session) && session.Keep != keep)
+            {
+                session.Keep = keep;
+                WriteWhole(session);
+            }
+        }
+    }
+
     /// <summary>A connection of the session has ended.</summary>
     internal void CloseSession(ClientSession session)
     {
@@ -106,6 +120,8 @@ public sealed partial class HotStore
         {
             foreach (var session in _sessions.Values.Where(session => whose(session.Client)).ToList())
             {
+                // Where the journal cannot take it now, the next sweep finds a session whose time is over.
+                session.Keep = TimeSpan.Zero;
                 TryEndSession(session);
             }
         }

@@ -27,7 +27,8 @@ internal sealed class RunningUp : IDisposable
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
-    public static Task<RunningUp> StartAsync(string folder, int mqtt, int http) => ReadyAsync(Start(Arguments(folder, mqtt, http)));
+    public static Task<RunningUp> StartAsync(string folder, int mqtt, int http, params string[] more) =>
+        ReadyAsync(Start([.. Arguments(folder, mqtt, http), .. more]));
 
     /// <summary>As a shell script starts it with &amp;: SIGINT is ignored from the start.</summary>
     public static Task<RunningUp> StartInBackgroundAsync(string folder, int mqtt, int http) =>

@@ -1,4 +1,6 @@
+using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
+using MQTTnet;
 
 namespace Foretier.Tests.Integration.Cli;
 
@@ -77,6 +79,23 @@ public sealed class UpTests : IDisposable
         var pids = new[] { up.Pid("agent"), up.Pid("gateway"), up.Pid("router") };
         Assert.Equal(0, await up.StopAsync("INT"));
         Assert.All(pids, pid => Assert.False(RunningUp.IsAlive(pid)));
+    }
+
+    [Fact]
+    public async Task A_tls_port_takes_clients_that_trust_the_certificate_it_names()
+    {
+        var port = RunningUp.FreePort();
+        using var up = await RunningUp.StartAsync(_folder, _mqtt, _http, "--mqtt-tls-port", $"{port}");
+        var tls = up.Line.GetProperty("mqttTls");
+        Assert.Equal($"localhost:{port}", tls.GetProperty("address").GetString());
+        using var certificate = X509CertificateLoader.LoadCertificateFromFile(tls.GetProperty("certificateFile").GetString()!);
+        using var client = new MqttClientFactory().CreateMqttClient();
+        await client.ConnectAsync(new MqttClientOptionsBuilder().WithTcpServer("localhost", port)
+            .WithCredentials(up.Line.GetProperty("user").GetString(), up.Line.GetProperty("secret").GetString())
+            .WithTlsOptions(o => o.WithTrustChain(new X509Certificate2Collection(certificate)).WithRevocationMode(X509RevocationMode.NoCheck)).Build());
+        Assert.True(client.IsConnected);
+        await client.DisconnectAsync();
+        Assert.Equal(0, await up.StopAsync());
     }
 
     [Fact]

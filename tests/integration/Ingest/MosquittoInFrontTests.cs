@@ -43,7 +43,12 @@ public sealed class MosquittoInFrontTests(LiveAgent agent) : IClassFixture<LiveA
             await log;
         }
         using var metrics = await agent.Http.GetAsync(new Uri("metrics", UriKind.Relative));
-        Assert.DoesNotContain("foretier_samples_rejected_total{", await metrics.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        var text = await metrics.Content.ReadAsStringAsync();
+        Assert.DoesNotContain("foretier_samples_rejected_total{", text, StringComparison.Ordinal);
+        foreach (var name in new[] { "connections_refused_total{reason=\"rate\"}", "connections_refused_total{reason=\"room\"}", "deliveries_dropped_total", "retained_refused_total" })
+        {
+            Assert.Contains($"foretier_mqtt_{name} 0\n", text, StringComparison.Ordinal);
+        }
     }
 
     /// <summary>Tries again while mosquitto is not listening yet.</summary>

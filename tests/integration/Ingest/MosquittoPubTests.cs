@@ -35,7 +35,7 @@ public sealed class MosquittoPubTests : IAsyncLifetime
         await _ingest.StartAsync();
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(options, _ingest.OnConnectedAsync));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(options, () => _ingest));
         _app = builder.Build();
         await _app.StartAsync();
         _port = new Uri(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()).Port;

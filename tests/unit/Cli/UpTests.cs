@@ -126,6 +126,27 @@ public sealed class UpTests : IDisposable
         Assert.Equal(first.Gateway, moved.Gateway);
     }
 
+    [Fact]
+    public void A_tls_port_is_the_agents_alone_and_no_other_ones()
+    {
+        var data = new DataFolder(_folder);
+        var port = RunningPort();
+        var same = Assert.Throws<CommandException>(() => Ports.Choose(data, port, 1, mqttTls: port));
+        Assert.Equal(ExitCode.BadUsage, same.ExitCode);
+        Assert.Contains("--mqtt-port and --mqtt-tls-port", same.Message, StringComparison.Ordinal);
+        var plans = NodePlan.Of(data, new("agent", "gateway", "router"), Credentials.Create(), new(1, 2, 3, 4, 8883), "archive");
+        Assert.Equal("8883", plans[0].Environment["FORETIER__MQTT__TLS__PORT"]);
+        Assert.All(plans.Skip(1), plan => Assert.DoesNotContain(plan.Environment.Keys, key => key.Contains("MQTT", StringComparison.Ordinal)));
+        Assert.DoesNotContain("FORETIER__MQTT__TLS__PORT", NodePlan.Of(data, new("agent", "gateway", "router"), Credentials.Create(), new(1, 2, 3, 4), "archive")[0].Environment.Keys);
+    }
+
+    private static int RunningPort()
+    {
+        using var probe = new TcpListener(IPAddress.Loopback, 0);
+        probe.Start();
+        return ((IPEndPoint)probe.LocalEndpoint).Port;
+    }
+
     [Theory]
     [InlineData("scripts/foretier", "scripts/foretier")]
     [InlineData("/my data/it's", "'/my data/it'\\''s'")]

@@ -41,6 +41,39 @@ public class ConnectLimitTests
     }
 
     [Fact]
+    public async Task A_dropped_connection_is_counted_and_logged_but_not_each()
+    {
+        var log = new Lines();
+        await using var agent = await MqttFixture.StartAsync(o => o with { ConnectsBurst = 2 }, log: log);
+        for (var i = 0; i < 10; i++)
+        {
+            var connection = new Microsoft.AspNetCore.Connections.DefaultConnectionContext("flood") { RemoteEndPoint = new IPEndPoint(IPAddress.Parse("192.0.2.1"), i) };
+            Assert.Equal(i < 2, agent.Ingest.Admits(connection));
+        }
+        Assert.Equal(8, agent.Ingest.ThrottledConnections);
+        Assert.Contains("192.0.2.1", Assert.Single(log.Warnings), StringComparison.Ordinal);
+    }
+
+    private sealed class Lines : Microsoft.Extensions.Logging.ILogger<MqttIngest>
+    {
+        public System.Collections.Concurrent.ConcurrentQueue<string> Warnings { get; } = new();
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(Microsoft.Extensions.Logging.LogLevel logLevel) => logLevel == Microsoft.Extensions.Logging.LogLevel.Warning;
+
+        public void Log<TState>(Microsoft.Extensions.Logging.LogLevel logLevel, Microsoft.Extensions.Logging.EventId eventId, TState state,
+            Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (IsEnabled(logLevel) && formatter(state, exception) is var text && text.Contains("dropped", StringComparison.Ordinal))
+            {
+                Warnings.Enqueue(text);
+            }
+        }
+    }
+
+    [Fact]
     public async Task When_all_connections_are_taken_a_client_is_told_so_and_the_others_stay()
     {
         await using var agent = await MqttFixture.StartAsync(o => o with { ConnectionsMax = 2 });

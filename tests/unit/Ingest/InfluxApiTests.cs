@@ -35,7 +35,7 @@ public sealed class InfluxApiTests : IAsyncLifetime
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
         _app = builder.Build();
-        _api = new InfluxApi(new() { BodyBytesMax = 64 * 1024 }, _agent.Ingest.Intake, _agent.Ingest.Failures);
+        _api = new InfluxApi(new() { BodyBytesMax = 64 * 1024 }, _agent.Ingest.Intake, _agent.Ingest.LogIns);
         _api.Map(_app);
         await _app.StartAsync();
         _http = new() { BaseAddress = new(_app.Urls.First()) };
@@ -158,6 +158,67 @@ public sealed class InfluxApiTests : IAsyncLifetime
         using var create = await _http.PostAsync(new Uri("/query", UriKind.Relative),
             new FormUrlEncodedContent([new("q", "CREATE DATABASE \"telegraf\"")]));
         Assert.Equal(HttpStatusCode.OK, create.StatusCode);
+    }
+
+    [Fact]
+    public async Task What_cannot_be_made_durable_is_503_with_a_time_to_come_back_and_no_204()
+    {
+        _agent.Disk.Fail();
+        // The first finds out, the second is told at once; the client keeps both.
+        for (var i = 0; i < 2; i++)
+        {
+            using var content = new StringContent("m f=1 1489017377", Encoding.UTF8, "text/plain");
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/write") { Content = content, Headers = { Authorization = Token } };
+            using var response = await _http.SendAsync(request);
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
+            Assert.True(response.Headers.RetryAfter?.Delta > TimeSpan.Zero);
+            Assert.Contains("send again later", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        }
+        using var health = await _http.GetAsync(new Uri("/health", UriKind.Relative));
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, health.StatusCode);
+    }
+
+    [Fact]
+    public async Task Who_is_revoked_while_its_body_is_on_the_way_writes_nothing()
+    {
+        using var tcp = new System.Net.Sockets.TcpClient();
+        await tcp.ConnectAsync(IPAddress.Loopback, _http.BaseAddress!.Port);
+        using var reader = new StreamReader(tcp.GetStream());
+        await tcp.GetStream().WriteAsync(Encoding.ASCII.GetBytes(
+            $"POST /write HTTP/1.1\r\nHost: x\r\nAuthorization: {Token}\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"));
+        // The server asks for the body: by then it has let the sender in.
+        Assert.Equal("HTTP/1.1 100 Continue", await reader.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(30)));
+        await reader.ReadLineAsync();
+        _agent.Devices.Revoke(new("acme", "boiler-1"));
+        await tcp.GetStream().WriteAsync("m f=1"u8.ToArray());
+        Assert.Equal("HTTP/1.1 401 Unauthorized", await reader.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(30)));
+        Assert.Equal(0, _agent.Store.Ledger.Received);
+    }
+
+    [Fact]
+    public async Task Without_credentials_lines_are_taken_where_an_operator_said_so_and_bad_credentials_still_are_not()
+    {
+        await using var open = await MqttFixture.StartAsync(identity: new() { AnonymousAccount = "acme" });
+        using var api = new InfluxApi(new(), open.Ingest.Intake, open.Ingest.LogIns);
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+        await using var app = builder.Build();
+        api.Map(app);
+        await app.StartAsync();
+        using var http = new HttpClient { BaseAddress = new(app.Urls.First()) };
+        foreach (var (authorization, status) in new[]
+            { (null, HttpStatusCode.NoContent), ("Token acme/boiler-1:wrong", HttpStatusCode.Unauthorized), ("Basic %%%", HttpStatusCode.Unauthorized) })
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/write") { Content = new StringContent("m,host=a f=1 1489017377") };
+            if (authorization is not null)
+            {
+                request.Headers.TryAddWithoutValidation("Authorization", authorization);
+            }
+            using var response = await http.SendAsync(request);
+            Assert.Equal(status, response.StatusCode);
+        }
+        Assert.Equal(1, open.Store.Ledger.Accepted);
     }
 
     private AuthenticationHeaderValue Token => new("Token", $"acme/boiler-1:{_agent.Secret}");

@@ -21,10 +21,10 @@ internal sealed class MqttFixture : IAsyncDisposable
     private Func<Task> _open = null!;
     private readonly string _folder;
 
-    private MqttFixture(string folder)
+    private MqttFixture(string folder, IdentityOptions? identity)
     {
         _folder = folder;
-        Devices = DeviceRegistry.Open(Path.Combine(folder, "devices.json"), Clock);
+        Devices = DeviceRegistry.Open(Path.Combine(folder, "devices.json"), Clock, identity);
         Secret = Devices.Add(new("acme", "boiler-1"))!;
         ConcentratorSecret = Devices.Add(new("acme", "*"))!;
     }
@@ -45,12 +45,13 @@ internal sealed class MqttFixture : IAsyncDisposable
     public IReadOnlyList<int> Ports { get; private set; } = [];
 
     public static async Task<MqttFixture> StartAsync(
-        Func<MqttOptions, MqttOptions>? change = null, Func<X509Certificate2, DeviceName?>? identify = null)
+        Func<MqttOptions, MqttOptions>? change = null, Func<X509Certificate2, DeviceName?>? identify = null, ILogger<MqttIngest>? log = null,
+        IdentityOptions? identity = null)
     {
         var folder = Directory.CreateTempSubdirectory("foretier-mqtt-").FullName;
         var options = new MqttOptions { Port = 0, QuarantineFile = Path.Combine(folder, "quarantine.jsonl") };
         options = change?.Invoke(options) ?? options;
-        var fixture = new MqttFixture(folder);
+        var fixture = new MqttFixture(folder, identity);
         fixture._open = async () =>
         {
             fixture.Disk = new HeldDisk(Path.Combine(folder, "hot"));
@@ -66,13 +67,13 @@ internal sealed class MqttFixture : IAsyncDisposable
                 },
                 fixture.Disk, fixture.Catalog, fixture.Clock, NullLogger.Instance);
             fixture.Ingest = new MqttIngest(
-                options, fixture.Store, fixture.Devices, fixture.Clock, NullLogger<MqttIngest>.Instance, fixture.Wire, identify);
+                options, fixture.Store, fixture.Devices, fixture.Clock, log ?? NullLogger<MqttIngest>.Instance, fixture.Wire, identify);
             await fixture.Ingest.StartAsync();
         };
         await fixture._open();
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(options, connection => fixture.Ingest.OnConnectedAsync(connection)));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(options, () => fixture.Ingest));
         WebApplication app;
         try
         {

@@ -206,6 +206,95 @@ public class MqttSessionTests
         await client.ReceiveAsync(7);
     }
 
+    [Fact]
+    public async Task Revoking_a_device_ends_its_stored_sessions_too_and_a_changed_secret_does_not()
+    {
+        await using var agent = await MqttFixture.StartAsync();
+        using (await ConnectAsync(agent, 4))
+        {
+        }
+        using var other = await WireClient.OpenAsync(agent.Port);
+        await other.SendAsync(WireClient.Connect(4, "meter", "acme/*", agent.ConcentratorSecret, clean: false));
+        await other.ReceiveAsync(2);
+        agent.Devices.Set(new("acme", "boiler-1"), "another one of sixteen", generated: true);
+        Assert.Equal(2, agent.Store.Sessions);
+        agent.Devices.Revoke(new("acme", "boiler-1"));
+        Assert.Equal(1, agent.Store.Sessions);
+        await agent.KillAsync();
+        agent.Devices.Set(new("acme", "boiler-1"), agent.Secret, generated: true);
+        using var again = await ConnectAsync(agent, 4);
+        Assert.Equal([0, 0], again.ConnAck.Body);
+    }
+
+    [Fact]
+    public async Task Revoking_a_connected_device_ends_the_session_it_is_using()
+    {
+        await using var agent = await MqttFixture.StartAsync();
+        using var client = await ConnectAsync(agent, 5);
+        agent.Devices.Revoke(new("acme", "boiler-1"));
+        Assert.Equal((byte)MqttDisconnectReasonCode.NotAuthorized, (await client.ReceiveAsync(14)).Body[0]);
+        Assert.Null(await client.ReceiveAsync());
+        Assert.Equal(0, agent.Store.Sessions);
+    }
+
+    [Fact]
+    public async Task A_client_may_shorten_its_session_as_it_leaves_and_end_it_also_over_a_crash()
+    {
+        await using var agent = await MqttFixture.StartAsync();
+        await LeaveAsync(60);
+        Assert.Equal(1, agent.Store.Sessions);
+        agent.Clock.Advance(TimeSpan.FromSeconds(61));
+        agent.Store.ExpireSessions();
+        Assert.Equal(0, agent.Store.Sessions);
+        await LeaveAsync(0);
+        Assert.Equal(0, agent.Store.Sessions);
+        await LeaveAsync(60);
+        await agent.KillAsync();
+        Assert.Equal(1, agent.Store.Sessions);
+        agent.Clock.Advance(TimeSpan.FromSeconds(61));
+        agent.Store.ExpireSessions();
+        Assert.Equal(0, agent.Store.Sessions);
+
+        async Task LeaveAsync(uint expiry)
+        {
+            using var client = await ConnectAsync(agent, 5);
+            await client.SendAsync(Publish(5, 9));
+            await client.ReceiveAsync(5);
+            await client.SendAsync(WireClient.Disconnect(expiry));
+            Assert.Null(await client.ReceiveAsync());
+            await agent.UntilAsync(() => agent.Ingest.Connections == 0);
+        }
+    }
+
+    [Fact]
+    public async Task A_session_without_an_expiry_is_not_given_one_at_its_end()
+    {
+        await using var agent = await MqttFixture.StartAsync();
+        using var client = await agent.ConnectAsync(version: 5);
+        await client.SendAsync(WireClient.Disconnect(60));
+        Assert.Equal((byte)MqttDisconnectReasonCode.ProtocolError, (await client.ReceiveAsync(14)).Body[0]);
+        await agent.UntilAsync(() => agent.Ingest.Connections == 0);
+        Assert.Equal(0, agent.Store.Sessions);
+    }
+
+    [Theory]
+    [InlineData("", null)]
+    [InlineData("00", null)]
+    [InlineData("0000", null)]
+    [InlineData("00051100000000", 0u)]
+    [InlineData("000D1F00014126000141000142110000003C", null)]
+    [InlineData("00101F000141260001410001421100000E10", 3600u)]
+    public void The_expiry_of_a_disconnect_is_found_among_other_properties(string packet, uint? expiry)
+    {
+        if (packet.StartsWith("000D", StringComparison.Ordinal))
+        {
+            // Its length cuts the expiry off.
+            Assert.Throws<MalformedPacketException>(() => DisconnectPacket.SessionExpiryOf(Convert.FromHexString(packet)));
+            return;
+        }
+        Assert.Equal(expiry, DisconnectPacket.SessionExpiryOf(Convert.FromHexString(packet)));
+    }
+
     private static async Task<WireClient> ConnectAsync(MqttFixture agent, byte version, string clientId = "meter")
     {
         var client = await WireClient.OpenAsync(agent.Port);

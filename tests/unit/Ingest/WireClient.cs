@@ -47,7 +47,7 @@ internal sealed class WireClient : IDisposable
     {
         var flags = (byte)((clean ? 2 : 0) | (user is null ? 0 : 0x80) | (secret is null ? 0 : 0x40));
         return Packet(0x10, [
-            .. Utf8("MQTT"), version, flags, (byte)(keepAlive >> 8), (byte)keepAlive, 
+            .. Utf8("MQTT"), version, flags, (byte)(keepAlive >> 8), (byte)keepAlive,
             .. version != 5 ? Array.Empty<byte>() : clean ? [0] : [5, 0x11, 0, 0, 0x0E, 0x10],
             .. Utf8(clientId), .. user is null ? [] : Utf8(user), .. secret is null ? [] : Utf8(secret)]);
     }
@@ -59,6 +59,14 @@ internal sealed class WireClient : IDisposable
             .. properties is null ? [] : (byte[])[(byte)properties.Length, .. properties], .. Encoding.UTF8.GetBytes(payload)]);
 
     public static byte[] PubRel(ushort id) => [0x62, 2, (byte)(id >> 8), (byte)id];
+
+    /// <param name="options">As in MQTT 5 §3.8.3.1; 0 for 3.1.1.</param>
+    public static byte[] Subscribe(byte version, ushort id, byte options, params string[] filters) =>
+        Packet(0x82, [(byte)(id >> 8), (byte)id, .. version == 5 ? [0] : Array.Empty<byte>(), .. filters.SelectMany(f => (byte[])[.. Utf8(f), options])]);
+
+    /// <summary>MQTT 5, with a session expiry of so many seconds.</summary>
+    public static byte[] Disconnect(uint expiry) =>
+        Packet(0xE0, [0, 5, 0x11, (byte)(expiry >> 24), (byte)(expiry >> 16), (byte)(expiry >> 8), (byte)expiry]);
 
     public static byte[] PingReq => [0xC0, 0];
 

@@ -17,8 +17,8 @@ namespace Foretier.Agent.Ingest.Http;
 /// The account is that of the user name. A device's lines are its own; a concentrator's are of the device in the tag <c>host</c>, else
 /// <c>device</c>. db, rp, org and bucket are taken and mean nothing here.
 /// </remarks>
-/// <param name="failures">Who guesses secrets is slowed down, here as over MQTT.</param>
-internal sealed class InfluxApi(InfluxOptions options, Intake intake, FailureThrottle failures) : IDisposable
+/// <param name="logIns">Who guesses secrets is slowed down, here as over MQTT.</param>
+internal sealed class InfluxApi(InfluxOptions options, Intake intake, LogIns logIns) : IDisposable
 {
     private const string Version = "1.8.10-foretier";
     private const string RetryAfterSeconds = "2";
@@ -38,7 +38,8 @@ internal sealed class InfluxApi(InfluxOptions options, Intake intake, FailureThr
 
     private async Task<IResult> WriteAsync(HttpContext http, CancellationToken cancel)
     {
-        if (!TryLogIn(http, out var sender, out var refused))
+        var (admitted, refused) = await LogInAsync(http, cancel);
+        if (admitted is null)
         {
             return refused!;
         }
@@ -58,7 +59,12 @@ internal sealed class InfluxApi(InfluxOptions options, Intake intake, FailureThr
             {
                 return problem;
             }
-            var taken = sender!.PublishLines(Encoding.UTF8.GetBytes(http.Request.Path), body.Span, unitOfTime);
+            if (!intake.Devices.IsCurrent(admitted))
+            {
+                // Revoked while its body was on the way.
+                return Unauthorized(http, "the secret was changed or revoked");
+            }
+            var taken = new Sender(admitted.Name, intake, admitted.Rights).PublishLines(Encoding.UTF8.GetBytes(http.Request.Path), body.Span, unitOfTime);
             await intake.Store.WaitDurableAsync(taken.Ticket, cancel);
             return InfluxAnswer.Of(taken);
         }
@@ -73,38 +79,29 @@ internal sealed class InfluxApi(InfluxOptions options, Intake intake, FailureThr
         }
     }
 
-    private bool TryLogIn(HttpContext http, out Sender? sender, out IResult? refused)
+    private async ValueTask<(Admission? Admitted, IResult? Refused)> LogInAsync(HttpContext http, CancellationToken cancel)
     {
-        (sender, refused) = (null, null);
-        var address = http.Connection.RemoteIpAddress ?? IPAddress.Loopback;
         if (InfluxCredentials.Of(http.Request, intake.Devices) is not { } credentials)
         {
-            http.Response.Headers.WWWAuthenticate = "Token, Basic realm=\"foretier\"";
-            refused = InfluxAnswer.Failed(401, "unauthorized", $"no credentials; {InfluxCredentials.Ways}");
-            return false;
+            // What cannot be read is not taken for nobody, whom an operator may let in. Neither is a guess: some clients first ask without.
+            var isNobody = http.Request.Headers.Authorization.Count == 0;
+            var anonymous = isNobody ? intake.Devices.Admit(null, default) : null;
+            return (anonymous, anonymous is null ? Unauthorized(http, isNobody ? "no credentials" : "the credentials cannot be read") : null);
         }
-        var secret = DeviceName.TryParse(credentials.User, out var claimed) ? intake.Devices.Find(claimed!)?.Secret : null;
-        var isThrottled = !failures.Allows(address, credentials.User);
-        DeviceName? name = null;
-        if (!isThrottled || secret is { Algorithm: SecretHash.Generated })
-        {
-            intake.Devices.TryAuthenticate(credentials.User, Encoding.UTF8.GetBytes(credentials.Secret), out name);
-        }
-        if (name is not null)
-        {
-            sender = new(name, intake);
-            return true;
-        }
+        var (admitted, isThrottled) = await logIns.TryAsync(http.Connection.RemoteIpAddress ?? IPAddress.Loopback, credentials.User,
+            Encoding.UTF8.GetBytes(credentials.Secret), cancel);
         if (isThrottled)
         {
             http.Response.Headers.RetryAfter = RetryAfterSeconds;
-            refused = InfluxAnswer.Failed(429, "too many requests", "too many failed log-ins from this address: wait, then check user name and secret");
-            return false;
+            return (null, InfluxAnswer.Failed(429, "too many requests", "too many failed log-ins from this address: wait, then check user name and secret"));
         }
-        failures.Failed(address, credentials.User);
+        return (admitted, admitted is null ? Unauthorized(http, "user name and secret do not match") : null);
+    }
+
+    private static IResult Unauthorized(HttpContext http, string why)
+    {
         http.Response.Headers.WWWAuthenticate = "Token, Basic realm=\"foretier\"";
-        refused = InfluxAnswer.Failed(401, "unauthorized", $"user name and secret do not match; {InfluxCredentials.Ways}");
-        return false;
+        return InfluxAnswer.Failed(401, "unauthorized", $"{why}; {InfluxCredentials.Ways}");
     }
 
     /// <param name="nanos">Of one unit; 0 tells the unit by the time's magnitude, which takes Influx's default of ns too.</param>

@@ -1,5 +1,4 @@
 using System.Net;
-using Microsoft.AspNetCore.Connections;
 
 namespace Foretier.Agent.Ingest.Mqtt;
 
@@ -20,17 +19,6 @@ internal sealed class ConnectThrottle(int burst, TimeSpan refill, TimeProvider w
     public long Refused { get; private set; }
 
     internal int Addresses => _buckets.Count;
-
-    /// <summary>A connection middleware that drops what is too much, without a word: words are what a flood wants.</summary>
-    public ConnectionDelegate Guard(ConnectionDelegate next) => connection =>
-    {
-        if (connection.RemoteEndPoint is IPEndPoint { Address: var from } && !Allows(from))
-        {
-            connection.Abort(new ConnectionAbortedException("too many connections from this address in a short time"));
-            return Task.CompletedTask;
-        }
-        return next(connection);
-    };
 
     public bool Allows(IPAddress address)
     {

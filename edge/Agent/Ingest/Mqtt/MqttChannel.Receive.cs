@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text;
 using System.Text.Unicode;
 using Foretier.Agent.Hot;
+using Foretier.Agent.Ingest.Identity;
 using Microsoft.AspNetCore.Connections;
 using MQTTnet.Adapter;
 using MQTTnet.Exceptions;
@@ -354,6 +355,9 @@ internal sealed partial class MqttChannel
             case MqttConnectPacket connect:
                 Connect(connect);
                 break;
+            case MqttDisconnectPacket when IsV5:
+                Disconnect(bytes);
+                break;
             case MqttSubscribePacket { TopicFilters.Count: 0 } or MqttUnsubscribePacket { TopicFilters.Count: 0 }:
                 throw new MalformedPacketException("SUBSCRIBE or UNSUBSCRIBE without a filter");
             default:
@@ -394,14 +398,33 @@ internal sealed partial class MqttChannel
         connect.SessionExpiryInterval = 0;
     }
 
+    /// <summary>MQTT 5 §3.14.2.2.2: the client may say anew how long its session lasts, but not make one of none.</summary>
+    private void Disconnect(byte[] body)
+    {
+        if (DisconnectPacket.SessionExpiryOf(body) is not { } seconds || _session is null)
+        {
+            return;
+        }
+        if (_sessionAsked == TimeSpan.Zero && seconds > 0)
+        {
+            Close(MqttDisconnectReasonCode.ProtocolError, "a session that began without an expiry cannot be given one at its end");
+            return;
+        }
+        _store.KeepSession(_session, Granted(TimeSpan.FromSeconds(seconds)));
+    }
+
+    private TimeSpan Granted(TimeSpan asked) => asked < _options.SessionExpiryMax ? asked : _options.SessionExpiryMax;
+
     /// <summary>Finds the client's session; to be called when its earlier connection is over. <see cref="CloseSession"/> follows.</summary>
     /// <exception cref="HotStoreUnavailableException">The journal cannot take it.</exception>
     public async Task OpenSessionAsync(CancellationToken cancel)
     {
-        var keep = _sessionAsked < _options.SessionExpiryMax ? _sessionAsked : _options.SessionExpiryMax;
-        _session = _store.OpenSession($"{Sender!.Name}|{ClientId}", _isClean, keep, _options.SessionsMax, out _isSessionPresent);
+        _session = _store.OpenSession(SessionPrefix(Sender!.Name) + ClientId, _isClean, Granted(_sessionAsked), _options.SessionsMax, out _isSessionPresent);
         await _store.WaitDurableAsync(_session.Ticket, cancel);
     }
+
+    /// <summary>What the sessions of one identity have in front of their client ids.</summary>
+    public static string SessionPrefix(DeviceName name) => $"{name}|";
 
     public void CloseSession()
     {

@@ -22,16 +22,18 @@ public static class MqttEndpoints
     /// Adds the ports of the options; <see cref="MqttIngest.OnConnectedAsync"/> serves them. A taken port is the <see cref="IOException"/> of
     /// Kestrel's start.
     /// </summary>
+    /// <param name="ingest">Asked at each connection: it may be made after this.</param>
     /// <exception cref="MqttCertificateException">The certificate cannot be read or made.</exception>
-    public static void Listen(this KestrelServerOptions kestrel, MqttOptions options, Func<ConnectionContext, Task> serve)
+    public static void Listen(this KestrelServerOptions kestrel, MqttOptions options, Func<MqttIngest> ingest)
     {
-        var throttle = new ConnectThrottle(options.ConnectsBurst, options.ConnectsRefill, TimeProvider.System);
+        Task Serve(ConnectionContext connection) => ingest().OnConnectedAsync(connection);
+        ConnectionDelegate Guard(ConnectionDelegate next) => connection => ingest().Admits(connection) ? next(connection) : Task.CompletedTask;
         if (options.Port >= 0)
         {
             kestrel.Listen(IPAddress.Parse(options.Address), options.Port, listen =>
             {
-                listen.Use(throttle.Guard);
-                listen.Run(serve);
+                listen.Use(Guard);
+                listen.Run(Serve);
             });
         }
         var certificate = options.Tls is null ? null : ServerCertificate.Open(options.Tls);
@@ -40,9 +42,9 @@ public static class MqttEndpoints
             kestrel.Listen(IPAddress.Parse(tls.Address), tls.Port, listen =>
             {
                 // Before TLS: a handshake is what costs.
-                listen.Use(throttle.Guard);
+                listen.Use(Guard);
                 listen.UseHttps(https => Secure(https, options, certificate!));
-                listen.Run(serve);
+                listen.Run(Serve);
             });
         }
         if (options.WebSocketPort >= 0)
@@ -50,7 +52,7 @@ public static class MqttEndpoints
             kestrel.Listen(IPAddress.Parse(options.Tls?.Address ?? options.Address), options.WebSocketPort, listen =>
             {
                 listen.Protocols = HttpProtocols.Http1;
-                listen.Use(throttle.Guard);
+                listen.Use(Guard);
                 if (certificate is not null)
                 {
                     listen.UseHttps(https => Secure(https, options, certificate));

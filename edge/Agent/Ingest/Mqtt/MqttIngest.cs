@@ -32,6 +32,7 @@ public sealed class MqttIngest : IAsyncDisposable
 
     private static readonly TimeSpan Sweep = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan SamePause = TimeSpan.FromSeconds(10);
 
     private readonly MqttOptions _options;
     private readonly HotStore _store;
@@ -39,21 +40,24 @@ public sealed class MqttIngest : IAsyncDisposable
     private readonly ILogger _log;
     private readonly Quarantine _quarantine;
     private readonly Intake _intake;
-    private readonly FailureThrottle _failures;
+    private readonly LogIns _logIns;
+    private readonly ConnectThrottle _connects;
     private readonly ConcurrentDictionary<long, MqttChannel> _channels = new();
     private readonly ConcurrentDictionary<(string User, string ClientId), MqttChannel> _clients = new();
-    private readonly SemaphoreSlim _logins = new(Math.Max(1, Environment.ProcessorCount / 2));
     private readonly Adapter _adapter = new();
     private readonly MqttServer _server;
     private readonly Func<X509Certificate2, DeviceName?> _identify;
     private readonly int _connectionsMax;
     private readonly long _start;
+    private readonly Rarely _sayJournalFailed;
+    private readonly Rarely _sayNoRoom;
+    private readonly Rarely _sayThrottled;
+    private readonly Rarely _sayNotRetained;
     private ITimer? _sweeper;
     private long _numbers;
     private long _sweeps;
     private long _refusedForRoom;
     private long _deliveriesDropped;
-    private long _journalFailureLogged;
     private bool _stopping;
 
     /// <param name="clock">The node's clock: arrival times, and what times are judged by.</param>
@@ -88,7 +92,10 @@ public sealed class MqttIngest : IAsyncDisposable
         };
         Retained = new(options.RetainedMax, options.RetainedBytesMax);
         _start = clock.GetUtcNow().ToUnixTimeMilliseconds();
-        _failures = new(options.FailedLoginsBurst, options.FailedLoginRefill, Wire);
+        _logIns = new(devices, new(options.FailedLoginsBurst, options.FailedLoginRefill, Wire));
+        _connects = new(options.ConnectsBurst, options.ConnectsRefill, Wire);
+        (_sayJournalFailed, _sayNoRoom) = (new(SamePause, Wire), new(SamePause, Wire));
+        (_sayThrottled, _sayNotRetained) = (new(SamePause, Wire), new(SamePause, Wire));
         _server = new(new MqttServerOptions
         {
             DefaultCommunicationTimeout = options.ConnectTimeout,
@@ -106,20 +113,32 @@ public sealed class MqttIngest : IAsyncDisposable
     /// <summary>Deliveries that subscribers were too slow for, since the start.</summary>
     public long DroppedDeliveries => Interlocked.Read(ref _deliveriesDropped);
 
+    /// <summary>Connections dropped because their address opened too many in a short time, since the start.</summary>
+    public long ThrottledConnections => _connects.Refused;
+
+    /// <summary>Connections refused because all that this server takes were there, since the start.</summary>
+    public long RefusedConnections => Interlocked.Read(ref _refusedForRoom);
+
+    /// <summary>Retained messages that are kept, and those that were not for want of room since the start.</summary>
+    public (int Kept, long Refused) RetainedCounts => (Retained.Count, Retained.Refused);
+
     internal TimeProvider Wire { get; }
     internal SubscriptionTable Subscriptions { get; } = new();
     internal RetainedMessages Retained { get; }
 
+    /// <summary>Bytes waiting for subscribers.</summary>
+    internal long PendingBytes => _channels.Values.Sum(channel => channel.PendingBytes);
+
     /// <summary>Shared with the other ways in.</summary>
     internal Intake Intake => _intake;
 
-    internal FailureThrottle Failures => _failures;
+    internal LogIns LogIns => _logIns;
 
     /// <summary>To be called before Kestrel starts.</summary>
     public async Task StartAsync()
     {
         await _server.StartAsync();
-        _devices.SecretChanged += Disconnect;
+        _devices.SecretChanged += CredentialsChanged;
         _sweeper = Wire.CreateTimer(_ => SweepConnections(), null, Sweep, Sweep);
     }
 
@@ -132,7 +151,7 @@ public sealed class MqttIngest : IAsyncDisposable
         {
             return;
         }
-        _devices.SecretChanged -= Disconnect;
+        _devices.SecretChanged -= CredentialsChanged;
         if (_sweeper is not null)
         {
             await _sweeper.DisposeAsync();
@@ -155,7 +174,7 @@ public sealed class MqttIngest : IAsyncDisposable
     {
         await StopAsync();
         _server.Dispose();
-        _logins.Dispose();
+        _logIns.Dispose();
     }
 
     /// <summary>
@@ -168,6 +187,38 @@ public sealed class MqttIngest : IAsyncDisposable
         {
             channel.Close(MqttDisconnectReasonCode.NotAuthorized, "a secret, certificate or right of this device was changed or revoked");
         }
+    }
+
+    private void CredentialsChanged(DeviceName name)
+    {
+        Disconnect(name);
+        EndSessionsOfGone(name);
+    }
+
+    /// <summary>Who was revoked or removed finds nothing of its sessions if it is let in again: neither subscriptions nor packet ids.</summary>
+    private void EndSessionsOfGone(DeviceName name)
+    {
+        if (_devices.Find(name) is null or { IsRevoked: true })
+        {
+            var prefix = MqttChannel.SessionPrefix(name);
+            _store.EndSessions(client => client.StartsWith(prefix, StringComparison.Ordinal));
+        }
+    }
+
+    /// <summary>False where the address has opened too many: the connection is dropped without a word, as words are what a flood wants.</summary>
+    internal bool Admits(ConnectionContext connection)
+    {
+        if (connection.RemoteEndPoint is not IPEndPoint { Address: var from } || _connects.Allows(from))
+        {
+            return true;
+        }
+        if (_sayThrottled.IsDue())
+        {
+            _log.LogWarning("Connections from {Address} are dropped: it opened {Burst} and more in a short time (Mqtt:ConnectsBurst, Mqtt:ConnectsRefill); {Count} dropped since the start",
+                from, _options.ConnectsBurst, _connects.Refused);
+        }
+        connection.Abort(new ConnectionAbortedException("too many connections from this address in a short time"));
+        return false;
     }
 
     /// <summary>Serves one connection until its end.</summary>
@@ -200,6 +251,11 @@ public sealed class MqttIngest : IAsyncDisposable
                 _clients.TryRemove(new((sender.Name.ToString(), channel.ClientId), channel));
             }
             channel.CloseSession();
+            if (channel is { CloseReason: MqttDisconnectReasonCode.NotAuthorized, Sender: { } ended })
+            {
+                // It may have opened its session just after those of its device were ended.
+                EndSessionsOfGone(ended.Name);
+            }
             await channel.FinishAsync();
             _channels.TryRemove(channel.Number, out _);
             channel.SetFinished();
@@ -209,7 +265,7 @@ public sealed class MqttIngest : IAsyncDisposable
     /// <summary>Hands an accepted message to who listens to it, and keeps it for who will, where it is retained.</summary>
     internal void Deliver(MqttChannel? from, DeviceName device, ReadOnlySpan<byte> topic, ReadOnlySpan<byte> payload, bool isRetained)
     {
-        if (isRetained && !Retained.Put(device, topic, payload) && Retained.Refused % 1000 == 1)
+        if (isRetained && !Retained.Put(device, topic, payload) && _sayNotRetained.IsDue())
         {
             _log.LogWarning("A retained message was delivered but not kept: {Count} are kept, in {Bytes} bytes (Mqtt:RetainedMax, Mqtt:RetainedBytesMax)",
                 Retained.Count, Retained.Bytes);
@@ -232,9 +288,7 @@ public sealed class MqttIngest : IAsyncDisposable
     /// <summary>Logs a failure of the journal, which every connection meets at once, one time in ten seconds.</summary>
     internal void JournalFailed(HotStoreUnavailableException failure)
     {
-        var last = Interlocked.Read(ref _journalFailureLogged);
-        if ((last == 0 || Wire.GetElapsedTime(last) > TimeSpan.FromSeconds(10))
-            && Interlocked.CompareExchange(ref _journalFailureLogged, Wire.GetTimestamp(), last) == last)
+        if (_sayJournalFailed.IsDue())
         {
             _log.LogError("Messages are not acknowledged and connections closed: {Reason}: {Message}", failure.Reason, failure.Message);
         }
@@ -245,7 +299,8 @@ public sealed class MqttIngest : IAsyncDisposable
         var channel = (MqttChannel)args.ChannelAdapter;
         if (_channels.Count > _connectionsMax)
         {
-            if (Interlocked.Increment(ref _refusedForRoom) % 1000 == 1)
+            Interlocked.Increment(ref _refusedForRoom);
+            if (_sayNoRoom.IsDue())
             {
                 _log.LogWarning("Connections are refused: this server takes {Most} at a time (Mqtt:ConnectionsMax)", _connectionsMax);
             }
@@ -320,24 +375,8 @@ public sealed class MqttIngest : IAsyncDisposable
 
     private async Task<bool> TrySecretAsync(MqttChannel channel, ValidatingConnectionEventArgs args)
     {
-        var secret = DeviceName.TryParse(args.UserName, out var claimed) ? _devices.Find(claimed!)?.Secret : null;
-        // A generated secret cannot be guessed and costs nothing to check: a device that has one is not locked out by a neighbour behind
-        // the same address that keeps trying with a wrong one.
-        var isThrottled = !_failures.Allows(channel.RemoteAddress, args.UserName);
-        Admission? admitted = null;
-        if (!isThrottled || secret is { Algorithm: SecretHash.Generated })
-        {
-            await _logins.WaitAsync(args.CancellationToken);
-            try
-            {
-                admitted = _devices.Admit(args.UserName, args.RawPassword);
-            }
-            finally
-            {
-                _logins.Release();
-            }
-        }
-        if (admitted is null && isThrottled)
+        var (admitted, isThrottled) = await _logIns.TryAsync(channel.RemoteAddress, args.UserName, args.RawPassword, args.CancellationToken);
+        if (isThrottled)
         {
             args.ReasonCode = channel.IsV5 ? MqttConnectReasonCode.ConnectionRateExceeded : MqttConnectReasonCode.ServerUnavailable;
             args.ReasonString = "too many failed log-ins from this address: wait, then check user name and secret";
@@ -345,7 +384,6 @@ public sealed class MqttIngest : IAsyncDisposable
         }
         if (admitted is null)
         {
-            _failures.Failed(channel.RemoteAddress, args.UserName);
             _log.LogInformation("Refused the log-in of {User} from {Remote}", Shown(args.UserName), channel.RemoteEndPoint);
             args.ReasonCode = MqttConnectReasonCode.BadUserNameOrPassword;
             args.ReasonString = "user name account/device (or account/*) and its secret are needed, and do not match";

@@ -13,6 +13,10 @@ internal sealed class SubscriptionTable
     private readonly ConcurrentDictionary<DeviceName, MqttChannel[]> _ofDevice = new();
     private readonly ConcurrentDictionary<string, MqttChannel[]> _ofAccount = new(StringComparer.Ordinal);
     private volatile int _count;
+    private long _offers;
+
+    /// <summary>Connections that a message was offered to, since the start: what fan-out costs.</summary>
+    public long Offers => Interlocked.Read(ref _offers);
 
     /// <summary>The channel listens to the device, or to all of the account. It calls this once for each, however many filters it has.</summary>
     public void Add(DeviceName covered, MqttChannel channel)
@@ -49,6 +53,7 @@ internal sealed class SubscriptionTable
         {
             return;
         }
+        Interlocked.Add(ref _offers, (some?.Length ?? 0) + (all?.Length ?? 0));
         var message = new OutgoingMessage(topic, payload);
         foreach (var channel in some ?? [])
         {
