@@ -249,6 +249,12 @@ public class MqttSessionTests
         await LeaveAsync(0);
         Assert.Equal(0, agent.Store.Sessions);
         await LeaveAsync(60);
+        // Nothing answers a DISCONNECT: what is acknowledged after it says that it is durable too.
+        using (var other = await agent.ConnectAsync(clientId: "other"))
+        {
+            await other.SendAsync(WireClient.Publish(Topic, "1"));
+            await other.ReceiveAsync(4);
+        }
         await agent.KillAsync();
         Assert.Equal(1, agent.Store.Sessions);
         agent.Clock.Advance(TimeSpan.FromSeconds(61));
