@@ -54,8 +54,9 @@ public sealed partial class HotStore
                     _log.LogInformation("Flushing works again");
                 }
             }
-            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+            catch (Exception e) when (_stop.IsCancellationRequested && e is (OperationCanceledException or ObjectDisposedException))
             {
+                // An abandoned store closes its journal under this loop.
                 return;
             }
             catch (Exception e) when (e is IOException or HotStoreUnavailableException or InvalidDataException)

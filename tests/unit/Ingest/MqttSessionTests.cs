@@ -220,6 +220,9 @@ public class MqttSessionTests
         Assert.Equal(2, agent.Store.Sessions);
         agent.Devices.Revoke(new("acme", "boiler-1"));
         Assert.Equal(1, agent.Store.Sessions);
+        // What is acknowledged after it says that it is durable too.
+        await other.SendAsync(WireClient.Publish(Topic, "1"));
+        await other.ReceiveAsync(4);
         await agent.KillAsync();
         agent.Devices.Set(new("acme", "boiler-1"), agent.Secret, generated: true);
         using var again = await ConnectAsync(agent, 4);
