@@ -6,6 +6,10 @@ if (args is ["crash", ..])
 {
     return await CrashMode.RunAsync(args[1..]);
 }
+if (args is ["protocol", ..])
+{
+    return await ProtocolMode.RunAsync(args[1..]);
+}
 if (args is ["fuzz", ..])
 {
     return FuzzMode.Run(args[1..]);
