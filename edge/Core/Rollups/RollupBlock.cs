@@ -23,6 +23,9 @@ public static class RollupBlock
     /// <summary>A device has a dozen states; what has more is text.</summary>
     private const int StatesMax = 64;
 
+    /// <summary>Fewer rows are no quicker to read than the segment and its statistics, and cost as much to write as many.</summary>
+    private const int CompanionRowsMin = 8;
+
     /// <summary>Steps there are, finest first; what is coarser than the last is merged from it.</summary>
     private static readonly (long Step, RollupParts Parts, int SamplesPerRowMin, int Share)[] Companions =
     [
@@ -39,28 +42,35 @@ public static class RollupBlock
     /// </summary>
     public static byte[] CompanionOf(SampleColumns samples, int segmentBytes)
     {
-        var tables = new List<RollupTable>();
+        using var tables = new ByteWriter(1024);
+        var count = 0;
         foreach (var (step, wanted, samplesPerRowMin, share) in Companions)
         {
             // A minute without its spread, or five of them, are there for want of the minute whole.
-            if (tables.Count > 0 && step < Instant.Hour)
+            if (count > 0 && step < Instant.Hour)
             {
                 continue;
             }
             var grid = new BucketGrid(TimeRange.Everything, step);
-            var rows = new BucketRows(HasFewStates(samples) ? wanted : wanted & ~RollupParts.Durations);
-            if ((long)BucketRows.CountOf(samples, grid) * samplesPerRowMin > samples.Count)
+            var rowCount = BucketRows.CountOf(samples, grid);
+            if (rowCount < CompanionRowsMin || (long)rowCount * samplesPerRowMin > samples.Count)
             {
                 continue;
             }
+            var rows = new BucketRows(HasFewStates(samples) ? wanted : wanted & ~RollupParts.Durations);
             rows.Add(samples, grid);
-            var table = new RollupTable(step, rows);
-            if ((long)Encode([table]).Length * share < segmentBytes)
+            var start = tables.Length;
+            Write(tables, new(step, rows));
+            if ((long)(tables.Length - start + BytesMin) * share < segmentBytes)
             {
-                tables.Add(table);
+                count++;
+            }
+            else
+            {
+                tables.Truncate(start);
             }
         }
-        return tables.Count == 0 ? [] : Encode(tables);
+        return count == 0 ? [] : Frame(count, tables.Written);
     }
 
     /// <summary>True where times by state are worth keeping. Numbers count as states too, each as its own: then they would be as long as the samples.</summary>
@@ -83,23 +93,36 @@ public static class RollupBlock
     /// <inheritdoc cref="Encode(long, BucketRows)"/>
     public static byte[] Encode(IReadOnlyList<RollupTable> tables)
     {
-        using var to = new ByteWriter(1024);
+        using var content = new ByteWriter(1024);
+        foreach (var table in tables)
+        {
+            Write(content, table);
+        }
+        return Frame(tables.Count, content.Written);
+    }
+
+    private static void Write(ByteWriter to, RollupTable table)
+    {
+        var (step, rows) = table;
+        using var content = new ByteWriter(rows.Count * 16 + 32);
+        for (var start = 0; start < rows.Count; start += GroupRowsMax)
+        {
+            RollupColumns.Write(content, rows.Rows.Slice(start, Math.Min(GroupRowsMax, rows.Count - start)), rows.Parts);
+        }
+        to.VarInt(step);
+        to.Byte((int)rows.Parts);
+        to.VarUInt((ulong)rows.Count);
+        to.VarUInt((ulong)content.Length);
+        to.Bytes(content.Written);
+    }
+
+    private static byte[] Frame(int count, ReadOnlySpan<byte> tables)
+    {
+        using var to = new ByteWriter(tables.Length + 16);
         to.Byte(Magic);
         to.Byte(Version);
-        to.VarUInt((ulong)tables.Count);
-        foreach (var (step, rows) in tables)
-        {
-            using var content = new ByteWriter(rows.Count * 16 + 32);
-            for (var start = 0; start < rows.Count; start += GroupRowsMax)
-            {
-                RollupColumns.Write(content, rows.Rows.Slice(start, Math.Min(GroupRowsMax, rows.Count - start)), rows.Parts);
-            }
-            to.VarInt(step);
-            to.Byte((int)rows.Parts);
-            to.VarUInt((ulong)rows.Count);
-            to.VarUInt((ulong)content.Length);
-            to.Bytes(content.Written);
-        }
+        to.VarUInt((ulong)count);
+        to.Bytes(tables);
         return Checksum.Seal(to);
     }
 

@@ -14,6 +14,9 @@ internal sealed class ByteWriter(int capacity = 256) : IDisposable
 
     public void Clear() => Length = 0;
 
+    /// <summary>Takes back what was written after the first <paramref name="length"/> bytes.</summary>
+    public void Truncate(int length) => Length = length;
+
     /// <summary>Nothing may be written or read afterwards.</summary>
     public void Dispose()
     {

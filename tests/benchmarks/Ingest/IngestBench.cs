@@ -83,7 +83,7 @@ internal static class IngestBench
 
     private static async Task PointsAsync(Targets targets, BenchDisk disk)
     {
-        const int warmUp = 3_000;
+        const int warmUp = 6_000;
         const int batches = 6_000;
         const int pointsPerBatch = 500;
         const int series = 100;
