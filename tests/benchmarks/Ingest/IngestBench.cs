@@ -121,7 +121,7 @@ internal static class IngestBench
         using var load = await MqttLoad.ConnectAsync(agent, Publishers, 1_000, PayloadBytes);
         // The first seconds of a process are those of the compiler.
         await load.PacedAsync(rate / 4, TimeSpan.FromSeconds(2));
-        await load.PacedAsync(rate, TimeSpan.FromSeconds(4));
+        await load.PacedAsync(rate, TimeSpan.FromSeconds(10));
         using var warm = await MqttLoad.ConnectAsync(agent, Publishers, 1_000, PayloadBytes);
         var result = await warm.PacedAsync(rate, TimeSpan.FromSeconds(12));
         Targets.Tell($"PUBACK at {Rate(result.Rate)}, commit every 5 ms: p50", Milliseconds(result.Percentile(0.5)));
@@ -146,7 +146,7 @@ internal static class IngestBench
         static async Task<double> MicrosecondsAMessageAsync(Broker broker)
         {
             using var load = await MqttLoad.ConnectAsync(broker, connections, Window, PayloadBytes);
-            await load.PacedAsync(rate, TimeSpan.FromSeconds(4));
+            await load.PacedAsync(rate, TimeSpan.FromSeconds(10));
             using var warm = await MqttLoad.ConnectAsync(broker, connections, Window, PayloadBytes);
             var before = ProcessFigures.CpuSeconds(broker.Pid);
             var result = await warm.PacedAsync(rate, TimeSpan.FromSeconds(15));
