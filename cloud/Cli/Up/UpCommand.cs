@@ -11,7 +11,7 @@ internal static class UpCommand
     {
         var mqtt = NumberText.Option("--mqtt-port", "Where devices publish (MQTT).", 1883, 1, 65_535);
         var http = NumberText.Option("--http-port", "Where the router answers (REST).", 8080, 1, 65_535);
-        var mqttTls = NumberText.Option("--mqtt-tls-port", "Where devices publish over TLS, on every address of this machine (default: nowhere).", 0, 1, 65_535);
+        var mqttTls = NumberText.Option("--mqtt-tls-port", "Where devices publish over TLS, on every address of this machine; 0 for none.", 0, 0, 65_535);
         mqtt.HelpName = mqttTls.HelpName = http.HelpName = "PORT";
         var archive = new Option<string?>("--archive") { Description = "Where history goes for good: a folder, or s3://… (default: archive/ in the data folder).", HelpName = "DIR|s3://…" };
         var command = new Command("up", """
