@@ -25,6 +25,12 @@ internal sealed class Journal : IDisposable
 
     private const int PageBytes = 4096;
 
+    /// <summary>
+    /// From so many records on, a sync costs less than 100 device bytes a record, and is worth it: a sender that keeps 100 messages in flight
+    /// and waits for them must not be held up.
+    /// </summary>
+    private const int ThinRecords = 64;
+
     /// <summary>What a batch of less than a page makes the device write: it lies in one page, or as often across two.</summary>
     private const int ThinCommitBytes = PageBytes * 3 / 2;
 
@@ -155,7 +161,7 @@ internal sealed class Journal : IDisposable
             _open.Add(record);
             _queuedBytes += record.Length;
             var before = _open.Bytes - record.Length - 8;
-            if (_open.Bytes >= _options.CommitBytes || (_open.Bytes >= PageBytes && before < PageBytes))
+            if (_open.Bytes >= _options.CommitBytes || (_open.Bytes >= PageBytes && before < PageBytes) || _open.Count == ThinRecords)
             {
                 Monitor.PulseAll(_gate);
             }
@@ -404,7 +410,7 @@ internal sealed class Journal : IDisposable
             try
             {
                 var bytes = FileFor(batch).Commit(batch);
-                if (IsThin(batch))
+                if (batch.Bytes < PageBytes)
                 {
                     _allowance.Spend(bytes, Now);
                 }
@@ -466,7 +472,7 @@ internal sealed class Journal : IDisposable
     }
 
     /// <summary>
-    /// How long the batch should still wait for more: the commit interval; and where it is less than a page, for which the device writes one or
+    /// How long the batch should still wait for more: the commit interval; and where it is few records and less than a page, for which the device writes one or
     /// two all the same, until the allowance has that, but not past the longest interval.
     /// </summary>
     private TimeSpan WaitFor(JournalBatch batch)
@@ -483,7 +489,8 @@ internal sealed class Journal : IDisposable
         return wait < most ? wait : most;
     }
 
-    private bool IsThin(JournalBatch batch) => batch.Bytes < (IsThrifty ? _options.CommitBytes : PageBytes);
+    private bool IsThin(JournalBatch batch) =>
+        IsThrifty ? batch.Bytes < _options.CommitBytes : batch.Bytes < PageBytes && batch.Count < ThinRecords;
 
     private static TimeSpan Now => Stopwatch.GetElapsedTime(0);
 
