@@ -24,7 +24,10 @@ internal sealed class JournalFile(IDiskFile file, string name) : IDisposable
     private int _viewedBytes;
 
     public string Name => name;
-    public long Length => file.Length;
+
+    /// <summary>Bytes of the file, written out when it was made; it never changes.</summary>
+    public long Length { get; } = file.Length;
+
     public long Epoch { get; private set; }
     public long FirstSequence { get; private set; }
     public long FirstPosition { get; private set; }
@@ -38,7 +41,7 @@ internal sealed class JournalFile(IDiskFile file, string name) : IDisposable
     /// <summary>Where the next frame goes.</summary>
     public long End { get; private set; } = HeaderBytes;
 
-    public bool Fits(JournalBatch batch) => End + Aligned(FrameHeaderBytes + batch.Bytes) <= file.Length;
+    public bool Fits(JournalBatch batch) => End + Aligned(FrameHeaderBytes + batch.Bytes) <= Length;
 
     /// <summary>
     /// Reads the header, or, where that is damaged, finds the file's latest use by its frames. False: the file is free, it has none.
@@ -160,8 +163,8 @@ internal sealed class JournalFile(IDiskFile file, string name) : IDisposable
     private bool TryFrame(long at, long epoch, out Frame frame)
     {
         frame = default;
-        var length = at + FrameHeaderBytes <= file.Length ? BinaryPrimitives.ReadInt32LittleEndian(View(at, FrameHeaderBytes).Span[36..]) : 0;
-        if (length <= 0 || length > file.Length - at - FrameHeaderBytes)
+        var length = at + FrameHeaderBytes <= Length ? BinaryPrimitives.ReadInt32LittleEndian(View(at, FrameHeaderBytes).Span[36..]) : 0;
+        if (length <= 0 || length > Length - at - FrameHeaderBytes)
         {
             return false;
         }
@@ -177,12 +180,12 @@ internal sealed class JournalFile(IDiskFile file, string name) : IDisposable
         return true;
     }
 
-    private long EpochAt(long at) => at + 16 <= file.Length ? BinaryPrimitives.ReadInt64LittleEndian(View(at, 16).Span[8..]) : 0;
+    private long EpochAt(long at) => at + 16 <= Length ? BinaryPrimitives.ReadInt64LittleEndian(View(at, 16).Span[8..]) : 0;
 
     /// <summary>The next 8-aligned place from here on that looks like the head of a frame, of whatever epoch; -1 if there is none.</summary>
     private long NextHead(long from)
     {
-        for (var at = from; at + FrameHeaderBytes <= file.Length;)
+        for (var at = from; at + FrameHeaderBytes <= Length;)
         {
             View(at, FrameHeaderBytes);
             var words = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, ulong>(_buffer.AsSpan((int)(at - _viewed), (int)(_viewedBytes - (at - _viewed))));
