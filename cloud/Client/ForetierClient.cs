@@ -63,6 +63,17 @@ public sealed class ForetierClient : IDisposable
     public Task<SeriesReply> SeriesAsync(string? glob = null, CancellationToken cancel = default) =>
         AskAsync(() => _api.SeriesAsync(glob, cancel));
 
+    /// <summary>Deletes what was accepted of a series in [from, to) until now, on every tier; for good.</summary>
+    /// <param name="series">account/device/measurement</param>
+    /// <param name="from">RFC 3339, epoch, now, -6h.</param>
+    /// <param name="to">The same; not in it.</param>
+    /// <param name="cancel">Ends the wait; what was written down goes on.</param>
+    /// <exception cref="ForetierException">An edge that has samples of it is away, or it is unknown.</exception>
+    public Task<DeletionReply> DeleteSamplesAsync(string series, string from, string to, CancellationToken cancel = default) =>
+        series.Split('/') is [var account, var device, var measurement]
+            ? AskAsync(() => _api.DeleteSamplesAsync(account, device, measurement, from, to, cancel))
+            : throw new ArgumentException($"'{series}' is not account/device/measurement", nameof(series));
+
     /// <summary>Declares the kind or the unit of a series, on the edge that takes it in.</summary>
     /// <inheritdoc cref="QueryAsync"/>
     public Task<SeriesEntry> ChangeSeriesAsync(SeriesChange change, CancellationToken cancel = default) =>

@@ -37,6 +37,7 @@ return await NodeHost.RunAsync(args, "router", async args =>
     var answerer = new Answerer(catalog, node => node == ArchiveManifest.Node ? archiveSource : follower.SourceOf(node), health, clock);
     var cascade = new Cascade(new NodeDuties
     {
+        Deletion = new() { EdgesOf = name => catalog.View.Named(name).Select(series => series.Edge) },
         Report = () => new SelfCheck(options, clock).Report(
             [new("archive", watch.Fault is null ? CheckStatus.Ok : CheckStatus.Fail, watch.Fault ?? options.Archive, watch.Fault is null ? null : "see that it can be reached"), .. follower.Checks()], null, []),
     }, hub, clock, logs.CreateLogger<Cascade>());

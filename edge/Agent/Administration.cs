@@ -14,6 +14,7 @@ internal sealed class Administration(string node, HotStore store, DeviceRegistry
 {
     private static readonly string[] Kinds = ["gauge", "counter", "state", "event"];
     private const int UnitLengthMax = 64;
+    private static readonly TimeSpan DeletionPatience = TimeSpan.FromSeconds(5);
     private const double ExpectSecondsMax = 366.0 * 86_400;
 
     // Guessing at secrets by enrolment is as slow as by log-in. Behind a link all have one address: the device counts.
@@ -57,6 +58,32 @@ internal sealed class Administration(string node, HotStore store, DeviceRegistry
             devices.Expect(new(series.Account, series.Device), Interval(seconds));
         }
         return new(change.Series, declared.Unit, declared.Kind, node);
+    }
+
+    /// <summary>Deletes on this edge, and waits a while for the gateway to have it too.</summary>
+    /// <param name="hasGateway">Whether there is one.</param>
+    public async Task<DeletionReply?> DeleteAsync(SeriesKey series, TimeRange range, bool hasGateway, CancellationToken cancel)
+    {
+        Deletion? done;
+        try
+        {
+            done = await store.DeleteAsync(series, range, hasGateway ? DeletionPatience : TimeSpan.Zero, cancel);
+        }
+        catch (HotStoreUnavailableException e)
+        {
+            throw new IOException(e.Message, e);
+        }
+        if (done is null)
+        {
+            return null;
+        }
+        var shares = new List<DeletedShare> { new(node, "ssd", done.Samples) };
+        if (done.SamplesBelow > 0)
+        {
+            shares.Add(new($"gateway of {node}", "hdd", done.SamplesBelow));
+        }
+        return new(series.ToString(), new(range.From), new(range.To), shares, [node],
+            [.. done.IsWritten ? Array.Empty<string>() : [node], .. done.IsBelow ? Array.Empty<string>() : [$"gateway of {node}"]]);
     }
 
     private DeviceSecretReply Put(string account, string device, DeviceSecret secret)

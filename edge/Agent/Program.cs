@@ -76,6 +76,11 @@ return await NodeHost.RunAsync(args, "agent", async args =>
         Move = async (move, cancel) => shipper is null ? throw new InvalidOperationException("this edge has no gateway; set FORETIER__UPSTREAM")
             : await store.ReleaseAsync(move.Before, cancel),
         ChangeSeries = administration.ChangeSeriesAsync,
+        Deletion = new()
+        {
+            Delete = (series, range, cancel) => administration.DeleteAsync(series, range, shipper is not null, cancel),
+            EdgesOf = _ => [],
+        },
         Devices = administration.Duties,
         Enrolment = administration.Enrolment,
         Report = () => new SelfCheck(options, clock).Report(checks.Make(), store.Ledger, store.Problems),

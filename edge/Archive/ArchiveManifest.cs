@@ -11,13 +11,17 @@ namespace Foretier.Archive;
 /// Publishes the layers (After, Through] of one window of one edge: written last, so that what it names is there and verified.
 /// The archive is the sum of its manifests; a file that none names does not exist for a query.
 /// </summary>
-/// <param name="Format">1.</param>
+/// <param name="Format">1; 2 where something is erased.</param>
 /// <param name="Window">As <see cref="Core.Partitions.Window"/> writes itself.</param>
 /// <param name="Files">None where these layers have no samples.</param>
 public sealed record ArchiveManifest(
     int Format, string Site, string Edge, string Window, long After, long Through, IReadOnlyList<ArchivedFile> Files)
 {
-    public const int CurrentFormat = 1;
+    public const int CurrentFormat = 2;
+
+    /// <summary>Where what older layers of this edge and window have was deleted; null where nothing was.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<ArchivedErasure>? Erased { get; init; }
 
     /// <summary>The name of the node in holdings and plans.</summary>
     public const string Node = "archive";
@@ -26,6 +30,7 @@ public sealed record ArchiveManifest(
     {
         _ = Core.Partitions.Window.TryParse(Window, out var window);
         var extent = Files.Aggregate(TimeRange.Nothing, (all, file) => all.Hull(new(file.MinTime, file.MaxTime + 1)));
+        extent = (Erased ?? []).Aggregate(extent, (all, erased) => all.Hull(new(erased.From, erased.To)));
         return new(Edge, window, Node, Tier.Archive, After, Through, extent, Files.Sum(f => f.Rows), Files.Sum(f => f.Bytes));
     }
 
@@ -67,6 +72,10 @@ public sealed record ArchivedFile(
 /// <param name="MinTime">Of the first sample, µs.</param>
 /// <param name="MaxTime">Of the last sample, µs.</param>
 public sealed record ArchivedSeries(string Name, string? Unit, string Kind, long Count, long States, long MinTime, long MaxTime);
+
+/// <param name="From">µs.</param>
+/// <param name="To">µs, just after it.</param>
+public sealed record ArchivedErasure(string Series, long From, long To);
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectRequiredConstructorParameters = true, RespectNullableAnnotations = true)]

@@ -77,6 +77,10 @@ public sealed class ArchiveSource(ObjectStore store, ArchiveCatalog catalog, Arc
                     slices.AddRange(Cut(request, index, await SamplesAsync(file, wanted, part.Range, cancel).ConfigureAwait(false)));
                 }
             }
+            if (request.Raw)
+            {
+                Erase(slices, index, part, manifest, names);
+            }
             return new(slices, clock.GetElapsedTime(began).TotalMilliseconds);
         }
         catch (ArchiveException e) when (e.Kind == ArchiveFault.NotFound)
@@ -84,6 +88,24 @@ public sealed class ArchiveSource(ObjectStore store, ArchiveCatalog catalog, Arc
             // The layers were published anew or removed since. What is remembered of them must not be used again.
             _cache.Remove(key.ToString());
             return null;
+        }
+    }
+
+    /// <summary>Adds what these layers say was deleted of the ones before.</summary>
+    private static void Erase(List<Slice> slices, int index, FetchPart part, ArchiveManifest manifest, HashSet<string> names)
+    {
+        var erased = (manifest.Erased ?? []).Where(e => names.Contains(e.Series)).Select(e => (e.Series, Range: new TimeRange(e.From, e.To).Clip(part.Range)));
+        foreach (var series in erased.Where(e => !e.Range.IsEmpty).GroupBy(e => e.Series, e => e.Range))
+        {
+            var at = slices.FindIndex(slice => slice.Series == series.Key);
+            if (at < 0)
+            {
+                slices.Add(new(index, series.Key, new(), null) { Erased = [.. series] });
+            }
+            else
+            {
+                slices[at] = slices[at] with { Erased = [.. series] };
+            }
         }
     }
 

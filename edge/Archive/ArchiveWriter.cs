@@ -14,7 +14,14 @@ namespace Foretier.Archive;
 /// <param name="Series">In any order; each name once.</param>
 /// <param name="Read">Gives the samples of a series, strictly ascending in time and within the window; called once for each, in order of names.</param>
 public sealed record ArchivePack(
-    string Edge, Window Window, long After, long Through, IReadOnlyCollection<SeriesInfo> Series, Func<SeriesInfo, SampleColumns> Read);
+    string Edge, Window Window, long After, long Through, IReadOnlyCollection<SeriesInfo> Series, Func<SeriesInfo, SampleColumns> Read)
+{
+    /// <summary>Where what older layers of the window have was deleted.</summary>
+    public IReadOnlyList<ArchiveErasure> Erased { get; init; } = [];
+}
+
+/// <summary>A series and a range of it that was deleted.</summary>
+public sealed record ArchiveErasure(string Series, TimeRange Range);
 
 public sealed record ArchiveWriterOptions
 {
@@ -67,7 +74,10 @@ public sealed class ArchiveWriter(ObjectStore store, ArchiveWriterOptions option
             File.Delete(scratch);
         }
         var manifest = new ArchiveManifest(
-            ArchiveManifest.CurrentFormat, options.Site, pack.Edge, pack.Window.ToString(), pack.After, pack.Through, files);
+            pack.Erased.Count > 0 ? ArchiveManifest.CurrentFormat : 1, options.Site, pack.Edge, pack.Window.ToString(), pack.After, pack.Through, files)
+        {
+            Erased = pack.Erased.Count > 0 ? [.. pack.Erased.Select(e => new ArchivedErasure(e.Series, e.Range.From, e.Range.To))] : null,
+        };
         var key = new ManifestKey(options.Site, pack.Edge, pack.Window, pack.After, pack.Through).ToString();
         var bytes = manifest.ToBytes();
         await store.PutAsync(key, bytes, cancel).ConfigureAwait(false);

@@ -58,6 +58,7 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
         Move = async (move, cancel) => move.To != "archive" ? null
             : packer is null ? throw new InvalidOperationException("this gateway has no archive; set FORETIER__ARCHIVE")
             : await packer.PackAsync(move.Before, cancel),
+        Deletion = new() { EdgesOf = name => catalog.View.Named(name).Select(series => series.Edge) },
         Report = () => new SelfCheck(options, clock).Report(
             [new("archive", archive is null ? CheckStatus.Warn : CheckStatus.Ok, archive is null ? "none: everything stays on this disk" : options.Archive, archive is null ? "set FORETIER__ARCHIVE" : null),
                 .. follower.Checks()], store.CountLedger(), []),

@@ -11,7 +11,7 @@ internal static class SeriesCommand
     public static Command Make()
     {
         var glob = new Argument<string?>("GLOB") { Description = "Only those that match, for example 'acme/*/temperature' (default: all).", Arity = ArgumentArity.ZeroOrOne };
-        var command = new Command("series", "List the series there are, or declare their kind and unit.") { glob, Set() };
+        var command = new Command("series", "List the series there are, declare their kind and unit, or delete from them.") { glob, Set(), Delete() };
         return command.Asks(async (session, parse, client, cancel) =>
         {
             var reply = await client.SeriesAsync(parse.GetValue(glob), cancel).ConfigureAwait(false);
@@ -27,6 +27,27 @@ internal static class SeriesCommand
             }
             session.Terminal.Write(table);
             session.Terminal.WriteLine($"{reply.Series.Count} series");
+        });
+    }
+
+    private static Command Delete()
+    {
+        var name = new Argument<string>("SERIES") { Description = "account/device/measurement; one, no pattern" };
+        var from = new Option<string>("--from") { Description = "RFC 3339, epoch, now, -6h", HelpName = "TIME", Required = true };
+        var to = new Option<string>("--to") { Description = "The same; itself it stays.", HelpName = "TIME", Required = true };
+        name.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && !Core.Samples.SeriesKey.TryParse(result.Tokens[0].Value, out _))
+            {
+                result.AddError($"'{result.Tokens[0].Value}' is not account/device/measurement; one series at a time is deleted from");
+            }
+        });
+        var delete = new Command("delete", "Delete what was accepted of a series in [from, to) until now, on every tier, for good. Later samples there are accepted.") { name, from, to };
+        return delete.Asks(async (session, parse, client, cancel) =>
+        {
+            var reply = await client.DeleteSamplesAsync(parse.GetRequiredValue(name), parse.GetRequiredValue(from), parse.GetRequiredValue(to), cancel).ConfigureAwait(false);
+            session.Terminal.Tell(reply, $"{reply.Series}: deleted {string.Join(", ", reply.Deleted.Select(share => $"{share.Samples} samples at {share.Node} ({share.Tier})"))}"
+                + (reply.Pending.Count == 0 ? "" : $"; {string.Join(", ", reply.Pending)} is away and gets it when it is back"));
         });
     }
 

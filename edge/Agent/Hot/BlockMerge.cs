@@ -19,18 +19,78 @@ internal sealed class BlockMerge(WindowFile file, Window window, long version, i
     /// <summary>Samples that were replaced, by another in memory or by one in memory of one in the file.</summary>
     public long Superseded { get; private set; }
 
+    /// <summary>Samples that were deleted, of the file and of memory.</summary>
+    public long Erased { get; private set; }
+
     /// <summary>By how much the file's number of samples grows.</summary>
     public long Added { get; private set; }
     public TimeRange Extent { get; private set; } = TimeRange.Nothing;
 
-    public void Add(int series, OpenColumns.Snapshot columns)
+    public void Add(int series, SeriesSnapshot taken)
     {
+        if (taken.Erasures.Count > 0)
+        {
+            Erase(series, taken);
+            return;
+        }
+        var columns = taken.Last!.Value;
         var fresh = columns.Sorted(out var superseded);
         Superseded += superseded;
         Extent = Extent.Hull(new(fresh.FirstTime, fresh.LastTime + 1));
         foreach (var run in Runs(series, fresh))
         {
             Rewrite(series, run);
+        }
+    }
+
+    /// <summary>What was deleted and what came around it, in order, over all blocks from the first to the last that it touches.</summary>
+    private void Erase(int series, SeriesSnapshot taken)
+    {
+        var touched = TimeRange.Nothing;
+        var parts = taken.Erasures.Select(erasure => erasure.Before).Append(taken.Last).Select(part => part?.Sorted(out var n) is { } sorted ? (Samples: sorted, Superseded: n) : default).ToList();
+        foreach (var (samples, superseded) in parts.Where(part => part.Samples is not null))
+        {
+            touched = touched.Hull(new(samples.FirstTime, samples.LastTime + 1));
+            Superseded += superseded;
+        }
+        foreach (var (_, range) in taken.Erasures)
+        {
+            touched = touched.Hull(range);
+        }
+        var blocks = file.ReadToMerge(series, touched).Where(block => block.EndTime >= touched.From).ToList();
+        var stored = new SampleColumns();
+        foreach (var block in blocks)
+        {
+            Segment.Open(block.Segment).Decode(stored);
+        }
+        var (merged, erased, isNew) = (stored, 0L, false);
+        for (var i = 0; i < parts.Count; i++)
+        {
+            if (parts[i].Samples is { } samples)
+            {
+                merged = SampleColumns.MergeLastWins([merged, samples], out var superseded);
+                Superseded += superseded;
+                isNew = true;
+            }
+            if (i < taken.Erasures.Count)
+            {
+                var rest = merged.Without(taken.Erasures[i].Range);
+                erased += merged.Count - rest.Count;
+                merged = rest;
+            }
+        }
+        if (!isNew && erased == 0)
+        {
+            return;
+        }
+        Erased += erased;
+        Added += merged.Count - stored.Count;
+        Extent = merged.Count == 0 ? Extent : Extent.Hull(new(merged.FirstTime, merged.LastTime + 1));
+        Deleted.AddRange(blocks.Select(block => block.Key));
+        foreach (var block in Encode(series, merged, window, version, bytesMax))
+        {
+            Deleted.Remove(block.Key); // written over instead
+            Written.Add(block);
         }
     }
 

@@ -23,6 +23,9 @@ internal enum RecordKind : byte
     /// <summary>step · client · …: of an MQTT session (HotStore.Sessions.cs), the record of a QoS 2 message within it.</summary>
     Session = 6,
 
+    /// <summary>series · from · to: its samples of earlier records in [from, to) are deleted.</summary>
+    Deleted = 7,
+
     /// <summary>The clock, µs · what was written to the device (<see cref="FlashMeter"/>).</summary>
     Mark = 10,
 }

@@ -35,7 +35,7 @@ public sealed partial class HotStore
                 {
                     if (request.Raw)
                     {
-                        slices.Add(new(i, entry.Name, SeriesScan.Raw(part.Range, layers), null));
+                        slices.Add(new(i, entry.Name, SeriesScan.Raw(part.Range, layers), null) { Erased = found.ErasedOf(entry.Id, part) });
                         resolution = 0;
                         continue;
                     }
@@ -86,7 +86,7 @@ public sealed partial class HotStore
     private Found? Read(FetchRequest request, FetchPart part, List<SeriesEntry> series)
     {
         var found = new Found();
-        var columns = new List<(SeriesEntry Series, OpenColumns.Snapshot Columns, long Version)>();
+        var columns = new List<(SeriesEntry Series, SeriesSnapshot Columns, long Version)>();
         WindowFileName? name = null;
         lock (_gate)
         {
@@ -97,20 +97,31 @@ public sealed partial class HotStore
                 return null;
             }
             name = state.Meta is null && state.Rollups is null ? null : state.FileName;
+            foreach (var tombstone in part.After > 0 && state.Meta is { Tombstones: { Count: > 0 } tombstones } ? tombstones : [])
+            {
+                if (series.Find(entry => entry.Id == tombstone.Series) is { } entry)
+                {
+                    found.Erase(entry, tombstone.Range, part);
+                }
+            }
             foreach (var entry in series)
             {
-                if (state.Frozen?.Series.TryGetValue(entry.Id, out var frozen) == true)
+                if (state.Frozen is { } moving && moving.TryTake(entry.Id, out var frozen))
                 {
-                    columns.Add((entry, frozen.Take(), long.MaxValue - 1));
+                    columns.Add((entry, frozen, long.MaxValue - 1));
                 }
-                if (state.Open.Series.TryGetValue(entry.Id, out var open))
+                if (state.Open.TryTake(entry.Id, out var open))
                 {
-                    columns.Add((entry, open.Take(), long.MaxValue));
+                    columns.Add((entry, open, long.MaxValue));
                 }
             }
         }
         foreach (var (entry, snapshot, version) in columns)
         {
+            foreach (var (_, range) in snapshot.Erasures)
+            {
+                found.Erase(entry, range, part, version);
+            }
             var samples = snapshot.Sorted(part.Range);
             if (samples.Count > 0)
             {
@@ -165,6 +176,7 @@ public sealed partial class HotStore
     private sealed class Found
     {
         private readonly Dictionary<int, (SeriesEntry Series, List<Layer> Layers)> _layers = [];
+        private readonly List<(int Series, TimeRange Range)> _erased = [];
         private TimeRange _memory = TimeRange.Nothing, _ssd = TimeRange.Nothing;
 
         public IEnumerable<(SeriesEntry Series, List<Layer> Layers)> Layers => _layers.Values;
@@ -179,6 +191,30 @@ public sealed partial class HotStore
             ref var extent = ref tier == Tier.Memory ? ref _memory : ref _ssd;
             extent = extent.Hull(new(layer.FirstTime, layer.LastTime + 1));
         }
+
+        /// <summary>Notes a deletion: of what is below this part, and with a version also of what the part itself has from before it.</summary>
+        public void Erase(SeriesEntry series, TimeRange range, FetchPart part, long? version = null)
+        {
+            if (!range.Overlaps(part.Range))
+            {
+                return;
+            }
+            if (!_layers.TryGetValue(series.Id, out var entry))
+            {
+                _layers[series.Id] = entry = (series, []);
+            }
+            if (version is { } later)
+            {
+                entry.Layers.Add(Layer.Tombstone(later, range));
+            }
+            if (part.After > 0)
+            {
+                _erased.Add((series.Id, range.Clip(part.Range)));
+            }
+        }
+
+        public IReadOnlyList<TimeRange> ErasedOf(int series, FetchPart part) =>
+            part.After == 0 ? [] : [.. _erased.Where(erased => erased.Series == series).Select(erased => erased.Range)];
 
         /// <summary>Both tiers were read in one go; the time is stated with the one that has the more to do.</summary>
         public IEnumerable<TierUse> Uses(FetchPart part, string node, long resolution, double milliseconds)

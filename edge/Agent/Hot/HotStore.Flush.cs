@@ -24,7 +24,7 @@ public sealed partial class HotStore
         List<WindowState> states;
         lock (_gate)
         {
-            states = [.. _windows.Values.Where(state => state.MemoryCount > 0)];
+            states = [.. _windows.Values.Where(state => state.IsInMemory)];
         }
         foreach (var state in states)
         {
@@ -104,7 +104,7 @@ public sealed partial class HotStore
         var now = _clock.GetTimestamp();
         lock (_gate)
         {
-            var candidates = _windows.Values.Where(state => state.MemoryCount > 0).ToList();
+            var candidates = _windows.Values.Where(state => state.IsInMemory).ToList();
             if (candidates.Count == 0)
             {
                 return null;
@@ -165,7 +165,7 @@ public sealed partial class HotStore
 
     private static bool Freeze(WindowState state, long position)
     {
-        if (state.Frozen is not null || state.Open.Count == 0)
+        if (state.Frozen is not null || state.Open.IsEmpty)
         {
             return false;
         }
@@ -205,9 +205,10 @@ public sealed partial class HotStore
         {
             var old = file.Meta ?? WindowMeta.Empty(state.Dropped);
             var merge = new BlockMerge(file, state.Window, old.Version + 1, _options.BlockBytesMax);
-            foreach (var (series, columns) in frozen.Series.OrderBy(s => s.Key))
+            foreach (var series in frozen.TouchedSeries.Order())
             {
-                merge.Add(series, columns.Take());
+                frozen.TryTake(series, out var taken);
+                merge.Add(series, taken);
             }
             file.Commit(merge.Deleted, merge.Written, old with
             {
@@ -215,8 +216,10 @@ public sealed partial class HotStore
                 Position = state.FrozenPosition,
                 Count = old.Count + merge.Added,
                 Superseded = old.Superseded + merge.Superseded,
-                From = Math.Min(old.From, merge.Extent.From),
-                To = Math.Max(old.To, merge.Extent.To),
+                Erased = old.Erased + merge.Erased,
+                Tombstones = StoredTombstone.With(old.Tombstones, frozen.Erased, old.Version + 1),
+                From = merge.Extent.IsEmpty ? old.From : Math.Min(old.From, merge.Extent.From),
+                To = merge.Extent.IsEmpty ? old.To : Math.Max(old.To, merge.Extent.To),
                 WrittenAt = Instant.Now(_clock),
             });
             heads.AddRange(merge.Written.Select(block => block.Head));
@@ -240,6 +243,7 @@ public sealed partial class HotStore
             {
                 state.Unshipped[head.Key] = head;
             }
+            state.SettleShipped();
             Publish(state);
             _shipWanted.Set();
         }

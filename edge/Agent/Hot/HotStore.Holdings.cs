@@ -17,7 +17,7 @@ public sealed partial class HotStore
         {
             lock (_gate)
             {
-                long superseded = 0, held = 0, released = 0, expired = 0, shed = 0;
+                long superseded = 0, held = 0, released = 0, expired = 0, shed = 0, deleted = 0;
                 foreach (var state in _windows.Values)
                 {
                     var lost = state.Open.CountSuperseded() + (state.Frozen?.CountSuperseded() ?? 0);
@@ -26,6 +26,7 @@ public sealed partial class HotStore
                     released += state.ShippedUnique;
                     expired += state.Removal == Removal.Expired ? state.Removed : 0;
                     shed += state.Removal == Removal.Shed ? state.Removed : 0;
+                    deleted += state.Erased;
                 }
                 var rejected = _rejected.Values.Sum();
                 return new()
@@ -39,6 +40,7 @@ public sealed partial class HotStore
                     Superseded = superseded,
                     Held = held,
                     Released = released,
+                    Deleted = deleted,
                     Lost = LostSamples,
                     Expired = expired,
                     Shed = shed,
@@ -117,7 +119,7 @@ public sealed partial class HotStore
             return new(Node, state.Window, Node, Tier.Ssd, 0, Holding.Latest, new(rollups.From, rollups.To), rollups.Count, state.FileBytes, Instant.Minute);
         }
         var count = state.FileCount + state.MemoryCount;
-        if (count == 0)
+        if (count == 0 && state.ErasedExtent.IsEmpty && state.MemoryExtent.IsEmpty)
         {
             return null;
         }

@@ -59,6 +59,7 @@ public sealed partial class HotStore
             {
                 RecountRepaired(state);
             }
+            state.SettleShipped();
             Publish(state);
         }
         if (_isGuessed || _journal.Damaged.Count > 0)
@@ -75,7 +76,7 @@ public sealed partial class HotStore
     {
         _accepted += _journal.Damaged.Sum(range => Math.Max(0, range.To - Math.Max(range.From, counted + 1)));
         var ledger = Ledger;
-        var gone = ledger.Unique - ledger.Held - ledger.Released - ledger.Lost - ledger.Expired - ledger.Shed;
+        var gone = ledger.Unique - ledger.Held - ledger.Released - ledger.Lost - ledger.Expired - ledger.Shed - ledger.Deleted;
         _lost += Math.Max(0, gone);
         _accepted += Math.Max(0, -gone); // came again from the journal although a file had them
         if (_journal.Damaged.Count > 0)
@@ -187,6 +188,9 @@ public sealed partial class HotStore
                     Freeze(_windows.Values.MaxBy(state => state.Open.Bytes)!, position);
                     FlushRepaired(_windows.Values.First(state => state.Frozen is not null));
                 }
+                break;
+            case RecordKind.Deleted:
+                Erase(position, (int)record.Varint(), new(record.Signed(), record.Signed()));
                 break;
             case RecordKind.Rejected:
                 var reason = record.Text();

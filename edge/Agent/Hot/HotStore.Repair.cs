@@ -89,6 +89,7 @@ public sealed partial class HotStore
             Count = count,
             Superseded = meta.Superseded + Math.Min(0, gone),
             Lost = meta.Lost + Math.Max(0, gone),
+            Tombstones = found.Tombstones.Count > 0 ? found.Tombstones : state.Meta?.Tombstones ?? [],
             Dropped = dropped,
             From = blocks.Count == 0 ? long.MaxValue : blocks.Min(block => state.Window.Start + block.StartOffset),
             To = blocks.Count == 0 ? long.MinValue : blocks.Max(block => block.EndTime) + 1,
@@ -126,8 +127,17 @@ public sealed partial class HotStore
         JournalReader.Read(_disk, (position, bytes) =>
         {
             var record = new RecordReader(bytes);
-            if (position > meta.Position || position <= state.Dropped.Position || (RecordKind)record.Byte() != RecordKind.Samples)
+            if (position > meta.Position || position <= state.Dropped.Position || (RecordKind)record.Byte() is var kind && kind is not (RecordKind.Samples or RecordKind.Deleted))
             {
+                return;
+            }
+            if (kind == RecordKind.Deleted)
+            {
+                var (series, range) = ((int)record.Varint(), new TimeRange(record.Signed(), record.Signed()));
+                foreach (var key in missing.Keys.Where(key => key.Series == series && range.Contains(key.Time)).ToList())
+                {
+                    missing.Remove(key);
+                }
                 return;
             }
             samples.Clear();

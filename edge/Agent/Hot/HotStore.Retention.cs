@@ -41,7 +41,7 @@ public sealed partial class HotStore
         if (_clock is not SiteClock { IsSettled: false })
         {
             var now = Instant.Now(_clock);
-            foreach (var state in Select(state => _options.RetainDays > 0 && state.RemovedCount is null && AgeOf(state, now) >= _options.RetainDays * Instant.Day))
+            foreach (var state in Select(state => _options.RetainDays > 0 && state.RemovedCount is null && !state.HasNewsOfDeletion && AgeOf(state, now) >= _options.RetainDays * Instant.Day))
             {
                 await ExpireAsync(state, cancel);
             }
@@ -76,7 +76,7 @@ public sealed partial class HotStore
 
     /// <summary>Counts from the last write: imported history stays until it has cooled.</summary>
     private static long AgeOf(WindowState state, long now) =>
-        state.FileCount + state.MemoryCount == 0 || state.MemoryCount > 0 ? 0 : now - Math.Max(state.Window.End, state.Meta?.WrittenAt ?? 0);
+        state.Meta is null || state.IsInMemory ? 0 : now - Math.Max(state.Window.End, state.Meta?.WrittenAt ?? 0);
 
     private async Task ExpireAsync(WindowState state, CancellationToken cancel)
     {
@@ -107,7 +107,7 @@ public sealed partial class HotStore
     private async Task<bool> ShedOldestAsync(CancellationToken cancel)
     {
         var now = Instant.Now(_clock);
-        foreach (var state in Select(state => state is { Meta: not null, Damage: null } && state.Window.End <= now))
+        foreach (var state in Select(state => state is { Meta: not null, Damage: null, HasNewsOfDeletion: false, RemovedCount: null } && state.Window.End <= now))
         {
             await CloseAsync(state, Removal.Shed, cancel);
             await _flushing.WaitAsync(cancel);

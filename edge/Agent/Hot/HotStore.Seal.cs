@@ -45,7 +45,7 @@ public sealed partial class HotStore
         var stamp = _clock.GetTimestamp();
         lock (_gate)
         {
-            return _windows.Values.FirstOrDefault(state => state is { Meta: not null, IsSealed: false, Damage: null } && state.MemoryCount == 0
+            return _windows.Values.FirstOrDefault(state => state is { Meta: not null, IsSealed: false, Damage: null } && !state.IsInMemory
                 && state.Window.End <= now && state.FileBytes <= SealBytesMax && _clock.GetElapsedTime(state.NewestAt, stamp) >= _options.SealAge * (1 << Math.Min(state.Seals, 7)));
         }
     }
@@ -71,7 +71,7 @@ public sealed partial class HotStore
         {
             lock (_gate)
             {
-                if (state.Meta is null || state.MemoryCount > 0 || state.IsSealed)
+                if (state.Meta is null || state.IsInMemory || state.IsSealed)
                 {
                     return;
                 }

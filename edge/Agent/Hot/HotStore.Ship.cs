@@ -85,7 +85,12 @@ public sealed partial class HotStore
             });
             lock (_gate)
             {
-                return new(new(window, state.ShippedThrough, through, segments), UniqueThrough(state, through));
+                var tombstones = state.Meta!.Tombstones.Where(tombstone => tombstone.Version > state.ShippedThrough && tombstone.Version <= through).Select(tombstone =>
+                {
+                    var series = _series.Find(tombstone.Series)!;
+                    return new ShippedTombstone(series.Name, series.Unit, series.Kind, tombstone.Version, tombstone.Range);
+                }).ToList();
+                return new(new(window, state.ShippedThrough, through, segments) { Tombstones = tombstones }, UniqueThrough(state, through));
             }
         }
         finally
@@ -160,6 +165,7 @@ public sealed partial class HotStore
             RecordWriter.WriteSigned(record, count);
             (ticket, _) = _journal.Append(record.WrittenSpan);
             (state.ShippedThrough, state.ShippedUnique) = (through, count);
+            state.SettleShipped();
             foreach (var key in state.Unshipped.Where(head => head.Value.Version <= through).Select(head => head.Key).ToList())
             {
                 state.Unshipped.Remove(key);
@@ -202,7 +208,12 @@ public sealed partial class HotStore
             {
                 var version = Math.Max(through, file.Meta!.Version) + 1;
                 var blocks = file.Read([.. file.Scan().Select(head => head.Key)]).ConvertAll(block => block with { Version = version });
-                file.Commit([], blocks, file.Meta with { Version = version, Dropped = file.Meta.Dropped with { Through = through } });
+                file.Commit([], blocks, file.Meta with
+                {
+                    Version = version,
+                    Dropped = file.Meta.Dropped with { Through = through },
+                    Tombstones = [.. file.Meta.Tombstones.Select(tombstone => tombstone with { Version = version })],
+                });
             }, cancel);
             lock (_gate)
             {
@@ -266,7 +277,7 @@ public sealed partial class HotStore
         var left = new List<WindowState>();
         lock (_gate)
         {
-            left.AddRange(_windows.Values.Where(state => state.Window.Start < before && state.FileCount + state.MemoryCount > 0));
+            left.AddRange(_windows.Values.Where(state => state.Window.Start < before && (state.Meta is not null || state.IsInMemory)));
         }
         foreach (var state in left)
         {
@@ -312,7 +323,7 @@ public sealed partial class HotStore
                     var (meta, before) = (state.Meta!, state.Dropped);
                     _condemned.Add(state.FileName);
                     dropped.Add((state, meta.Count));
-                    state.Dropped = new(meta.Version, meta.Position, before.Unique + meta.Count, before.Superseded + meta.Superseded, before.Lost + meta.Lost);
+                    state.Dropped = new(meta.Version, meta.Position, before.Unique + meta.Count, before.Superseded + meta.Superseded, before.Lost + meta.Lost, before.Erased + meta.Erased);
                     (state.Generation, state.Meta, state.FileBytes, state.IsSealed) = (state.Generation + 1, null, 0, false);
                     Publish(state);
                 }

@@ -36,11 +36,11 @@ internal readonly record struct WindowFacts(Window Window, int Generation, Dropp
     Removal Removal, long Removed);
 
 /// <summary>
-/// Keeps <see cref="StoreFacts"/> in two equal files, each replaced whole: "FHS2" · crc32c u32 of the rest · the fields as varints.
+/// Keeps <see cref="StoreFacts"/> in two equal files, each replaced whole: "FHS3" · crc32c u32 of the rest · the fields as varints.
 /// </summary>
 internal static class StateFile
 {
-    private const uint Magic = 0x32534846;
+    private const uint Magic = 0x33534846, MagicBefore = 0x32534846;
     private static readonly string[] Copies = ["store.a", "store.b"];
 
     public static void Write(IDisk disk, StoreFacts facts)
@@ -97,9 +97,9 @@ internal static class StateFile
     {
         using var file = disk.Open(name);
         var bytes = new byte[file.Length];
-        return file.Read(bytes, 0) == bytes.Length && bytes.Length > 8 && BinaryPrimitives.ReadUInt32LittleEndian(bytes) == Magic
+        return file.Read(bytes, 0) == bytes.Length && bytes.Length > 8 && BinaryPrimitives.ReadUInt32LittleEndian(bytes) is Magic or MagicBefore
             && BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(4)) == Crc32C.Compute(bytes.AsSpan(8))
-            ? Decode(bytes.AsSpan(8)) : null;
+            ? Decode(bytes.AsSpan(8), hasErased: BinaryPrimitives.ReadUInt32LittleEndian(bytes) == Magic) : null;
     }
 
     private static ReadOnlySpan<byte> Encode(StoreFacts facts)
@@ -127,7 +127,7 @@ internal static class StateFile
         {
             foreach (var number in (ReadOnlySpan<long>)[window.Window.Start, window.Window.Length, window.Generation, window.Dropped.Through,
                 window.Dropped.Position, window.Dropped.Unique, window.Dropped.Superseded, window.Dropped.Lost, window.SentThrough, window.ShippedThrough,
-                window.ShippedUnique, (long)window.Removal, window.Removed])
+                window.ShippedUnique, (long)window.Removal, window.Removed, window.Dropped.Erased])
             {
                 RecordWriter.WriteSigned(into, number);
             }
@@ -138,7 +138,7 @@ internal static class StateFile
         return into.WrittenSpan;
     }
 
-    private static StoreFacts Decode(ReadOnlySpan<byte> bytes)
+    private static StoreFacts Decode(ReadOnlySpan<byte> bytes, bool hasErased)
     {
         var from = new RecordReader(bytes);
         long position = from.Signed(), sequence = from.Signed(), released = from.Signed(), accepted = from.Signed(), lost = from.Signed();
@@ -160,8 +160,8 @@ internal static class StateFile
             var window = new Window(from.Signed(), from.Signed());
             var generation = (int)from.Signed();
             var dropped = new DroppedPart(from.Signed(), from.Signed(), from.Signed(), from.Signed(), from.Signed());
-            windows.Add(new(window, generation, dropped, from.Signed(), from.Signed(), from.Signed(),
-                (Removal)from.Signed(), from.Signed()));
+            var facts = new WindowFacts(window, generation, dropped, from.Signed(), from.Signed(), from.Signed(), (Removal)from.Signed(), from.Signed());
+            windows.Add(hasErased ? facts with { Dropped = dropped with { Erased = from.Signed() } } : facts);
         }
         return new()
         {

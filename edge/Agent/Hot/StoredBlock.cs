@@ -40,7 +40,13 @@ internal sealed record StoredBlock(long Key, long EndTime, int Count, long Versi
 internal sealed record WindowMeta(long Version, long Position, long Count, long Superseded, long From, long To, DroppedPart Dropped, long Lost = 0,
     long WrittenAt = 0, long? Removed = null)
 {
-    private const byte Format = 2;
+    private const byte Format = 3;
+
+    /// <summary>Samples that were deleted since the file was made.</summary>
+    public long Erased { get; init; }
+
+    /// <summary>What was deleted, for whoever has older flushes. In the file it is a document of its own.</summary>
+    public IReadOnlyList<StoredTombstone> Tombstones { get; init; } = [];
 
     public static WindowMeta Empty(DroppedPart dropped) => new(dropped.Through, dropped.Position, 0, 0, long.MaxValue, long.MinValue, dropped);
 
@@ -49,7 +55,7 @@ internal sealed record WindowMeta(long Version, long Position, long Count, long 
     {
         var into = new ArrayBufferWriter<byte>(96);
         foreach (var field in (ReadOnlySpan<long>)[Version, Position, Count, Superseded, From, To, Dropped.Through, Dropped.Position, Dropped.Unique,
-            Dropped.Superseded, Dropped.Lost, Lost, WrittenAt, Removed ?? -1])
+            Dropped.Superseded, Dropped.Lost, Lost, WrittenAt, Removed ?? -1, Dropped.Erased, Erased])
         {
             RecordWriter.WriteSigned(into, field);
         }
@@ -68,14 +74,15 @@ internal sealed record WindowMeta(long Version, long Position, long Count, long 
         {
             return null;
         }
-        if (bytes[0] != Format)
+        if (bytes[0] is not (2 or Format))
         {
             throw new InvalidDataException($"a window file has format {bytes[0]}, which this version does not know");
         }
         var from = new RecordReader(bytes[5..]);
         var meta = new WindowMeta(from.Signed(), from.Signed(), from.Signed(), from.Signed(), from.Signed(), from.Signed(),
             new(from.Signed(), from.Signed(), from.Signed(), from.Signed(), from.Signed()), from.Signed());
-        return from.AtEnd ? meta : meta with { WrittenAt = from.Signed(), Removed = from.Signed() is >= 0 and var removed ? removed : null };
+        meta = from.AtEnd ? meta : meta with { WrittenAt = from.Signed(), Removed = from.Signed() is >= 0 and var removed ? removed : null };
+        return bytes[0] == 2 ? meta : meta with { Dropped = meta.Dropped with { Erased = from.Signed() }, Erased = from.Signed() };
     }
 }
 

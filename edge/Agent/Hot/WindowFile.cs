@@ -92,6 +92,10 @@ internal sealed class WindowFile : IDisposable
                 using var db = new LiteDatabase(engine, new BsonMapper { TrimWhitespace = false, EmptyStringToNull = false });
                 var collection = db.GetCollection(Collection, BsonAutoId.Int64);
                 collection.Insert(DocumentOf(meta));
+                if (meta.Tombstones.Count > 0)
+                {
+                    collection.Insert(DocumentOf(StoredTombstone.ToBlock(meta.Tombstones)));
+                }
                 collection.Insert(blocks.OrderBy(block => block.Key).Select(DocumentOf));
                 db.Checkpoint();
                 return true;
@@ -174,6 +178,10 @@ internal sealed class WindowFile : IDisposable
             foreach (var block in written)
             {
                 _blocks.Upsert(DocumentOf(block));
+            }
+            if (meta.Tombstones.Count > 0)
+            {
+                _blocks.Upsert(DocumentOf(StoredTombstone.ToBlock(meta.Tombstones)));
             }
             _blocks.Upsert(DocumentOf(meta));
             _db.Commit();
@@ -318,6 +326,7 @@ internal sealed class WindowFile : IDisposable
             if (_blocks.FindById(0L) is { } document)
             {
                 _meta = WindowMeta.TryDecode(document["b"].AsBinary) ?? throw new InvalidDataException("its description is damaged");
+                _meta = _blocks.FindById(StoredTombstone.Key) is { } tombstones ? _meta with { Tombstones = StoredTombstone.FromBlock(BlockOf(tombstones)) } : _meta;
                 (_data as DataStream)?.SetNote(_meta.Encode()); // where a crash came before the checkpoint
             }
         }

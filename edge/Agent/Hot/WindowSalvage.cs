@@ -23,7 +23,9 @@ internal sealed class WindowSalvage
     private WindowSalvage(long start) => _start = start;
 
     /// <summary>The whole blocks.</summary>
-    public IReadOnlyCollection<StoredBlock> Blocks => _blocks.Values;
+    public IReadOnlyCollection<StoredBlock> Blocks => [.. _blocks.Values.Where(block => block.Key != StoredTombstone.Key)];
+
+    public IReadOnlyList<StoredTombstone> Tombstones => _blocks.GetValueOrDefault(StoredTombstone.Key) is { } block ? StoredTombstone.FromBlock(block) : [];
 
     /// <summary>The blocks that were found but are damaged. There may have been others of which nothing is left.</summary>
     public IReadOnlyCollection<BlockHead> Lost => _lost.Values;

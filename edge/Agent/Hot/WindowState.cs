@@ -79,6 +79,14 @@ internal sealed class WindowState(Window window)
     public long FileCount => Meta?.Count ?? 0;
     public long MemoryCount => Open.Count + (Frozen?.Count ?? 0);
     public long MemoryBytes => Open.Bytes + (Frozen?.Bytes ?? 0);
+    public long Erased => Dropped.Erased + (Meta?.Erased ?? 0);
+
+    /// <summary>There are samples or deletions that only journal and memory have.</summary>
+    public bool IsInMemory => Frozen is not null || !Open.IsEmpty;
+
+    /// <summary>Samples the gateway said that deletions of this edge ended there, since the start.</summary>
+    public long ErasedBelow { get; set; }
+
     public long Superseded => Dropped.Superseded + (Meta?.Superseded ?? 0);
     public long Lost => Dropped.Lost + (Meta?.Lost ?? 0);
     public bool IsShipped => Version <= ShippedThrough;
@@ -86,8 +94,22 @@ internal sealed class WindowState(Window window)
     /// <summary>Position of the oldest record that only journal and memory have.</summary>
     public long FirstPosition => Math.Min(Open.FirstPosition, Frozen?.FirstPosition ?? long.MaxValue);
 
+    /// <summary>It was deleted here, and nobody below has been told: the window must not be given up before.</summary>
+    public bool HasNewsOfDeletion => Math.Max(SentThrough, Dropped.Through) > 0 && Meta?.Tombstones.Any(tombstone => tombstone.Version > ShippedThrough) == true;
+
     public TimeRange MemoryExtent => Open.Extent.Hull(Frozen?.Extent ?? TimeRange.Nothing);
-    public TimeRange Extent => (Meta is { Count: > 0 } meta ? new TimeRange(meta.From, meta.To) : TimeRange.Nothing).Hull(MemoryExtent);
+
+    /// <summary>Where the file says that something was deleted: an older layer elsewhere must not be read without it.</summary>
+    public TimeRange ErasedExtent => Dropped.Through == 0 || Meta is null ? TimeRange.Nothing
+        : Meta.Tombstones.Aggregate(TimeRange.Nothing, (all, tombstone) => all.Hull(tombstone.Range));
+
+    public TimeRange Extent => (Meta is { Count: > 0 } meta ? new TimeRange(meta.From, meta.To) : TimeRange.Nothing).Hull(MemoryExtent).Hull(ErasedExtent);
+
+    /// <summary>
+    /// What was deleted here of what the gateway has is deleted, not released. (Who has how many of the samples of a rewritten block is not
+    /// known: it counts as few as can be.)
+    /// </summary>
+    public void SettleShipped() => ShippedUnique = Erased == 0 ? ShippedUnique : Math.Min(ShippedUnique, Dropped.Unique + FileCount);
 
     /// <summary>Samples of this edge's memory and file that no other node is known to have.</summary>
     public long HeldInFile => RemovedCount is null ? FileCount - (ShippedUnique - Dropped.Unique) : 0;
@@ -96,7 +118,7 @@ internal sealed class WindowState(Window window)
     public long Removed => RemovedCount is { } removed ? removed - (ShippedUnique - Dropped.Unique) : 0;
 
     /// <summary>The sums as they are once the window's file is given up with what nobody else has.</summary>
-    public DroppedPart DroppedWhole => new(Version, Position, ShippedUnique, Superseded, Lost);
+    public DroppedPart DroppedWhole => new(Version, Position, ShippedUnique, Superseded, Lost, Erased);
 }
 
 /// <summary>Sums over the generations of a window that were given up.</summary>
@@ -105,7 +127,8 @@ internal sealed class WindowState(Window window)
 /// <param name="Unique">Distinct samples in them.</param>
 /// <param name="Superseded">Samples replaced in them.</param>
 /// <param name="Lost">Samples in them that could not be read again.</param>
-internal readonly record struct DroppedPart(long Through, long Position, long Unique, long Superseded, long Lost = 0);
+/// <param name="Erased">Samples deleted from them.</param>
+internal readonly record struct DroppedPart(long Through, long Position, long Unique, long Superseded, long Lost = 0, long Erased = 0);
 
 /// <summary>Why the samples of a window are not here any more. The numbers are on the device.</summary>
 internal enum Removal : byte

@@ -150,6 +150,7 @@ public sealed class Shipper : IAsyncDisposable
         {
             throw new HttpRequestException($"the gateway acknowledged {batch.Window} through {receipt?.Through} instead of {batch.Through}");
         }
+        _store.NoteErasedBelow(batch.Window, receipt.Deleted);
         await _store.MarkShippedAsync(batch.Window, batch.Through, pending.Unique, cancel);
         Update(_status with { Connected = true, Batches = _status.Batches + 1, Bytes = _status.Bytes + bytes.Length, LastError = null });
     }

@@ -147,7 +147,7 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
         Question question, IReadOnlyCollection<SeriesInfo> series, Plan plan, FetchResult?[] results)
     {
         var pieces = new Dictionary<string, List<Piece>>();
-        var merges = new Dictionary<(int Merge, string Series), List<(int Order, long From, SampleColumns Samples)>>();
+        var merges = new Dictionary<(int Merge, string Series), List<MergedLayer>>();
         var uses = new List<TierUse>();
         var samples = 0L;
         for (var i = 0; i < results.Length; i++)
@@ -167,7 +167,7 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
                 }
                 if (slice.Rows is null && plan.Fetches[i].Merges[slice.Part] is var merge and >= 0)
                 {
-                    GetOrAdd(merges, (merge, slice.Series)).Add((plan.Fetches[i].Order[slice.Part], from, slice.Samples!));
+                    GetOrAdd(merges, (merge, slice.Series)).Add(new(plan.Fetches[i].Order[slice.Part], from, slice.Samples!, plan.Fetches[i].Request.Parts[slice.Part].Edge, slice.Erased));
                 }
                 else
                 {
@@ -177,8 +177,7 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
         }
         foreach (var ((_, name), layers) in merges)
         {
-            var merged = SampleColumns.MergeLastWins([.. layers.OrderBy(l => l.Order).Select(l => l.Samples)], out _);
-            GetOrAdd(pieces, name).Add(new(layers[0].From, merged, null));
+            GetOrAdd(pieces, name).Add(new(layers[0].From, Merge([.. layers.OrderBy(l => l.Order)]), null));
         }
         foreach (var list in pieces.Values)
         {
@@ -193,6 +192,24 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
         }).ToList();
         return (answers, TierUse.Condense(uses));
     }
+
+    /// <summary>Oldest first; a deletion ends what the same edge took in before, not what another edge has of the series.</summary>
+    private static SampleColumns Merge(List<MergedLayer> layers)
+    {
+        for (var i = 1; i < layers.Count; i++)
+        {
+            foreach (var erased in layers[i].Erased)
+            {
+                for (var under = 0; under < i; under++)
+                {
+                    layers[under] = layers[under].Edge == layers[i].Edge ? layers[under] with { Samples = layers[under].Samples.Without(erased) } : layers[under];
+                }
+            }
+        }
+        return SampleColumns.MergeLastWins(layers.ConvertAll(layer => layer.Samples), out _);
+    }
+
+    private sealed record MergedLayer(int Order, long From, SampleColumns Samples, string Edge, IReadOnlyList<TimeRange> Erased);
 
     private static SampleColumns SamplesOf(List<Piece> pieces)
     {

@@ -47,7 +47,11 @@ public sealed record FetchRequest(IReadOnlyList<string> Series, IReadOnlyList<Fe
 public sealed record FetchPart(string Edge, Window Window, long After, long Through, TimeRange Range);
 
 /// <summary>What one part gave for one series: samples (sorted, unique) or rollup rows.</summary>
-public sealed record Slice(int Part, string Series, SampleColumns? Samples, BucketRows? Rows);
+public sealed record Slice(int Part, string Series, SampleColumns? Samples, BucketRows? Rows)
+{
+    /// <summary>Where what earlier layers of the same edge and window have was deleted. Only with samples, and only of parts that begin after the first flush.</summary>
+    public IReadOnlyList<TimeRange> Erased { get; init; } = [];
+}
 
 /// <param name="Slices">At most one for each part and series.</param>
 /// <param name="Gone">Indexes of parts this source does not hold (any more); nothing of them is in Slices. The asker plans anew.</param>

@@ -22,6 +22,11 @@ public sealed record Layer
     public static Layer OfRollups(long version, ReadOnlyMemory<byte> rollups, long firstTime, long lastTime) =>
         new(version) { Rollups = rollups, FirstTime = firstTime, LastTime = lastTime };
 
+    /// <summary>No samples, but the end of those that older versions have within the range; those of its own version came after it.</summary>
+    public static Layer Tombstone(long version, TimeRange range) => new(version) { IsTombstone = true, FirstTime = range.From, LastTime = range.To - 1 };
+
+    public bool IsTombstone { get; private init; }
+
     /// <summary>The flush that wrote it; <see cref="long.MaxValue"/> for memory.</summary>
     public long Version { get; }
     public Segment? Segment { get; private init; }

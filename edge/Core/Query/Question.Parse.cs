@@ -157,7 +157,9 @@ public sealed partial record Question
         return unit > 0 && total < 9e18;
     }
 
-    private static bool TryTime(string? text, long now, long otherwise, out long micros)
+    /// <summary>A time as questions write it: RFC 3339, epoch, now, -6h.</summary>
+    /// <param name="otherwise">Where the text is empty.</param>
+    public static bool TryTime(string? text, long now, long otherwise, out long micros)
     {
         micros = otherwise;
         if (string.IsNullOrWhiteSpace(text))

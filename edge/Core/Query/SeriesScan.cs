@@ -123,17 +123,46 @@ public static class SeriesScan
         }
     }
 
-    private static SampleColumns Merge(List<Layer> cluster)
+    private static SampleColumns Merge(List<Layer> cluster) => Count(cluster).Samples;
+
+    /// <summary>Puts the layers of one series over each other, oldest first, and counts what became of their samples.</summary>
+    public static LayerCount Count(IReadOnlyCollection<Layer> layers)
     {
-        cluster.Sort((a, b) => a.Version.CompareTo(b.Version));
-        return SampleColumns.MergeLastWins(cluster.ConvertAll(layer => layer.Decode()), out _);
+        var samples = new SampleColumns();
+        long superseded = 0, deleted = 0;
+        foreach (var layer in layers.OrderBy(layer => layer.Version).ThenBy(layer => layer.IsTombstone ? 0 : 1))
+        {
+            if (layer.IsTombstone)
+            {
+                var rest = samples.Without(new(layer.FirstTime, layer.LastTime + 1));
+                deleted += samples.Count - rest.Count;
+                samples = rest;
+                continue;
+            }
+            samples = SampleColumns.MergeLastWins([samples, layer.Decode()], out var replaced);
+            superseded += replaced;
+        }
+        return new(samples, superseded, deleted);
+    }
+
+    /// <summary>The layers that have something in the range; what a tombstone covers whole is left out, and tombstones with nothing under them.</summary>
+    private static IEnumerable<Layer> Visible(IReadOnlyCollection<Layer> layers, TimeRange range)
+    {
+        var within = layers.Where(layer => layer.FirstTime < range.To && layer.LastTime >= range.From);
+        if (!layers.Any(layer => layer.IsTombstone))
+        {
+            return within;
+        }
+        var tombstones = within.Where(layer => layer.IsTombstone).ToList();
+        var left = within.Where(layer => !layer.IsTombstone
+            && !tombstones.Exists(t => t.Version > layer.Version && t.FirstTime <= layer.FirstTime && t.LastTime >= layer.LastTime)).ToList();
+        return left.Concat(tombstones.Where(t => left.Exists(layer => layer.Version < t.Version && layer.FirstTime <= t.LastTime && layer.LastTime >= t.FirstTime)));
     }
 
     /// <summary>Groups layers that overlap in time, directly or through another, in time order; leaves out those outside the range.</summary>
     private static IEnumerable<List<Layer>> Clusters(IReadOnlyCollection<Layer> layers, TimeRange range)
     {
-        var sorted = layers.Where(layer => layer.FirstTime < range.To && layer.LastTime >= range.From)
-            .OrderBy(layer => layer.FirstTime).ThenBy(layer => layer.Version);
+        var sorted = Visible(layers, range).OrderBy(layer => layer.FirstTime).ThenBy(layer => layer.Version);
         List<Layer> cluster = [];
         var last = long.MinValue;
         foreach (var layer in sorted)
@@ -152,3 +181,8 @@ public static class SeriesScan
         }
     }
 }
+
+/// <param name="Samples">What holds, sorted, each time once.</param>
+/// <param name="Superseded">Samples that a later layer replaced.</param>
+/// <param name="Deleted">Samples that a tombstone ended.</param>
+public sealed record LayerCount(SampleColumns Samples, long Superseded, long Deleted);

@@ -92,6 +92,25 @@ public sealed class SampleColumns
         return slice;
     }
 
+    /// <summary>All but the samples of <paramref name="range"/>, these columns themselves where there are none; the times must be sorted.</summary>
+    public SampleColumns Without(TimeRange range)
+    {
+        int from = LowerBound(range.From), to = LowerBound(range.To);
+        if (to <= from)
+        {
+            return this;
+        }
+        var rest = new SampleColumns(Count - (to - from));
+        for (var i = 0; i < Count; i = i == from - 1 ? to : i + 1)
+        {
+            if (i < from || i >= to)
+            {
+                rest.Add(_times[i], _values[i], _states?[i]);
+            }
+        }
+        return rest;
+    }
+
     /// <summary>Index of the first sample not before <paramref name="time"/>; the times must be sorted.</summary>
     public int LowerBound(long time)
     {

@@ -56,7 +56,10 @@ public sealed class Packer(WarmStore store, Func<ArchivePack, CancellationToken,
         Holding archived;
         try
         {
-            archived = await publish(new(intent.Edge, intent.Window, intent.After, intent.Through, reader.Series, reader.Read), cancel).ConfigureAwait(false);
+            archived = await publish(new(intent.Edge, intent.Window, intent.After, intent.Through, reader.Series, reader.Read)
+            {
+                Erased = intent.After == 0 ? [] : reader.Erased,
+            }, cancel).ConfigureAwait(false);
         }
         catch (Exception error) when (error is ArchiveException or SegmentFormatException)
         {

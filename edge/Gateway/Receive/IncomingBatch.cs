@@ -38,6 +38,9 @@ internal sealed record IncomingBatch(
         return batch;
     }
 
+    /// <summary>What was deleted in it.</summary>
+    public IReadOnlyList<ShippedTombstone> Tombstones { get; init; } = [];
+
     public long Samples => Segments.Sum(s => (long)s.Segment.Count);
 
     public static IncomingBatch? Parse(ReadOnlyMemory<byte> bytes, string digest, out BatchRefusal? refusal)
@@ -46,7 +49,7 @@ internal sealed record IncomingBatch(
         {
             refusal = null;
             var batch = ShipBatch.Parse(bytes);
-            return new(batch.Window, batch.After, batch.Through, digest, bytes, [.. batch.Segments.Select(s => Open(s, batch, bytes))]);
+            return new(batch.Window, batch.After, batch.Through, digest, bytes, [.. batch.Segments.Select(s => Open(s, batch, bytes))]) { Tombstones = [.. batch.Tombstones.Select(t => Check(t, batch))] };
         }
         catch (Exception error) when (error is FormatException or SegmentFormatException)
         {
@@ -55,20 +58,32 @@ internal sealed record IncomingBatch(
         }
     }
 
+    private static ShippedTombstone Check(ShippedTombstone tombstone, ShipBatch batch)
+    {
+        Check(tombstone.Series, tombstone.Kind, tombstone.Version, batch);
+        return !tombstone.Range.IsEmpty && batch.Window.Range.Contains(tombstone.Range) ? tombstone
+            : throw new FormatException($"{tombstone.Series} has a deletion of {tombstone.Range}, outside of {batch.Window}");
+    }
+
+    private static void Check(string series, string kind, long version, ShipBatch batch)
+    {
+        if (!SeriesKey.TryParse(series, out _))
+        {
+            throw new FormatException($"'{series}' is not account/device/measurement");
+        }
+        if (!Kinds.Contains(kind))
+        {
+            throw new FormatException($"{series} has the unknown kind '{kind}'");
+        }
+        if (version <= batch.After || version > batch.Through)
+        {
+            throw new FormatException($"{series} has something of flush {version}, outside of ({batch.After}, {batch.Through}]");
+        }
+    }
+
     private static IncomingSegment Open(ShippedSegment shipped, ShipBatch batch, ReadOnlyMemory<byte> bytes)
     {
-        if (!SeriesKey.TryParse(shipped.Series, out _))
-        {
-            throw new FormatException($"'{shipped.Series}' is not account/device/measurement");
-        }
-        if (!Kinds.Contains(shipped.Kind))
-        {
-            throw new FormatException($"{shipped.Series} has the unknown kind '{shipped.Kind}'");
-        }
-        if (shipped.Version <= batch.After || shipped.Version > batch.Through)
-        {
-            throw new FormatException($"{shipped.Series} has a segment of flush {shipped.Version}, outside of ({batch.After}, {batch.Through}]");
-        }
+        Check(shipped.Series, shipped.Kind, shipped.Version, batch);
         var segment = Segment.Open(shipped.Bytes);
         if (segment.Count < 1 || !batch.Window.Range.Contains(segment.FirstTime) || !batch.Window.Range.Contains(segment.LastTime))
         {

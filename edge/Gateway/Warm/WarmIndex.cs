@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Foretier.Core.Partitions;
+using Foretier.Core.Query;
 using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
 using Microsoft.Data.Sqlite;
@@ -9,6 +10,12 @@ namespace Foretier.Gateway.Warm;
 /// <summary>A stored segment: where its bytes are, and what they cover. First and Last are inclusive.</summary>
 internal readonly record struct SegmentRow(
     long File, long First, long Last, long Version, int Count, long Offset, int Length, long RollupOffset, int RollupLength);
+
+/// <summary>A deletion: samples of the series in the range that flushes before the version wrote have ended.</summary>
+internal readonly record struct TombstoneRow(long Series, long Version, TimeRange Range)
+{
+    public Layer ToLayer() => Layer.Tombstone(Version, Range);
+}
 
 /// <summary>A move to the archive that has begun: flushes (After, Through] of a window, whose files are sealed.</summary>
 internal sealed record PackIntent(string Edge, Window Window, long After, long Through);
@@ -20,7 +27,7 @@ internal sealed record PackIntent(string Edge, Window Window, long After, long T
 /// </summary>
 internal sealed class WarmIndex : IDisposable
 {
-    private const int Format = 1;
+    private const int Format = 2;
 
     private const string Schema = """
         CREATE TABLE IF NOT EXISTS files (id INTEGER PRIMARY KEY, edge TEXT NOT NULL, start INTEGER NOT NULL, span INTEGER NOT NULL,
@@ -33,6 +40,9 @@ internal sealed class WarmIndex : IDisposable
         CREATE TABLE IF NOT EXISTS segments (file INTEGER NOT NULL, series INTEGER NOT NULL, first INTEGER NOT NULL, offset INTEGER NOT NULL,
             last INTEGER NOT NULL, version INTEGER NOT NULL, count INTEGER NOT NULL, length INTEGER NOT NULL,
             rollup_offset INTEGER NOT NULL, rollup_length INTEGER NOT NULL, PRIMARY KEY (file, series, first, offset)) WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS tombstones (file INTEGER NOT NULL, series INTEGER NOT NULL, version INTEGER NOT NULL,
+            since INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (file, series, version, since, until)) WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS deleted (file INTEGER PRIMARY KEY, count INTEGER NOT NULL);
         CREATE TABLE IF NOT EXISTS archived (edge TEXT NOT NULL, start INTEGER NOT NULL, span INTEGER NOT NULL, node TEXT NOT NULL,
             after INTEGER NOT NULL, through INTEGER NOT NULL, extent_from INTEGER NOT NULL, extent_to INTEGER NOT NULL,
             count INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (edge, start, span, node, after)) WITHOUT ROWID;
@@ -166,6 +176,8 @@ internal sealed class WarmIndex : IDisposable
     public void Forget(WarmFile file)
     {
         Writer.Run("DELETE FROM segments WHERE file = ?1", file.Id);
+        Writer.Run("DELETE FROM tombstones WHERE file = ?1", file.Id);
+        Writer.Run("DELETE FROM deleted WHERE file = ?1", file.Id);
         Writer.Run("DELETE FROM batches WHERE file = ?1", file.Id);
         Writer.Run("DELETE FROM files WHERE id = ?1", file.Id);
     }
@@ -201,6 +213,25 @@ internal sealed class WarmIndex : IDisposable
         SELECT first, last, version, count, offset, length, rollup_offset, rollup_length, series FROM segments WHERE file = ?1
         """, r => (r.GetInt64(8), new SegmentRow(file, r.GetInt64(0), r.GetInt64(1), r.GetInt64(2), r.GetInt32(3), r.GetInt64(4), r.GetInt32(5),
             r.GetInt64(6), r.GetInt32(7))), file);
+
+    public void Write(long file, long series, long version, TimeRange range) => Writer.Run(
+        "INSERT OR IGNORE INTO tombstones (file, series, version, since, until) VALUES (?1, ?2, ?3, ?4, ?5)", file, series, version, range.From, range.To);
+
+    /// <summary>Deletions that came in a file, and after which flush.</summary>
+    public static List<TombstoneRow> ReadTombstones(Statements reader, long file) => reader.Query(
+        "SELECT series, version, since, until FROM tombstones WHERE file = ?1",
+        r => new TombstoneRow(r.GetInt64(0), r.GetInt64(1), new(r.GetInt64(2), r.GetInt64(3))), file);
+
+    /// <summary>Adds to what the deletions in a file ended of the window.</summary>
+    public void CountDeleted(long file, long samples)
+    {
+        if (samples != 0)
+        {
+            Writer.Run("INSERT INTO deleted (file, count) VALUES (?1, ?2) ON CONFLICT (file) DO UPDATE SET count = count + excluded.count", file, samples);
+        }
+    }
+
+    public long ReadDeleted(long file) => Writer.Number("SELECT count FROM deleted WHERE file = ?1", file) ?? 0;
 
     public void Dispose()
     {

@@ -60,36 +60,64 @@ public sealed partial class WarmStore
         // Of a batch that begins before what is held, the earlier flushes have been received with another one.
         var segments = batch.Segments.Where(s => s.Shipped.Version > frame.After).ToList();
         var accepted = segments.Sum(s => (long)s.Segment.Count);
-        var superseded = CountSuperseded(held, segments);
+        var tombstones = batch.Tombstones.Where(t => t.Version > frame.After).ToList();
+        var (superseded, deleted) = CountReplaced(held, segments, tombstones);
         var extent = segments.Aggregate(file.Extent, (sum, s) => sum.Hull(new(s.Segment.FirstTime, s.Segment.LastTime + 1)));
+        extent = tombstones.Aggregate(extent, (sum, t) => sum.Hull(t.Range));
 
         file = _index.Write(held.Edge, held.Window,
-            file with { Through = frame.Through, Bytes = frame.End, Extent = extent, Count = file.Count + accepted - superseded });
+            file with { Through = frame.Through, Bytes = frame.End, Extent = extent, Count = file.Count + accepted - superseded - deleted });
         _index.WriteBatch(file.Id, frame.After, frame.Through, batch.Digest, frame.Offset, frame.Payload.Length);
         var series = new Dictionary<string, (long Id, SeriesInfo Info)>();
-        foreach (var (shipped, segment, offset, rollupOffset) in segments)
+        long IdOf(string name, string? unit, string kind)
         {
-            var start = frame.Offset + WarmFrame.HeaderBytes;
-            var info = new SeriesInfo(shipped.Series, held.Edge, shipped.Unit, shipped.Kind);
+            var info = new SeriesInfo(name, held.Edge, unit, kind);
             if (!series.TryGetValue(info.Name, out var known) && !_series.TryGetValue((info.Edge, info.Name), out known) || known.Info != info)
             {
                 series[info.Name] = known = (_index.WriteSeries(info), info);
             }
-            _index.Write(known.Id, new(file.Id, segment.FirstTime, segment.LastTime,
+            return known.Id;
+        }
+        foreach (var (shipped, segment, offset, rollupOffset) in segments)
+        {
+            var start = frame.Offset + WarmFrame.HeaderBytes;
+            _index.Write(IdOf(shipped.Series, shipped.Unit, shipped.Kind), new(file.Id, segment.FirstTime, segment.LastTime,
                 shipped.Version, segment.Count, start + offset, shipped.Bytes.Length, start + rollupOffset, shipped.Rollups.Length));
         }
+        foreach (var tombstone in tombstones)
+        {
+            _hasTombstones = true;
+            _index.Write(file.Id, IdOf(tombstone.Series, tombstone.Unit, tombstone.Kind), tombstone.Version, tombstone.Range);
+        }
+        _index.CountDeleted(file.Id, deleted);
+        _index.Count(Counter.Deleted, deleted);
         _index.Count(Counter.Received, accepted);
         _index.Count(Counter.Accepted, accepted);
         _index.Count(Counter.Superseded, superseded);
-        return new(held.With(file), new(frame.Through, accepted, superseded), series);
+        return new(held.With(file), new(frame.Through, accepted, superseded, deleted), series);
     }
 
-    /// <summary>How many of the samples replace one of the same series and time in an earlier batch, or earlier in this one.</summary>
-    private long CountSuperseded(WarmWindow held, List<IncomingSegment> incoming)
+    /// <summary>
+    /// How many of the samples replace one of the same series and time in an earlier batch, or earlier in this one, and how many of all these
+    /// the batch's tombstones end.
+    /// </summary>
+    private (long Superseded, long Deleted) CountReplaced(WarmWindow held, List<IncomingSegment> incoming, List<ShippedTombstone> ended)
     {
-        var superseded = 0L;
+        long superseded = 0, deleted = 0;
         using var stored = new SegmentReader();
-        foreach (var series in incoming.GroupBy(s => s.Shipped.Series))
+        var endedBefore = TombstonesOf(_index.Writer, held.Files);
+        var incomingOf = incoming.ToLookup(s => s.Shipped.Series);
+        foreach (var name in ended.Select(t => t.Series).Concat(endedBefore.Count == 0 ? [] : incomingOf.Select(s => s.Key)).Distinct())
+        {
+            // Deletions stand between the layers: all of them are put over each other, without and with the batch.
+            var before = ReadStored(stored, held, name, long.MinValue, long.MaxValue).ToList();
+            before.AddRange(endedBefore.Where(t => _series.TryGetValue((held.Edge, name), out var known) && known.Id == t.Series).Select(t => t.ToLayer()));
+            var (was, now) = (SeriesScan.Count(before), SeriesScan.Count([.. before, .. ended.Where(t => t.Series == name).Select(t => Layer.Tombstone(t.Version, t.Range)),
+                .. incomingOf[name].Select(s => Layer.Of(s.Shipped.Version, s.Segment))]));
+            superseded += now.Superseded - was.Superseded;
+            deleted += now.Deleted - was.Deleted;
+        }
+        foreach (var series in incomingOf.Where(s => endedBefore.Count == 0 && !ended.Exists(t => t.Series == s.Key)))
         {
             var earlier = new List<Segment>();
             foreach (var (shipped, segment, _, _) in series.OrderBy(s => s.Shipped.Version))
@@ -105,8 +133,14 @@ public sealed partial class WarmStore
                 earlier.Add(segment);
             }
         }
-        return superseded;
+        return (superseded, deleted);
     }
+
+    // False until the first deletion there ever was: then nobody needs to look for any.
+    private volatile bool _hasTombstones;
+
+    private List<TombstoneRow> TombstonesOf(Statements index, IEnumerable<WarmFile> files) =>
+        !_hasTombstones ? [] : [.. files.SelectMany(file => WarmIndex.ReadTombstones(index, file.Id))];
 
     private Layer[] ReadStored(SegmentReader reader, WarmWindow held, string series, long first, long last)
     {

@@ -57,18 +57,22 @@ public sealed partial class WarmStore
         {
             return false;
         }
-        if (!TryFindRows(index, request.Series, part, range, files, out var rows))
+        if (!TryFindRows(index, request.Series, part, range, files, out var rows, out var tombstones))
         {
             return false;
         }
         var resolution = long.MaxValue;
         var layers = reader.Read(rows.ConvertAll(r => r.Row), withRollups: !request.Raw);
-        foreach (var series in rows.Zip(layers, (row, layer) => (row.Series, Layer: layer)).GroupBy(r => r.Series, r => r.Layer))
+        var all = rows.Zip(layers, (row, layer) => (row.Series, Layer: layer)).Concat(tombstones.Select(t => (t.Series, Layer: t.Row.ToLayer())));
+        foreach (var series in all.GroupBy(r => r.Series, r => r.Layer))
         {
             var slice = request.Raw ? new Slice(number, series.Key, SeriesScan.Raw(range, [.. series]), null)
+            {
+                Erased = part.After == 0 ? [] : [.. tombstones.Where(t => t.Series == series.Key).Select(t => t.Row.Range.Clip(range))],
+            }
                 : new Slice(number, series.Key, null, request.NewRows());
             resolution = Math.Min(resolution, request.Raw ? 0 : SeriesScan.Into(slice.Rows!, request.GridOf(part with { Range = range }), [.. series]));
-            if (slice.Samples?.Count > 0 || slice.Rows?.Count > 0)
+            if (slice.Samples?.Count > 0 || slice.Erased.Count > 0 || slice.Rows?.Count > 0)
             {
                 slices.Add(slice);
             }
@@ -82,9 +86,10 @@ public sealed partial class WarmStore
 
     /// <summary>Segments of one snapshot of the catalog; false where a file of the window was archived since its handle was taken.</summary>
     private bool TryFindRows(Statements index, IReadOnlyList<string> names, FetchPart part, TimeRange range, List<WarmFile> files,
-        out List<(string Series, SegmentRow Row)> rows)
+        out List<(string Series, SegmentRow Row)> rows, out List<(string Series, TombstoneRow Row)> tombstones)
     {
         rows = [];
+        tombstones = [];
         index.Run("BEGIN");
         try
         {
@@ -94,11 +99,13 @@ public sealed partial class WarmStore
                 {
                     return false;
                 }
+                var ended = TombstonesOf(index, [file]);
                 foreach (var name in names)
                 {
                     if (_series.TryGetValue((part.Edge, name), out var series) && !range.IsEmpty)
                     {
                         rows.AddRange(WarmIndex.ReadSegments(index, file.Id, series.Id, range.From, range.To - 1, part.After).Select(row => (name, row)));
+                        tombstones.AddRange(ended.Where(t => t.Series == series.Id && t.Version > part.After && t.Range.Overlaps(range)).Select(t => (name, t)));
                     }
                 }
             }

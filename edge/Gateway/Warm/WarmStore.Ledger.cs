@@ -13,6 +13,7 @@ public sealed partial class WarmStore
         public const string Received = "received";
         public const string Accepted = "accepted";
         public const string Superseded = "superseded";
+        public const string Deleted = "deleted";
         public const string RejectedPrefix = "rejected:";
     }
 
@@ -37,6 +38,7 @@ public sealed partial class WarmStore
                 .ToDictionary(c => c.Key[Counter.RejectedPrefix.Length..], c => c.Value);
             var held = _windows.Values.Sum(CountStored);
             var released = _index.ReadArchived().Sum(a => a.Count);
+            var deleted = counters.GetValueOrDefault(Counter.Deleted);
             return new()
             {
                 Node = Node,
@@ -45,7 +47,8 @@ public sealed partial class WarmStore
                 Rejected = rejected.Values.Sum(),
                 RejectedBy = rejected,
                 Superseded = counters.GetValueOrDefault(Counter.Superseded),
-                Unique = held + released,
+                Unique = held + released + deleted,
+                Deleted = deleted,
                 Held = held,
                 Released = released,
             };
@@ -70,9 +73,14 @@ public sealed partial class WarmStore
         return count;
     }
 
-    private long Recount(WarmWindow window)
+    private long Recount(WarmWindow window) => Recount(window, out _);
+
+    /// <param name="deleted">Samples of these files that deletions in these files ended.</param>
+    private long Recount(WarmWindow window, out long deleted)
     {
         var count = 0L;
+        deleted = 0;
+        var tombstones = TombstonesOf(_index.Writer, window.Files).ToLookup(t => t.Series);
         using var reader = new SegmentReader();
         foreach (var file in window.Files)
         {
@@ -81,6 +89,13 @@ public sealed partial class WarmStore
         var rows = window.Files.SelectMany(file => WarmIndex.ReadSegments(_index.Writer, file.Id));
         foreach (var series in rows.GroupBy(r => r.Series, r => r.Row))
         {
+            if (tombstones.Contains(series.Key))
+            {
+                var all = SeriesScan.Count([.. reader.Read([.. series], withRollups: false), .. tombstones[series.Key].Select(t => t.ToLayer())]);
+                count += all.Samples.Count;
+                deleted += all.Deleted;
+                continue;
+            }
             foreach (var cluster in Clusters(series))
             {
                 count += cluster.Count == 1 ? cluster[0].Count

@@ -89,6 +89,7 @@ public sealed partial class WarmStore
 
     private void Load()
     {
+        _hasTombstones = _index.Writer.Number("SELECT 1 FROM tombstones LIMIT 1") is not null;
         foreach (var (key, window) in _index.ReadWindows())
         {
             _windows[key] = window;

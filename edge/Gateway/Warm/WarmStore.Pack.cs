@@ -50,6 +50,7 @@ public sealed partial class WarmStore
         {
             var rows = new List<(long Series, SegmentRow Row)>();
             using var index = _index.OpenReader();
+            var tombstones = TombstonesOf(index, FilesOf(window, intent));
             foreach (var file in FilesOf(window, intent))
             {
                 OpenOrThrow(reader, window, file);
@@ -57,7 +58,8 @@ public sealed partial class WarmStore
             }
             var rowsOf = rows.ToLookup(r => r.Series, r => r.Row);
             return new(reader, _series.Values.Where(s => s.Info.Edge == intent.Edge && rowsOf.Contains(s.Id))
-                .ToDictionary(s => s.Info, s => rowsOf[s.Id].ToList()));
+                .ToDictionary(s => s.Info, s => rowsOf[s.Id].ToList()),
+                [.. tombstones.Join(_series.Values, t => t.Series, s => s.Id, (t, s) => (s.Info.Name, t))]);
         }
         catch
         {
@@ -75,7 +77,8 @@ public sealed partial class WarmStore
             var packed = FilesOf(held, intent).ToList();
             var left = held with { Files = held.Files.RemoveRange(packed), ArchivedThrough = Math.Max(held.ArchivedThrough, intent.Through) };
             var before = left.ToHolding(Node)?.Count ?? 0;
-            var recount = left.IsHeld ? Recount(left) : 0;
+            var deleted = 0L;
+            var recount = left.IsHeld ? Recount(left, out deleted) : 0;
             _index.Writer.Transact(() =>
             {
                 _index.Write(archived);
@@ -84,12 +87,15 @@ public sealed partial class WarmStore
                     _index.Forget(file);
                 }
                 _index.Forget(intent);
-                if (recount != before)
+                if (left.IsHeld)
                 {
-                    // What came while the window was packed and corrects some of it superseded samples here; now it is a layer of its own.
+                    // What came while the window was packed and corrects or ends some of it did so here; now it is a layer of its own.
                     var first = left.Files[0];
                     left = left.With(_index.Write(left.Edge, left.Window, first with { Count = first.Count + recount - before }));
-                    _index.Count(Counter.Superseded, before - recount);
+                    deleted -= left.Files.Sum(file => _index.ReadDeleted(file.Id));
+                    _index.CountDeleted(first.Id, deleted);
+                    _index.Count(Counter.Deleted, deleted);
+                    _index.Count(Counter.Superseded, before - recount - deleted);
                 }
             });
             _windows[(left.Edge, left.Window)] = left;

@@ -28,6 +28,7 @@ public sealed record NodeDuties
     /// <summary>Declares kind or unit of a series it owns; null result where it does not know it.</summary>
     public Func<SeriesChange, Task<SeriesEntry?>>? ChangeSeries { get; init; }
 
+    public DeletionDuties? Deletion { get; init; }
     public DeviceDuties? Devices { get; init; }
     public EnrolmentDuties? Enrolment { get; init; }
 
@@ -46,6 +47,7 @@ public sealed class Cascade(NodeDuties own, LinkHub? below, TimeProvider clock, 
         group.MapGet("/ledger", LedgerAsync).WithSummary("The conservation account of every hop.");
         group.MapPost("/tier/move", MoveAsync).WithSummary("Move windows to a colder tier now.").RequireAdminOrNode();
         group.MapPatch("/series", ChangeSeriesAsync).Taking().WithSummary("Declare the kind or the unit of a series.").RequireAdminOrNode();
+        new DeletionApi(own.Deletion, this, clock).Map(group);
         new DeviceApi(own.Devices, this).Map(group);
         new EnrolmentApi(own.Enrolment, this).Map(group);
         group.MapGet("/doctor", DoctorAsync).Taking().WithSummary("What every node finds when it looks at itself.").RequireAdminOrNode();

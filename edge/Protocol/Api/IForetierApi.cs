@@ -28,6 +28,11 @@ public interface IForetierApi
     [Patch("/api/v1/series")]
     Task<SeriesEntry> ChangeSeriesAsync([Body] SeriesChange change, CancellationToken cancel);
 
+    /// <param name="from">RFC 3339, epoch, now, -6h.</param>
+    /// <param name="to">The same; the range is half-open.</param>
+    [Delete("/api/v1/series/{account}/{device}/{measurement}")]
+    Task<DeletionReply> DeleteSamplesAsync(string account, string device, string measurement, [Query] string from, [Query] string to, CancellationToken cancel);
+
     [Get("/api/v1/ledger")]
     Task<LedgerReply> LedgerAsync(CancellationToken cancel);
 

@@ -25,6 +25,17 @@ public sealed record SeriesEntry(string Name, string? Unit, string? Kind, string
 /// <param name="ExpectSeconds">How often its device is to be heard; 0 = learn it.</param>
 public sealed record SeriesChange(string Series, string? Kind, string? Unit, double? ExpectSeconds);
 
+/// <summary><c>DELETE /api/v1/series/{account}/{device}/{measurement}?from=&amp;to=</c>: what was accepted before is deleted for good.</summary>
+/// <param name="Deleted">How many samples at which node; what the archive has is not counted, its next layer ends it.</param>
+/// <param name="Edges">The edges that have written it down.</param>
+/// <param name="Pending">Nodes that are away and get it when they are back, by themselves; none: all have it (200, else 202).</param>
+public sealed record DeletionReply(
+    string Series, ApiTime From, ApiTime To, IReadOnlyList<DeletedShare> Deleted, IReadOnlyList<string> Edges, IReadOnlyList<string> Pending) : ApiDocument;
+
+/// <param name="Node">The edge, or "gateway of" it.</param>
+/// <param name="Tier">ssd (memory too) or hdd.</param>
+public sealed record DeletedShare(string Node, string Tier, long Samples) : ApiDocument;
+
 /// <summary><c>GET /api/v1/ledger</c>: the account of every hop.</summary>
 /// <param name="Balanced">True where every hop's account adds up.</param>
 public sealed record LedgerReply(IReadOnlyList<Ledger> Nodes, bool Balanced) : ApiDocument;

@@ -10,8 +10,8 @@ namespace Foretier.Protocol.Fetching;
 /// The bytes of a <see cref="FetchResult"/> between nodes. Little endian; ends in a marker, so that a connection that broke is never taken for a short answer.
 /// </summary>
 /// <remarks>
-/// "FFR2" · gone (i32 count, i32 each) · uses (i32 count; tier u8, node, from i64, to i64, resolution, ms f64) ·
-/// slices (i32 count; part i32, series, shape u8, content) · "DONE". Shape 0: i32 count, times i64, values f64, states u8 (1: count strings, "" for none prefixed by u8).
+/// "FFR3" (or FFR2: nothing is erased) · gone (i32 count, i32 each) · uses (i32 count; tier u8, node, from i64, to i64, resolution, ms f64) ·
+/// slices (i32 count; part i32, series, in FFR3 erased (i32 count; from i64, to i64), shape u8, content) · "DONE". Shape 0: i32 count, times i64, values f64, states u8 (1: count strings, "" for none prefixed by u8).
 /// Shape 1: parts u8, i32 rows, each start i64, the rollup's fields and those of its parts.
 /// </remarks>
 public static class FetchCodec
@@ -19,12 +19,14 @@ public static class FetchCodec
     public const string ContentType = "application/x-foretier-fetch";
 
     private const int Begin = 0x32524646;
+    private const int BeginErased = 0x33524646;
     private const int Done = 0x454E4F44;
 
     public static void Write(Stream to, FetchResult result)
     {
         using var writer = new BinaryWriter(to, Encoding.UTF8, leaveOpen: true);
-        writer.Write(Begin);
+        var isErased = result.Slices.Any(slice => slice.Erased.Count > 0);
+        writer.Write(isErased ? BeginErased : Begin);
         writer.Write(result.Gone.Count);
         foreach (var part in result.Gone)
         {
@@ -45,6 +47,15 @@ public static class FetchCodec
         {
             writer.Write(slice.Part);
             writer.Write(slice.Series);
+            if (isErased)
+            {
+                writer.Write(slice.Erased.Count);
+                foreach (var range in slice.Erased)
+                {
+                    writer.Write(range.From);
+                    writer.Write(range.To);
+                }
+            }
             writer.Write(slice.Samples is null);
             if (slice.Samples is not null)
             {
@@ -63,7 +74,11 @@ public static class FetchCodec
     public static FetchResult Read(Stream from)
     {
         using var reader = new BinaryReader(from, Encoding.UTF8, leaveOpen: true);
-        Expect(reader, Begin);
+        var begin = reader.ReadInt32();
+        if (begin is not (Begin or BeginErased))
+        {
+            throw new FormatException("not a fetch result of format FFR2 or FFR3");
+        }
         var gone = new int[Count(reader, 4, from)];
         for (var i = 0; i < gone.Length; i++)
         {
@@ -79,9 +94,14 @@ public static class FetchCodec
         {
             var part = reader.ReadInt32();
             var series = reader.ReadString();
+            var erased = new TimeRange[begin == BeginErased ? Count(reader, 16, from) : 0];
+            for (var i = 0; i < erased.Length; i++)
+            {
+                erased[i] = new(reader.ReadInt64(), reader.ReadInt64());
+            }
             slices.Add(reader.ReadBoolean()
-                ? new(part, series, null, ReadRows(reader))
-                : new(part, series, ReadSamples(reader, from), null));
+                ? new(part, series, null, ReadRows(reader)) { Erased = erased }
+                : new(part, series, ReadSamples(reader, from), null) { Erased = erased });
         }
         Expect(reader, Done);
         return new(slices, gone, uses);
@@ -265,7 +285,7 @@ public static class FetchCodec
     {
         if (reader.ReadInt32() != marker)
         {
-            throw new FormatException("not a fetch result of format FFR2");
+            throw new FormatException("not a whole fetch result");
         }
     }
 }

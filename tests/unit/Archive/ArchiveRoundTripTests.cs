@@ -38,6 +38,18 @@ public sealed class ArchiveRoundTripTests : IDisposable
     }
 
     [Fact]
+    public async Task A_later_layer_says_what_of_the_earlier_ones_was_deleted_also_where_it_has_no_samples()
+    {
+        var samples = ArchiveBench.SomeSamples();
+        var (name, range) = (samples.Keys.First(), new TimeRange(ArchiveBench.Day.Start + 5, ArchiveBench.Day.Start + 50));
+        var holding = await _bench.Writer().PublishAsync(ArchiveBench.Pack(new Dictionary<string, SampleColumns>(), after: 4, through: 5) with { Erased = [new(name, range)] }, default);
+        Assert.Equal((4L, 0L, range), (holding.After, holding.Count, holding.Extent));
+        var half = new TimeRange(range.From, range.From + 10);
+        var slice = Assert.Single((await _bench.Source().FetchAsync(ArchiveBench.Ask(samples.Keys, half, after: 4, through: 5), default)).Slices);
+        Assert.Equal((name, 0, half), (slice.Series, slice.Samples!.Count, Assert.Single(slice.Erased)));
+    }
+
+    [Fact]
     public async Task Series_that_span_row_groups_are_whole_and_any_range_of_them_is_exact()
     {
         var samples = new Dictionary<string, SampleColumns>();

@@ -34,6 +34,7 @@ public sealed class WarmBed : IAsyncDisposable
     public WarmStore Store { get; private set; } = null!;
     public Packer Packer { get; private set; } = null!;
     public Dictionary<HoldingKey, (Holding Holding, Dictionary<string, SampleColumns> Samples)> Archive { get; } = [];
+    public List<ArchiveErasure> Erased { get; } = [];
     public List<SeriesInfo> ArchivedSeries { get; } = [];
 
     /// <summary>Runs around the archive's publishing, to fail there.</summary>
@@ -130,8 +131,9 @@ public sealed class WarmBed : IAsyncDisposable
     private async Task<Holding> PublishAsync(ArchivePack pack, CancellationToken cancel)
     {
         await BeforePublish();
+        Erased.AddRange(pack.Erased);
         var samples = pack.Series.OrderBy(s => s.Name, StringComparer.Ordinal).ToDictionary(s => s.Name, pack.Read);
-        var extent = samples.Values.Aggregate(TimeRange.Nothing, (e, s) => e.Hull(new(s.FirstTime, s.LastTime + 1)));
+        var extent = samples.Values.Where(s => s.Count > 0).Aggregate(pack.Erased.Aggregate(TimeRange.Nothing, (e, erased) => e.Hull(erased.Range)), (e, s) => e.Hull(new(s.FirstTime, s.LastTime + 1)));
         var holding = new Holding(pack.Edge, pack.Window, "archive", Tier.Archive, pack.After, pack.Through, extent, samples.Values.Sum(s => (long)s.Count), 1);
         Archive[HoldingKey.Of(holding)] = (holding, samples);
         ArchivedSeries.AddRange(pack.Series.Where(s => !ArchivedSeries.Contains(s)));

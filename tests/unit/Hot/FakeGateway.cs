@@ -99,8 +99,18 @@ internal sealed class FakeGateway : HttpMessageHandler
         if (batch.Through > held)
         {
             Taken.Add(batch);
-            foreach (var segment in batch.Segments.Where(s => s.Version > held).OrderBy(s => s.Version))
+            foreach (var (version, tombstone, segment) in batch.Tombstones.Select(t => (t.Version, Tombstone: (ShippedTombstone?)t, Segment: (ShippedSegment?)null))
+                .Concat(batch.Segments.Select(s => (s.Version, Tombstone: (ShippedTombstone?)null, Segment: (ShippedSegment?)s)))
+                .Where(one => one.Version > held).OrderBy(one => one.Version).ThenBy(one => one.Segment is null ? 0 : 1))
             {
+                if (segment is null)
+                {
+                    foreach (var key in _samples.Keys.Where(key => key.Series == tombstone!.Series && tombstone.Range.Contains(key.Time)).ToList())
+                    {
+                        _samples.Remove(key);
+                    }
+                    continue;
+                }
                 var samples = new SampleColumns();
                 Segment.Open(segment.Bytes).Decode(samples);
                 for (var i = 0; i < samples.Count; i++)

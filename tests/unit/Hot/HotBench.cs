@@ -80,6 +80,18 @@ internal sealed class HotBench(CrashDisk disk)
         return all;
     }
 
+    /// <summary>Where the store's own holdings end what older layers elsewhere have.</summary>
+    public async Task<List<(string Series, TimeRange Range)>> ErasedAsync()
+    {
+        var view = Catalog.View;
+        var parts = view.Holdings.Where(h => h.Node == h.Edge).Select(h => new FetchPart(h.Edge, h.Window, h.After, h.Through, h.Window.Range)).ToList();
+        var result = await Store.FetchAsync(new([.. view.Series.Select(s => s.Name)], parts, true, 0, 0), CancellationToken.None);
+        return [.. result.Slices.SelectMany(slice => slice.Erased.Select(range => (slice.Series, range)))];
+    }
+
+    public async Task<Deletion> DeleteAsync(string measurement, long from, long to) =>
+        (await Store.DeleteAsync(new("acme", "boiler", measurement), new(from, to), TimeSpan.Zero, CancellationToken.None))!;
+
     public async Task<double[]> ValuesAsync(string measurement) =>
         [.. (await ReadAsync()).Where(s => s.Key.Series == $"acme/boiler/{measurement}").OrderBy(s => s.Key.Time).Select(s => s.Value.Value)];
 

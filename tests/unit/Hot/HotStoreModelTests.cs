@@ -71,6 +71,7 @@ public class HotStoreModelTests(ITestOutputHelper output)
         private Dictionary<(string Series, long Time), (double Value, string? State)> _acknowledged = [];
         private long _accepted, _rejected, _lastTicket;
         private bool _hasDropped;
+        private (string Series, TimeRange Range)? _deleting;
 
         public HotBench Bench { get; private set; } = null!;
 
@@ -82,7 +83,8 @@ public class HotStoreModelTests(ITestOutputHelper output)
             {
                 await (kind switch
                 {
-                    < 45 => AppendAsync(random),
+                    < 41 => AppendAsync(random),
+                    < 45 => DeleteAsync(random),
                     < 55 => AcknowledgeAsync(),
                     < 65 => FlushAsync(),
                     < 72 => ShipAsync(random),
@@ -115,7 +117,7 @@ public class HotStoreModelTests(ITestOutputHelper output)
             if (!_hasDropped)
             {
                 // All duplicates have met now. (One of a sample that was given up cannot be seen here.)
-                Assert.Equal(_acknowledged.Count, Bench.Store.Ledger.Unique);
+                Assert.Equal(_acknowledged.Count, Bench.Store.Ledger.Unique - Bench.Store.Ledger.Deleted);
             }
             await StepAsync(70, new Random(0));
             await VerifyAsync();
@@ -148,6 +150,29 @@ public class HotStoreModelTests(ITestOutputHelper output)
                 [.. message.Select(s => new IncomingSample(Bench.Series(s.Series[^2..], s.State is not null), s.Time, s.Value, s.State))]);
             _pending.Add(message);
             return Task.CompletedTask;
+        }
+
+        /// <summary>Waits for no one: whether it was written down when the disk fails in between shows afterwards.</summary>
+        private async Task DeleteAsync(Random random)
+        {
+            var from = HotBench.Day + random.Next(48 * 60) * Instant.Minute;
+            var range = new TimeRange(from, from + random.Next(1, random.Next(3) == 0 ? 48 * 60 : 30) * Instant.Minute);
+            range = random.Next(3) == 0 ? new(HotBench.Day + random.Next(60) * Instant.Minute, HotBench.Day + Instant.Day + random.Next(60) * Instant.Minute) : range;
+            var series = $"s{random.Next(3)}";
+            Bench.Series(series, series == "s2");
+            _deleting = ($"acme/boiler/{series}", range);
+            await Bench.DeleteAsync(series, range.From, range.To);
+            await AcknowledgeAsync();
+            Remove(_acknowledged, _deleting.Value);
+            _deleting = null;
+        }
+
+        private static void Remove<T>(Dictionary<(string Series, long Time), T> from, (string Series, TimeRange Range) deletion)
+        {
+            foreach (var key in from.Keys.Where(key => key.Series == deletion.Series && deletion.Range.Contains(key.Time)).ToList())
+            {
+                from.Remove(key);
+            }
         }
 
         private async Task AcknowledgeAsync()
@@ -235,6 +260,11 @@ public class HotStoreModelTests(ITestOutputHelper output)
                 _accepted += _pending[kept++].Length;
             }
             Assert.True(kept >= least);
+            if (kept == _pending.Count && _deleting is { } deletion && !(await ReadAsync()).Keys.Any(key => key.Item1 == deletion.Series && deletion.Range.Contains(key.Item2)))
+            {
+                Remove(_acknowledged, deletion); // it had come to the device
+            }
+            _deleting = null;
             _pending.Clear();
             _rejected = ledger.Rejected;
             _lastTicket = Bench.Store.DurableTicket;
@@ -245,13 +275,7 @@ public class HotStoreModelTests(ITestOutputHelper output)
         {
             var expected = new Dictionary<(string, long), (double, string?)>(_acknowledged);
             _pending.ForEach(message => Apply(expected, message));
-            var edge = await Bench.ReadAsync();
-            var whole = Bench.Own.Where(h => h.IsWhole).Select(h => h.Window).ToHashSet();
-            var actual = _gateway.Samples.Where(s => !whole.Contains(Window.DayOf(s.Key.Time))).ToDictionary();
-            foreach (var (key, value) in edge)
-            {
-                actual[key] = value;
-            }
+            var actual = await ReadAsync();
             Assert.Equal(expected.OrderBy(s => s.Key.Item1, StringComparer.Ordinal).ThenBy(s => s.Key.Item2), actual.OrderBy(s => s.Key.Series, StringComparer.Ordinal).ThenBy(s => s.Key.Time));
 
             var ledger = Bench.Store.Ledger;
@@ -259,6 +283,22 @@ public class HotStoreModelTests(ITestOutputHelper output)
             Assert.Equal(_accepted + _pending.Sum(message => message.Length), ledger.Accepted);
             Assert.InRange(ledger.Unique, expected.Count, ledger.Accepted);
             Assert.InRange(ledger.Held, 0, ledger.Unique);
+        }
+
+        private async Task<Dictionary<(string Series, long Time), (double, string?)>> ReadAsync()
+        {
+            var edge = await Bench.ReadAsync();
+            var whole = Bench.Own.Where(h => h.IsWhole).Select(h => h.Window).ToHashSet();
+            var actual = _gateway.Samples.Where(s => !whole.Contains(Window.DayOf(s.Key.Time))).ToDictionary();
+            foreach (var erased in await Bench.ErasedAsync())
+            {
+                Remove(actual, erased);
+            }
+            foreach (var (key, value) in edge)
+            {
+                actual[key] = value;
+            }
+            return actual;
         }
 
         private static void Apply(Dictionary<(string Series, long Time), (double Value, string? State)> to, Sample[] message)

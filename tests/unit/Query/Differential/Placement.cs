@@ -55,6 +55,10 @@ internal sealed class Placement
         {
             foreach (var name in names)
             {
+                if (_random.Next(6) == 0)
+                {
+                    layers[name].Add(Layer.Tombstone(flush, Delete(window, name)));
+                }
                 if (Flush(window, name) is not { Count: > 0 } samples)
                 {
                     continue;
@@ -72,6 +76,17 @@ internal sealed class Placement
         Hold(catalog, layers, window, "archive", Tier.Archive, 0, archived);
         Hold(catalog, layers, window, "gateway", Tier.Hdd, archived, shipped);
         Hold(catalog, layers, window, "edge", Tier.Ssd, _random.Next(2) == 0 ? 0 : shipped, Holding.Latest);
+    }
+
+    /// <summary>A range of any length that begins and ends anywhere, or on samples' own times.</summary>
+    private TimeRange Delete(Window window, string name)
+    {
+        var times = Truth[name].Keys.Where(window.Range.Contains).ToList();
+        long At() => times.Count > 0 && _random.Next(2) == 0 ? times[_random.Next(times.Count)] : window.Start + _random.NextInt64(Instant.Day);
+        var (one, other) = (At(), _random.Next(5) == 0 ? window.End : At());
+        var range = new TimeRange(Math.Min(one, other), Math.Max(one, other) + (one == other ? 1 : 0)).Clip(window.Range);
+        times.Where(range.Contains).ToList().ForEach(time => Truth[name].Remove(time));
+        return range;
     }
 
     private SampleColumns Flush(Window window, string name)
@@ -166,7 +181,10 @@ internal sealed class Placement
                     var layers = held[(node, part.Window, part.After)][name];
                     if (request.Raw)
                     {
-                        slices.Add(new(i, name, SeriesScan.Raw(part.Range, layers), null));
+                        slices.Add(new(i, name, SeriesScan.Raw(part.Range, layers), null)
+                        {
+                            Erased = part.After == 0 ? [] : [.. layers.Where(l => l.IsTombstone).Select(l => new TimeRange(l.FirstTime, l.LastTime + 1).Clip(part.Range)).Where(r => !r.IsEmpty)],
+                        });
                         continue;
                     }
                     var rows = request.NewRows();
