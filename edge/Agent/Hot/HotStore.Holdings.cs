@@ -58,8 +58,15 @@ public sealed partial class HotStore
             while (await timer.WaitForNextTickAsync(_stop.Token))
             {
                 PublishDirty();
-                CountFlash();
-                Mark();
+                try
+                {
+                    CountFlash();
+                    Mark();
+                }
+                catch (Exception e) when (e is IOException or HotStoreUnavailableException)
+                {
+                    // The device or the journal has failed: Problems says so. The catalog is kept up all the same.
+                }
             }
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
