@@ -84,7 +84,12 @@ internal sealed class CrashMode(int kills, int seed)
     {
         await using var publisher = await MqttPublisher.ConnectAsync(new()
         {
-            Host = "127.0.0.1", Port = agent.Port, User = agent.User, Secret = agent.Secret, ClientId = "crash", Window = 50,
+            Host = "127.0.0.1",
+            Port = agent.Port,
+            User = agent.User,
+            Secret = agent.Secret,
+            ClientId = "crash",
+            Window = 50,
             StartPatience = TimeSpan.FromSeconds(10),
         }, ack =>
         {
