@@ -20,7 +20,7 @@ public class LayeringTests
         ["Foretier.Gateway"] = ["Foretier.Core", "Foretier.Protocol", "Foretier.Node", "Foretier.Predict", "Foretier.Archive", "Foretier.Durable"],
         ["Foretier.Router"] = ["Foretier.Core", "Foretier.Protocol", "Foretier.Node", "Foretier.Archive"],
         ["Foretier.Client"] = ["Foretier.Core", "Foretier.Protocol"],
-        ["Foretier.Cli"] = ["Foretier.Core", "Foretier.Protocol", "Foretier.Client"],
+        ["Foretier.Cli"] = ["Foretier.Core", "Foretier.Protocol", "Foretier.Client", "Foretier.Predict"],
     };
 
     /// <summary>Package → the only projects that may name it.</summary>
@@ -31,6 +31,7 @@ public class LayeringTests
         ["MQTTnet"] = ["Foretier.Agent", "Foretier.Cli", "Foretier.Client"],
         ["Minio"] = ["Foretier.Archive"],
         ["ParquetSharp"] = ["Foretier.Archive"],
+        ["Microsoft.ML.OnnxRuntime"] = ["Foretier.Predict"],
         ["Microsoft.Data.Sqlite"] = ["Foretier.Gateway", "Foretier.Router"],
         ["ZstdSharp.Port"] = ["Foretier.Core"],
     };
@@ -59,6 +60,24 @@ public class LayeringTests
             }
         }
     }
+
+    [Theory]
+    [InlineData("Foretier.Router", "Microsoft.ML.OnnxRuntime")]
+    [InlineData("Foretier.Router", "LiteDB")]
+    [InlineData("Foretier.Router", "MQTTnet")]
+    [InlineData("Foretier.Gateway", "MQTTnet")]
+    [InlineData("Foretier.Agent", "Minio")]
+    public void Programs_do_not_come_by_packages_through_others(string program, string package) =>
+        Assert.DoesNotContain(package, Closure(program).SelectMany(project => Included(project, "PackageReference")));
+
+    private static IEnumerable<string> Closure(string name)
+    {
+        var project = Projects().Single(project => Name(project) == name);
+        return Included(project, "ProjectReference").Select(path => Path.GetFileNameWithoutExtension(path)!).SelectMany(Closure).Append(project).Distinct();
+    }
+
+    private static IEnumerable<string> Included(string project, string kind) =>
+        XDocument.Load(project).Descendants(kind).Select(reference => (string)reference.Attribute("Include")!);
 
     [Fact]
     public void LiteDB_is_named_in_the_hot_tier_alone()
