@@ -180,6 +180,9 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
     /// <exception cref="HotStoreUnavailableException">The journal failed first: do not acknowledge.</exception>
     public ValueTask WaitDurableAsync(long ticket, CancellationToken cancel) => _journal.WaitDurableAsync(ticket, cancel);
 
+    /// <inheritdoc cref="Journal.WhenDurable"/>
+    internal bool WhenDurable(long ticket, Action<Exception?> then) => _journal.WhenDurable(ticket, then);
+
     /// <summary>Completes when <see cref="IsFull"/> is false.</summary>
     public async ValueTask WaitForRoomAsync(CancellationToken cancel)
     {

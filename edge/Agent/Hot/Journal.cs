@@ -46,7 +46,7 @@ internal sealed partial class Journal : IDisposable
     private readonly Thread _writer;
     private JournalBatch? _open;
     private HotStoreUnavailableException? _failure;
-    private long _nextSequence = 1, _nextPosition = 1, _durableTicket, _durablePosition, _epoch, _queuedBytes;
+    private long _nextSequence = 1, _nextPosition = 1, _durableTicket, _durablePosition, _epoch, _queuedBytes, _usedBytes;
     private int _fileNumber;
     private bool _stopping, _abandoned, _mustRotate;
 
@@ -70,18 +70,8 @@ internal sealed partial class Journal : IDisposable
     public long DurablePosition => Interlocked.Read(ref _durablePosition);
     public HotStoreUnavailableException? Failure => Volatile.Read(ref _failure);
 
-    /// <summary>Share of the ring in use, over 1 where more files than planned were needed.</summary>
-    public double Fill
-    {
-        get
-        {
-            lock (_gate)
-            {
-                var used = _queuedBytes + _used.Sum(file => file == _used[^1] ? file.End : file.Length);
-                return used / ((double)_options.JournalFiles * _options.JournalFileBytes);
-            }
-        }
-    }
+    /// <summary>Share of the ring in use, over 1 where more files than planned were needed. Asked before every read of a connection.</summary>
+    public double Fill => (Interlocked.Read(ref _queuedBytes) + Interlocked.Read(ref _usedBytes)) / ((double)_options.JournalFiles * _options.JournalFileBytes);
 
     /// <summary>True while more is queued than a device that keeps up would leave there.</summary>
     public bool IsBehind => Interlocked.Read(ref _queuedBytes) >= QueueBytesGood;
@@ -116,6 +106,7 @@ internal sealed partial class Journal : IDisposable
         {
             journal.Recover(floor, replay);
             journal.Preallocate();
+            journal.CountUsed();
         }
         catch
         {
@@ -194,6 +185,29 @@ internal sealed partial class Journal : IDisposable
         }
     }
 
+    /// <summary>
+    /// Has <paramref name="then"/> called, once and on the thread pool, when the ticket's batch is on the device: with null, or with the reason
+    /// why it will not be. False, and no call, where it is there already. Cheaper than <see cref="WaitDurableAsync"/> where many wait.
+    /// </summary>
+    public bool WhenDurable(long ticket, Action<Exception?> then)
+    {
+        lock (_gate)
+        {
+            if (DurableTicket >= ticket)
+            {
+                return false;
+            }
+            if (_failure is null && _queue.FirstOrDefault(batch => batch.Sequence >= ticket) is { } batch)
+            {
+                batch.Tell(then);
+                return true;
+            }
+            var failure = _failure ?? new HotStoreUnavailableException("closed", "the journal was closed before this was durable");
+            ThreadPool.UnsafeQueueUserWorkItem(_ => then(failure), null);
+            return true;
+        }
+    }
+
     /// <summary>The sequence of the last batch; anything appended so far has this ticket or a lower one.</summary>
     public (long Ticket, long Position) Last
     {
@@ -245,8 +259,11 @@ internal sealed partial class Journal : IDisposable
                 _disk.Delete(file.Name);
                 _disk.SyncFolder("journal");
             }
+            CountUsed();
         }
     }
+
+    private void CountUsed() => Interlocked.Exchange(ref _usedBytes, _used.Sum(file => file == _used[^1] ? file.End : file.Length));
 
     /// <summary>Writes what is queued, then closes.</summary>
     public void Dispose() => Stop(abandon: false);
@@ -299,6 +316,7 @@ internal sealed partial class Journal : IDisposable
             {
                 _queue.Dequeue();
                 _queuedBytes = _queue.Sum(queued => (long)queued.Bytes);
+                CountUsed();
                 Interlocked.Exchange(ref _durablePosition, batch.LastPosition);
                 Interlocked.Exchange(ref _durableTicket, batch.Sequence);
                 if (_failure is not null && _queue.Count == 0)
@@ -407,6 +425,7 @@ internal sealed partial class Journal : IDisposable
         lock (_gate)
         {
             _used.Add(file);
+            CountUsed();
             _mustRotate = false;
             return file;
         }

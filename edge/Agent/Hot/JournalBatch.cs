@@ -2,11 +2,17 @@ using System.Buffers;
 
 namespace Foretier.Agent.Hot;
 
-/// <summary>Records that become durable together: one frame, one sync.</summary>
-internal sealed class JournalBatch(long sequence, long firstPosition)
+/// <summary>Records that become durable together: one frame, one sync. Whoever is told of the end is told on the thread pool.</summary>
+internal sealed class JournalBatch(long sequence, long firstPosition) : IThreadPoolWorkItem
 {
+    /// <summary>So many are told by one thread before it is worth waking another.</summary>
+    private const int WaitersPerThread = 32;
+
     private readonly ArrayBufferWriter<byte> _records = new(4096);
     private TaskCompletionSource? _done;
+    private List<Action<Exception?>>? _waiters;
+    private Exception? _failure;
+    private int _told = -1;
 
     public long Sequence => sequence;
     public long FirstPosition => firstPosition;
@@ -28,14 +34,39 @@ internal sealed class JournalBatch(long sequence, long firstPosition)
     /// <summary>Completes or faults with the commit. Created on demand: most batches have one waiter or many, some have none.</summary>
     public Task Done => (_done ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
 
-    public void Complete() => _done?.TrySetResult();
+    /// <summary>Has <paramref name="then"/> called after the commit, with null, or with the reason why there is none. It must not throw.</summary>
+    public void Tell(Action<Exception?> then) => (_waiters ??= []).Add(then);
+
+    public void Complete()
+    {
+        _done?.TrySetResult();
+        TellAll();
+    }
 
     public void Fail(Exception reason)
     {
+        _failure = reason;
+        TellAll();
         if (_done is not null)
         {
             _done.TrySetException(reason);
             _ = _done.Task.Exception; // observed: a waiter may have given up
+        }
+    }
+
+    void IThreadPoolWorkItem.Execute()
+    {
+        for (int i; (i = Interlocked.Increment(ref _told)) < _waiters!.Count;)
+        {
+            _waiters[i](_failure);
+        }
+    }
+
+    private void TellAll()
+    {
+        for (var i = 0; i < Math.Min(Environment.ProcessorCount, (_waiters?.Count + WaitersPerThread - 1) / WaitersPerThread ?? 0); i++)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
         }
     }
 }

@@ -5,20 +5,21 @@ using Foretier.Agent.Ingest.Mqtt;
 
 namespace Foretier.Tests.Unit.Ingest;
 
-public class AckQueueTests
+public sealed class AckQueueTests : IDisposable
 {
     private readonly Pipe _pipe = new();
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly AckQueue _acks;
-    private TaskCompletionSource _moved = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly List<Action<Exception?>> _waiting = [];
     private long _durable;
 
-    public AckQueueTests() => _acks = new(() => Volatile.Read(ref _durable), WaitAsync, _pipe.Writer, _gate, messagesMax: 4, bytesMax: 1000);
+    public AckQueueTests() => _acks = new(() => Volatile.Read(ref _durable), WhenDurable, _pipe.Writer, _gate, messagesMax: 4, bytesMax: 1000);
+
+    public void Dispose() => _acks.Dispose();
 
     [Fact]
     public async Task Acknowledgements_go_out_in_packet_order_and_none_before_its_ticket()
     {
-        var run = _acks.RunAsync(CancellationToken.None);
         _acks.Add(new(1, PacketWriter.PubAck, 7, 0, null, 10));
         _acks.Add(new(2, PacketWriter.PubAck, 3, 0, null, 10));
         _acks.Add(new(2, PacketWriter.PubAck, 9, 0, null, 10));
@@ -30,13 +31,12 @@ public class AckQueueTests
         Commit(3);
         Assert.Equal([1], await ReadIdsAsync(1));
         _acks.Complete();
-        await run;
+        await _acks.Drained;
     }
 
     [Fact]
     public async Task There_is_no_room_past_the_bound_until_acknowledgements_have_gone_out()
     {
-        var run = _acks.RunAsync(CancellationToken.None);
         for (ushort id = 1; id <= 4; id++)
         {
             Assert.True(_acks.HasRoom);
@@ -49,7 +49,7 @@ public class AckQueueTests
         await room;
         Assert.True(_acks.HasRoom);
         _acks.Complete();
-        await run;
+        await _acks.Drained;
     }
 
     [Fact]
@@ -62,37 +62,47 @@ public class AckQueueTests
     [Fact]
     public async Task A_failed_journal_ends_it_without_an_acknowledgement()
     {
-        var run = _acks.RunAsync(CancellationToken.None);
         _acks.Add(new(1, PacketWriter.PubAck, 1, 0, null, 10));
-        _moved.SetException(new HotStoreUnavailableException("io_error", "the disk is gone"));
-        await Assert.ThrowsAsync<HotStoreUnavailableException>(() => run);
+        Tell(new HotStoreUnavailableException("io_error", "the disk is gone"));
+        await Assert.ThrowsAsync<HotStoreUnavailableException>(() => _acks.Drained);
         Assert.False(_pipe.Reader.TryRead(out _));
     }
 
     [Fact]
     public async Task A_reason_string_that_the_client_has_no_room_for_is_left_out()
     {
-        var run = _acks.RunAsync(CancellationToken.None);
         _acks.PacketBytesMax = 20;
         _acks.Add(new(0, PacketWriter.PubAck, 5, 0x87, "a sentence of more than twenty bytes", 10));
         _acks.Complete();
-        await run;
+        await _acks.Drained;
         var read = await _pipe.Reader.ReadAsync();
         Assert.Equal([0x40, 4, 0, 5, 0x87, 0], read.Buffer.ToArray());
     }
 
-    private async ValueTask WaitAsync(long ticket, CancellationToken cancel)
+    private bool WhenDurable(long ticket, Action<Exception?> then)
     {
-        while (Volatile.Read(ref _durable) < ticket)
+        if (_durable >= ticket)
         {
-            await _moved.Task.WaitAsync(cancel);
+            return false;
         }
+        _waiting.Add(then);
+        return true;
     }
 
     private void Commit(long ticket)
     {
         Volatile.Write(ref _durable, ticket);
-        Interlocked.Exchange(ref _moved, new(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
+        Tell(null);
+    }
+
+    private void Tell(Exception? failure)
+    {
+        var told = _waiting.ToArray();
+        _waiting.Clear();
+        foreach (var then in told)
+        {
+            then(failure);
+        }
     }
 
     private async Task<List<int>> ReadIdsAsync(int count)

@@ -1,5 +1,4 @@
 using System.IO.Pipelines;
-using System.Threading.Channels;
 
 namespace Foretier.Agent.Ingest.Mqtt;
 
@@ -11,25 +10,30 @@ internal readonly record struct PendingAck(long Ticket, byte Type, ushort Packet
 
 /// <summary>
 /// The acknowledgements of one connection, in the order of its packets [MQTT-4.6.0-2], each written after its commit ticket is durable.
-/// One reader of the connection adds, one flusher (<see cref="RunAsync"/>) writes, so that they cannot overtake each other.
+/// One reader of the connection adds; one flush at a time writes, so that they cannot overtake each other. Between two commits nothing
+/// waits: the commit itself begins the flush, on the thread that tells all its connections.
 /// </summary>
 /// <param name="durable">The ticket up to which commits are durable.</param>
-/// <param name="waitDurable">Completes when a ticket is durable, fails when it never will be.</param>
+/// <param name="whenDurable">As <see cref="Hot.Journal.WhenDurable"/>.</param>
 /// <param name="output">Where to write.</param>
 /// <param name="gate">Held while writing: other packets go to the same output.</param>
 /// <param name="messagesMax">Past so many there is no room.</param>
 /// <param name="bytesMax">Nor past so many bytes of messages.</param>
 internal sealed class AckQueue(
-    Func<long> durable, Func<long, CancellationToken, ValueTask> waitDurable, PipeWriter output, SemaphoreSlim gate,
-    int messagesMax, int bytesMax)
+    Func<long> durable, Func<long, Action<Exception?>, bool> whenDurable, PipeWriter output, SemaphoreSlim gate, int messagesMax, int bytesMax)
+    : IDisposable
 {
     private const int FlushBytes = 16 * 1024;
 
-    // PUBCOMPs and the one message read past the bound need a little more.
-    private readonly Channel<PendingAck> _pending = Channel.CreateBounded<PendingAck>(
-        new BoundedChannelOptions(messagesMax + 16) { SingleReader = true, SingleWriter = true });
+    private readonly Lock _lock = new();
+    private readonly Queue<PendingAck> _pending = new();
+    private readonly CancellationTokenSource _abandon = new();
+    private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Action<Exception?>? _committed;
     private int _messages;
     private int _bytes;
+    private bool _isBusy; // a commit is waited for, or a flush runs; for good once that failed
+    private bool _isComplete;
     private TaskCompletionSource? _room;
 
     /// <summary>The largest packet the client takes, from its CONNECT.</summary>
@@ -40,15 +44,27 @@ internal sealed class AckQueue(
     /// </summary>
     public bool HasRoom => Volatile.Read(ref _messages) < messagesMax && Volatile.Read(ref _bytes) < bytesMax;
 
+    /// <summary>
+    /// Ends when all is written after <see cref="Complete"/>, or the client is gone; cancelled by <see cref="Abandon"/>. Fails with
+    /// <see cref="Hot.HotStoreUnavailableException"/> where the journal failed: what is still here must not be acknowledged.
+    /// </summary>
+    public Task Drained => _drained.Task;
+
     /// <summary>Only after <see cref="HasRoom"/> was seen true; by the reader alone.</summary>
     public void Add(in PendingAck ack)
     {
-        Interlocked.Increment(ref _messages);
-        Interlocked.Add(ref _bytes, ack.Bytes);
-        if (!_pending.Writer.TryWrite(ack))
+        lock (_lock)
         {
-            throw new InvalidOperationException("acknowledgements were added without room");
+            _pending.Enqueue(ack);
+            _messages++;
+            _bytes += ack.Bytes;
+            if (_isBusy)
+            {
+                return;
+            }
+            _isBusy = true;
         }
+        FlushAt(ack.Ticket);
     }
 
     public async Task WaitForRoomAsync(CancellationToken cancel)
@@ -57,7 +73,7 @@ internal sealed class AckQueue(
         {
             var room = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             Volatile.Write(ref _room, room);
-            // The flusher may have made room before it could see us waiting. A full fence, as each side writes one field and reads the other's.
+            // The flush may have made room before it could see us waiting. A full fence, as each side writes one field and reads the other's.
             Interlocked.MemoryBarrier();
             if (HasRoom)
             {
@@ -67,40 +83,101 @@ internal sealed class AckQueue(
         }
     }
 
-    /// <summary>Nothing more comes; <see cref="RunAsync"/> ends after what is there.</summary>
-    public void Complete() => _pending.Writer.TryComplete();
-
-    /// <exception cref="Hot.HotStoreUnavailableException">The journal failed: what is still here must not be acknowledged.</exception>
-    public async Task RunAsync(CancellationToken cancel)
+    /// <summary>Nothing more comes; <see cref="Drained"/> ends after what is there.</summary>
+    public void Complete()
     {
-        while (await _pending.Reader.WaitToReadAsync(cancel))
+        lock (_lock)
         {
-            if (!_pending.Reader.TryPeek(out var head))
+            _isComplete = true;
+            if (_isBusy)
             {
-                continue;
+                return;
             }
-            if (head.Ticket > durable())
+        }
+        _drained.TrySetResult();
+    }
+
+    /// <summary>Gives up on a client that does not read, or on a commit that does not come.</summary>
+    public void Abandon()
+    {
+        _abandon.Cancel();
+        _drained.TrySetCanceled();
+    }
+
+    public void Dispose() => _abandon.Dispose();
+
+    private void FlushAt(long ticket)
+    {
+        if (!whenDurable(ticket, _committed ??= failure => _ = FlushAsync(failure)))
+        {
+            _ = FlushAsync(null);
+        }
+    }
+
+    private async Task FlushAsync(Exception? failure)
+    {
+        try
+        {
+            if (failure is not null)
             {
-                await waitDurable(head.Ticket, cancel);
+                _drained.TrySetException(failure);
+                return;
             }
-            await gate.WaitAsync(cancel);
-            try
+            long next;
+            do
             {
-                var (messages, bytes) = Write(durable());
-                var flushed = await output.FlushAsync(cancel);
-                Interlocked.Add(ref _messages, -messages);
-                Interlocked.Add(ref _bytes, -bytes);
-                if (flushed.IsCompleted)
+                if (!await TryWriteAsync(_abandon.Token))
                 {
+                    _drained.TrySetResult();
                     return;
                 }
+                lock (_lock)
+                {
+                    if (!_pending.TryPeek(out var head))
+                    {
+                        _isBusy = false;
+                        if (_isComplete)
+                        {
+                            _drained.TrySetResult();
+                        }
+                        return;
+                    }
+                    next = head.Ticket;
+                }
             }
-            finally
+            while (next <= durable());
+            FlushAt(next);
+        }
+        catch (OperationCanceledException)
+        {
+            _drained.TrySetCanceled();
+        }
+        catch (Exception gone)
+        {
+            _drained.TrySetException(gone);
+        }
+    }
+
+    /// <returns>False where nobody reads any more.</returns>
+    private async ValueTask<bool> TryWriteAsync(CancellationToken cancel)
+    {
+        await gate.WaitAsync(cancel);
+        try
+        {
+            var (messages, bytes) = Write(durable());
+            var flushed = await output.FlushAsync(cancel);
+            lock (_lock)
             {
-                gate.Release();
-                Interlocked.MemoryBarrier();
-                Interlocked.Exchange(ref _room, null)?.TrySetResult();
+                _messages -= messages;
+                _bytes -= bytes;
             }
+            return !flushed.IsCompleted;
+        }
+        finally
+        {
+            gate.Release();
+            Interlocked.MemoryBarrier();
+            Interlocked.Exchange(ref _room, null)?.TrySetResult();
         }
     }
 
@@ -108,11 +185,15 @@ internal sealed class AckQueue(
     private (int Messages, int Bytes) Write(long through)
     {
         var (messages, bytes, written) = (0, 0, 0);
-        while (written < FlushBytes && _pending.Reader.TryPeek(out var ack) && ack.Ticket <= through && _pending.Reader.TryRead(out ack))
+        lock (_lock)
         {
-            written += PacketWriter.WriteAck(output, ack.Type, ack.PacketId, ack.Reason, ack.Text, PacketBytesMax);
-            messages++;
-            bytes += ack.Bytes;
+            while (written < FlushBytes && _pending.TryPeek(out var ack) && ack.Ticket <= through)
+            {
+                _pending.Dequeue();
+                written += PacketWriter.WriteAck(output, ack.Type, ack.PacketId, ack.Reason, ack.Text, PacketBytesMax);
+                messages++;
+                bytes += ack.Bytes;
+            }
         }
         return (messages, bytes);
     }

@@ -30,11 +30,10 @@ internal sealed partial class MqttChannel : IMqttChannelAdapter
     private readonly HotStore _store;
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly CancellationTokenSource _stop = new();
-    private readonly CancellationTokenSource _abandon = new();
     private readonly AckQueue _acks;
     private readonly Outbox _outbox;
     private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private Task _flusher = Task.CompletedTask;
+    private readonly Task _acknowledging;
     private MqttDisconnectReasonCode _closeReason;
     private string? _closeText;
     private int _closing;
@@ -49,9 +48,10 @@ internal sealed partial class MqttChannel : IMqttChannelAdapter
         _options = options;
         _store = store;
         Number = number;
-        _acks = new(() => store.DurableTicket, store.WaitDurableAsync, _output, _gate, options.UnackedMessagesMax, options.UnackedBytesMax);
+        _acks = new(() => store.DurableTicket, store.WhenDurable, _output, _gate, options.UnackedMessagesMax, options.UnackedBytesMax);
         _outbox = new(_output, _gate, options.PendingMessagesMax, options.PendingBytesMax);
         _heardAt = ingest.Wire.GetTimestamp();
+        _acknowledging = AcknowledgeAsync();
     }
 
     /// <summary>Counts connections since the start; makes the client ids MQTTnet sees unique.</summary>
@@ -84,8 +84,6 @@ internal sealed partial class MqttChannel : IMqttChannelAdapter
 
     public void SetFinished() => _finished.SetResult();
 
-    public void StartFlusher() => _flusher = FlushAcksAsync();
-
     /// <summary>Ends the connection from outside: MQTT 5 clients are told why, 3.1.1 knows no such packet. Returns at once.</summary>
     public void Close(MqttDisconnectReasonCode reason, string? text)
     {
@@ -109,12 +107,12 @@ internal sealed partial class MqttChannel : IMqttChannelAdapter
     {
         var isOurs = Interlocked.Exchange(ref _closing, 1) != 0;
         _acks.Complete();
-        if (!await EndsWithin(_flusher))
+        if (!await EndsWithin(_acknowledging))
         {
             // The client does not read, or the journal hangs. What is not acknowledged it will send again.
             _connection.Abort();
-            await _abandon.CancelAsync();
-            await _flusher;
+            _acks.Abandon();
+            await _acknowledging;
         }
         else if (isOurs)
         {
@@ -193,7 +191,7 @@ internal sealed partial class MqttChannel : IMqttChannelAdapter
     public void Dispose()
     {
         _stop.Dispose();
-        _abandon.Dispose();
+        _acks.Dispose();
     }
 
     private int WriteConnAck(MqttConnAckPacket packet)
@@ -213,11 +211,11 @@ internal sealed partial class MqttChannel : IMqttChannelAdapter
         return encoded.Length;
     }
 
-    private async Task FlushAcksAsync()
+    private async Task AcknowledgeAsync()
     {
         try
         {
-            await _acks.RunAsync(_abandon.Token);
+            await _acks.Drained;
         }
         catch (HotStoreUnavailableException failed)
         {

@@ -234,7 +234,6 @@ public sealed class MqttIngest : IAsyncDisposable
         _channels[channel.Number] = channel;
         using var leaving = connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested
             .Register(() => channel.Close(MqttDisconnectReasonCode.ServerShuttingDown, "the server is stopping"));
-        channel.StartFlusher();
         try
         {
             await handler(channel);
