@@ -34,7 +34,8 @@ public class IntColumnTests
     public void Code_lengths_make_a_whole_code_within_the_limit_however_steep_the_frequencies(int count)
     {
         var frequencies = Enumerable.Range(0, count).Select(i => (int)Math.Min(1 << 30, Math.Max(1, Math.Pow(1.7, i)))).ToArray();
-        var lengths = PrefixCode.LengthsOf(frequencies);
+        var lengths = new byte[frequencies.Length];
+        PrefixCode.LengthsOf(frequencies, lengths);
         Assert.Equal(1 << PrefixCode.LengthMax, lengths.Sum(length => (1 << PrefixCode.LengthMax) >> length));
         Assert.InRange(lengths.Max(), 1, PrefixCode.LengthMax);
     }

@@ -19,24 +19,27 @@ internal static class IntColumn
     private const int HasExceptions = 2;
     private const int IsPrefixed = 4;
 
-    public static void Write(ByteWriter to, ReadOnlySpan<long> integers) => Write(to, integers, mayPrefix: true);
+    /// <param name="orders">Which orders are worth a plan, if that is known: a bit for each.</param>
+    public static void Write(ByteWriter to, ReadOnlySpan<long> integers, int orders = 0) => Write(to, integers, mayPrefix: true, orders);
 
     /// <summary>Without a prefix code: for the columns that one is made of.</summary>
-    internal static void WritePacked(ByteWriter to, ReadOnlySpan<long> integers) => Write(to, integers, mayPrefix: false);
+    internal static void WritePacked(ByteWriter to, ReadOnlySpan<long> integers) => Write(to, integers, mayPrefix: false, orders: 0);
 
-    private static void Write(ByteWriter to, ReadOnlySpan<long> integers, bool mayPrefix)
+    private static void Write(ByteWriter to, ReadOnlySpan<long> integers, bool mayPrefix, int orders)
     {
         if (integers.IsEmpty)
         {
             return;
         }
-        using var rented = new Rented<long>(integers.Length);
-        var residuals = rented.Span;
-        integers.CopyTo(residuals);
         // A sample tells which orders are worth a whole plan.
-        var orders = IntOrders.Of(integers, mayPrefix);
-        var (best, bestCodes, bestBits) = (default(IntPlan), (PrefixPlan?)null, double.MaxValue);
-        var seedBits = 0;
+        orders = orders == 0 ? IntOrders.Of(integers, mayPrefix) : orders;
+        using var rented = new Rented<long>(2 * integers.Length);
+        var residuals = rented.Span[..integers.Length];
+        var body = rented.Span[integers.Length..];
+        var tally = new SymbolTally();
+        var best = default(IntPlan) with { Bits = double.MaxValue };
+        var (seedBits, planned) = (0, default(IntPlan));
+        integers.CopyTo(residuals);
         for (var order = 0; order <= 2 && order <= integers.Length - 1; order++)
         {
             if (order > 0)
@@ -48,32 +51,32 @@ internal static class IntColumn
             {
                 continue;
             }
-            var codes = PrefixPlan.BestOf(residuals[order..], order, seedBits, mayPrefix, out var plan);
-            if ((codes?.Bits ?? plan.Bits) < bestBits)
+            planned = IntPlan.For(residuals[order..], order, seedBits, mayPrefix, body, ref tally);
+            best = planned.Bits < best.Bits ? planned : best;
+            if (planned.IsConstant || orders >> (order + 1) == 0)
             {
-                (best, bestCodes, bestBits) = (plan, codes, codes?.Bits ?? plan.Bits);
-            }
-            if (plan.IsConstant || orders >> (order + 1) == 0)
-            {
-                if (best.Order == order)
-                {
-                    Write(to, residuals, best, bestCodes);
-                    return;
-                }
                 break;
             }
         }
-        integers.CopyTo(residuals);
-        for (var order = 1; order <= best.Order; order++)
+        if (best.Order < planned.Order)
         {
-            Running.Differences(residuals[(order - 1)..]);
+            // Its differences and their body have been overwritten by those of the order after it.
+            integers.CopyTo(residuals);
+            for (var order = 1; order <= best.Order; order++)
+            {
+                Running.Differences(residuals[(order - 1)..]);
+            }
+            Reduction.Reduce(residuals[best.Order..], best.Min, best.Divisor, body);
+            tally.Forget();
         }
-        Write(to, residuals, best, bestCodes);
+        Write(to, residuals[..best.Order], body[..(integers.Length - best.Order)], best, ref tally);
+        tally.Dispose();
     }
 
-    private static void Write(ByteWriter to, Span<long> residuals, in IntPlan plan, PrefixPlan? prefix)
+    private static void Write(ByteWriter to, ReadOnlySpan<long> seeds, Span<long> body, in IntPlan plan, scoped ref SymbolTally tally)
     {
-        var flags = (plan.Divisor > 1 ? HasDivisor : 0) | (prefix is not null ? IsPrefixed : plan.Exceptions > 0 ? HasExceptions : 0);
+        var isPrefixed = plan.Floor > 0;
+        var flags = (plan.Divisor > 1 ? HasDivisor : 0) | (isPrefixed ? IsPrefixed : plan.Exceptions > 0 ? HasExceptions : 0);
         var head = flags switch
         {
             0 when plan.Width <= PlainWidthMax => plan.Width,
@@ -86,34 +89,24 @@ internal static class IntColumn
         {
             to.Byte(flags);
         }
-        if (head is WithExceptions or Flagged && prefix is null)
+        if (head is WithExceptions or Flagged && !isPrefixed)
         {
             to.Byte(plan.Width);
         }
-        for (var i = 0; i < plan.Order; i++)
+        foreach (var seed in seeds)
         {
-            to.VarInt(residuals[i]);
+            to.VarInt(seed);
         }
         to.VarInt(plan.Base);
         if (plan.Divisor > 1)
         {
             to.VarUInt((ulong)plan.Divisor);
         }
-        var body = residuals[plan.Order..];
-        if (plan.Divisor > 1)
+        Running.Scale(body, -plan.Offset, 1);
+        if (isPrefixed)
         {
-            foreach (ref var x in body)
-            {
-                x = plan.Reduce(x);
-            }
-        }
-        else
-        {
-            Running.Scale(body, -plan.Base, 1);
-        }
-        if (prefix is not null)
-        {
-            PrefixColumn.Write(to, body, prefix);
+            tally.Choose(body, plan);
+            PrefixColumn.Write(to, body, tally);
         }
         else
         {
@@ -132,7 +125,7 @@ internal static class IntColumn
         var next = 0;
         for (var i = 0; i < body.Length; i++)
         {
-            if (plan.Fits(body[i]))
+            if ((ulong)body[i] >> plan.Width == 0)
             {
                 continue;
             }

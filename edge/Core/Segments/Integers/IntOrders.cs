@@ -26,7 +26,9 @@ internal static class IntOrders
         var stretches = integers.Length < Stretches * StretchLength ? 1 : Stretches;
         var length = Math.Min((integers.Length - 2) / stretches, StretchLength * Stretches / stretches);
         Span<long> sample = stackalloc long[stretches * length];
+        Span<long> body = stackalloc long[sample.Length];
         Span<double> bits = stackalloc double[3];
+        var tally = new SymbolTally();
         for (var order = 0; order < bits.Length; order++)
         {
             for (var stretch = 0; stretch < stretches; stretch++)
@@ -43,8 +45,9 @@ internal static class IntOrders
                     };
                 }
             }
-            bits[order] = PrefixPlan.BestOf(sample, order, 0, mayPrefix, out var plan, (double)sample.Length / integers.Length)?.Bits ?? plan.Bits;
+            bits[order] = IntPlan.For(sample, order, 0, mayPrefix, body, ref tally, (double)sample.Length / integers.Length).Bits;
         }
+        tally.Dispose();
         var best = Math.Min(bits[0], Math.Min(bits[1], bits[2]));
         bitsEach = best / sample.Length;
         // Wide columns are wide for their outliers, of which a sample tells little.

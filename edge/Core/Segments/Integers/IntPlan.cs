@@ -1,116 +1,107 @@
 namespace Foretier.Core.Segments.Integers;
 
-/// <summary>How a column of integers (or of their differences) will be packed, and an estimate of what that takes.</summary>
-internal readonly record struct IntPlan(int Order, long Base, long Divisor, int Width, int Exceptions, double Bits, int HeadBits)
+/// <summary>How a column of integers (or of their differences) will be written, and an estimate of what that takes.</summary>
+/// <param name="Min">The smallest, which all are reduced by.</param>
+/// <param name="Divisor">What they are divided by then.</param>
+/// <param name="Offset">What is subtracted from that: above 0 where the smallest are outliers, which would widen all others.</param>
+/// <param name="Floor">0: packed at <paramref name="Width"/>. Above: by a prefix code of those that are there at least so often.</param>
+internal readonly record struct IntPlan(int Order, long Min, long Divisor, long Offset, int Width, int Exceptions, int Floor, double Bits)
 {
-    public bool IsConstant => Width == 0 && Exceptions == 0;
+    /// <summary>A code is slower to read than what is packed: it has to save a tenth.</summary>
+    private const double CodeGainMin = 0.9;
 
-    /// <summary>The number that is packed in place of <paramref name="value"/>; bits above the width go to the exceptions.</summary>
-    public long Reduce(long value) => Divisor > 1 ? (value - Base) / Divisor : value - Base;
+    /// <summary>Fewer would hardly repay the list of symbols.</summary>
+    private const int CodedMin = 24;
 
-    public bool Fits(long reduced) => Width == 64 || (ulong)reduced >> Width == 0;
+    /// <summary>Of so many spread ones the third smallest tells what nearly all are above.</summary>
+    private const int LowSample = 64;
 
-    /// <param name="headBits">What the seeds of this order take beside the packing.</param>
-    /// <param name="other">From a higher base, if it is not the same: for codes, whose symbols must be near the base.</param>
-    public static IntPlan For(ReadOnlySpan<long> values, int order, int headBits, out IntPlan other)
+    public long Base => Min + Offset * Divisor;
+    public bool IsConstant => Width == 0 && Exceptions == 0 && Floor == 0;
+
+    /// <param name="headBits">What the seeds of this order take beside the rest.</param>
+    /// <param name="body">Becomes the values less the smallest and divided by what they share.</param>
+    /// <param name="tally">Becomes how often each symbol is in the body, if <paramref name="mayPrefix"/>.</param>
+    /// <param name="share">How much of its column these are: the list of symbols is paid for by all.</param>
+    public static IntPlan For(
+        scoped ReadOnlySpan<long> values, int order, int headBits, bool mayPrefix, scoped Span<long> body, scoped ref SymbolTally tally, double share = 1)
     {
+        body = body[..values.Length];
         var (min, max) = Running.Extremes(values);
         if (min == max)
         {
-            return other = new(order, min, 1, 0, 0, headBits + VarIntBits(min), headBits + VarIntBits(min));
+            return new(order, min, 1, 0, 0, 0, 0, headBits + VarIntBits(min));
         }
         // A range that overflows is packed by wrapping arithmetic, where no divisor is right.
         var wraps = max - min < 0;
-        var divisor = wraps ? 1 : SharedDivisor(values, min);
-        var plan = other = With(values, order, min, divisor, headBits);
-        // The smallest is the best base unless it is an outlier (a gap, a glitch), which would widen every other number:
-        // a low quantile of a spread sample is tried too, and what lies under it becomes an exception.
-        var low = LowOf(values);
-        if (low != min && !wraps)
+        var divisor = wraps ? 1 : Reduction.SharedDivisor(values, min, max);
+        Reduction.Reduce(values, min, max, divisor, body);
+        var plain = new IntPlan(order, min, divisor, 0, 0, 0, 0,
+            headBits + VarIntBits(min) + (divisor > 1 ? 8 * ByteWriter.VarUIntLength((ulong)divisor) : 0));
+        var largest = (ulong)(max - min) / (ulong)divisor;
+        mayPrefix &= values.Length >= CodedMin && largest > 1;
+        var lengths = new BitLengths(stackalloc int[BitLengths.Room]);
+        long low;
+        if (mayPrefix)
         {
-            other = With(values, order, low, divisor, headBits);
-            plan = other.Bits < plan.Bits ? other : plan;
+            tally.Count(body, 0, largest, lengths);
+            low = largest < SymbolTally.SymbolMax ? tally.Low() : LowOf(body);
         }
-        return plan;
+        else
+        {
+            lengths.Add(body, 0);
+            low = LowOf(body);
+        }
+        var packed = lengths.Best(plain, body.Length);
+        var coded = mayPrefix ? tally.Best(plain, body.Length, packed.Width, share) : null;
+        if (low > 0 && !wraps)
+        {
+            var raised = plain with { Offset = low, Bits = plain.Bits - VarIntBits(min) + VarIntBits(min + low * divisor) };
+            if (!mayPrefix || largest < SymbolTally.SymbolMax)
+            {
+                // Every number is a symbol already: another base would not make the codes shorter.
+                lengths.Clear();
+                if (mayPrefix)
+                {
+                    tally.AddLengths(lengths, low);
+                }
+                else
+                {
+                    lengths.Add(body, low);
+                }
+                packed = Shorter(packed, lengths.Best(raised, body.Length));
+            }
+            else if (tally.Escapes * 16 > body.Length)
+            {
+                lengths.Clear();
+                tally.Count(body, low, largest, lengths);
+                var packedRaised = lengths.Best(raised, body.Length);
+                var codedRaised = tally.Best(raised, body.Length, packedRaised.Width, share);
+                packed = Shorter(packed, packedRaised);
+                coded = coded is { } one && codedRaised is { } other ? Shorter(one, other) : coded ?? codedRaised;
+            }
+        }
+        return coded is { } code && code.Bits < CodeGainMin * packed.Bits ? code : packed;
     }
 
-    private static long LowOf(ReadOnlySpan<long> values)
+    private static IntPlan Shorter(in IntPlan one, in IntPlan other) => other.Bits < one.Bits ? other : one;
+
+    private static long LowOf(ReadOnlySpan<long> body)
     {
-        Span<long> sample = stackalloc long[64];
-        sample = sample[..Math.Min(values.Length, sample.Length)];
-        for (var i = 0; i < sample.Length; i++)
+        var sampled = Math.Min(body.Length, LowSample);
+        // The three smallest so far, ascending.
+        var (first, second, third) = (long.MaxValue, long.MaxValue, long.MaxValue);
+        for (var i = 0; i < sampled; i++)
         {
-            sample[i] = values[(int)((long)i * values.Length / sample.Length)];
+            var x = body[(int)((long)i * body.Length / sampled)];
+            if (x < third)
+            {
+                third = Math.Max(x, second);
+                (first, second) = x < first ? (x, first) : (first, Math.Min(x, second));
+            }
         }
-        sample.Sort();
-        return sample[sample.Length / 32];
+        return (sampled * 2 / LowSample) switch { 0 => first, 1 => second, _ => third };
     }
-
-    private static long SharedDivisor(ReadOnlySpan<long> values, long min)
-    {
-        long divisor = 0;
-        foreach (var value in values)
-        {
-            var rest = value - min;
-            if (rest == 0 || (divisor != 0 && rest % divisor == 0))
-            {
-                continue;
-            }
-            while (rest != 0)
-            {
-                (divisor, rest) = (rest, divisor % rest);
-            }
-            if (divisor == 1)
-            {
-                break;
-            }
-        }
-        return Math.Max(divisor, 1);
-    }
-
-    private static IntPlan With(ReadOnlySpan<long> values, int order, long low, long divisor, int headBits)
-    {
-        // How many numbers need just so many bits; those under the base need all 64 in the packing, but are short as exceptions.
-        Span<int> lengths = stackalloc int[65];
-        Span<int> under = stackalloc int[65];
-        lengths.Clear();
-        under.Clear();
-        foreach (var value in values)
-        {
-            var reduced = divisor > 1 ? (value - low) / divisor : value - low;
-            if (value >= low)
-            {
-                lengths[Segments.Bits.Length((ulong)reduced)]++;
-            }
-            else
-            {
-                under[Segments.Bits.Length((ulong)-reduced)]++;
-            }
-        }
-        var widest = Math.Max(lengths.LastIndexOfAnyExcept(0), under.LastIndexOfAnyExcept(0));
-        headBits += VarIntBits(low) + (divisor > 1 ? 8 * ByteWriter.VarUIntLength((ulong)divisor) : 0);
-        var best = new IntPlan(order, low, divisor, 64, 0, headBits + 64.0 * values.Length, headBits);
-        for (var width = Math.Min(widest, 63); width >= 0; width--)
-        {
-            var exceptions = 0;
-            var bits = headBits + (double)width * values.Length;
-            for (var length = 0; length <= widest; length++)
-            {
-                var count = under[length] + (length > width ? lengths[length] : 0);
-                exceptions += count;
-                bits += count * ExceptionBits(Math.Max(0, length - width));
-            }
-            bits += exceptions > 0 ? 8 : 0;
-            if (bits < best.Bits)
-            {
-                best = new(order, low, divisor, width, exceptions, bits, headBits);
-            }
-        }
-        return best;
-    }
-
-    // One byte to say where, and a varint with a sign for the bits that did not fit.
-    private static double ExceptionBits(int high) => 8 + 8 * ((high + 1 + 6) / 7);
 
     private static int VarIntBits(long value) => 8 * ByteWriter.VarUIntLength(ZigZag.Encode(value));
 }

@@ -10,49 +10,51 @@ internal static class PrefixCode
     public const int LengthMax = 12;
 
     /// <summary>Code lengths for these frequencies (each above 0, at least two, at most 2^12 of them), optimal but for the limit.</summary>
-    public static byte[] LengthsOf(ReadOnlySpan<int> frequencies, int lengthMax = LengthMax)
+    public static void LengthsOf(ReadOnlySpan<int> frequencies, Span<byte> lengths, int lengthMax = LengthMax)
     {
         var count = frequencies.Length;
-        var order = new int[count];
-        var keys = frequencies.ToArray();
-        for (var i = 0; i < count; i++)
-        {
-            order[i] = i;
-        }
-        Array.Sort(keys, order);
+        using var rentedOrder = new Rented<ulong>(count);
+        using var rentedNodes = new Rented<long>(2 * (2 * count - 1));
         // The two-queue method: leaves ascend as sorted, and inner nodes are made in ascending order of themselves.
-        var weights = new long[2 * count - 1];
-        var parents = new int[2 * count - 1];
+        var weights = rentedNodes.Span[..(2 * count - 1)];
+        var parents = rentedNodes.Span[(2 * count - 1)..];
+        var order = rentedOrder.Span;
         for (var i = 0; i < count; i++)
         {
-            weights[i] = keys[i];
+            order[i] = (ulong)frequencies[i] << 32 | (uint)i;
+        }
+        order.Sort();
+        for (var i = 0; i < count; i++)
+        {
+            weights[i] = (long)(order[i] >> 32);
         }
         int leaf = 0, inner = count;
         for (var node = count; node < weights.Length; node++)
         {
+            var weight = 0L;
             for (var side = 0; side < 2; side++)
             {
                 var lighter = inner == node || (leaf < count && weights[leaf] <= weights[inner]) ? leaf++ : inner++;
-                weights[node] += weights[lighter];
+                weight += weights[lighter];
                 parents[lighter] = node;
             }
+            weights[node] = weight;
         }
-        var depths = new int[weights.Length];
-        var lengths = new byte[count];
+        // From the root down, each weight makes room for its depth.
+        weights[^1] = 0;
         for (var node = weights.Length - 2; node >= 0; node--)
         {
-            depths[node] = depths[parents[node]] + 1;
+            weights[node] = weights[(int)parents[node]] + 1;
             if (node < count)
             {
-                lengths[order[node]] = (byte)Math.Min(depths[node], lengthMax);
+                lengths[(int)(uint)order[node]] = (byte)Math.Min(weights[node], lengthMax);
             }
         }
         Limit(lengths, order, lengthMax);
-        return lengths;
     }
 
     /// <summary>Cut-off lengths claim more room than there is: the rarest that can still grow do, then the rest is given back.</summary>
-    private static void Limit(byte[] lengths, int[] rarestFirst, int lengthMax)
+    private static void Limit(Span<byte> lengths, ReadOnlySpan<ulong> rarestFirst, int lengthMax)
     {
         var room = 1 << lengthMax;
         var used = 0;
@@ -62,7 +64,7 @@ internal static class PrefixCode
         }
         for (var i = 0; used > room; i = (i + 1) % rarestFirst.Length)
         {
-            ref var length = ref lengths[rarestFirst[i]];
+            ref var length = ref lengths[(int)(uint)rarestFirst[i]];
             if (length < lengthMax)
             {
                 used -= room >> length;
@@ -72,7 +74,7 @@ internal static class PrefixCode
         }
         for (var i = rarestFirst.Length - 1; i >= 0 && used < room; i--)
         {
-            ref var length = ref lengths[rarestFirst[i]];
+            ref var length = ref lengths[(int)(uint)rarestFirst[i]];
             while (length > 1 && used + (room >> length) <= room)
             {
                 used += room >> length;
@@ -81,22 +83,27 @@ internal static class PrefixCode
         }
     }
 
-    /// <summary>The code of each symbol, first bit lowest.</summary>
-    public static ushort[] CodesOf(ReadOnlySpan<byte> lengths)
+    /// <summary>The code of each symbol, first bit lowest, and above it, from bit 16 on, its length.</summary>
+    public static void EntriesOf(ReadOnlySpan<byte> lengths, Span<uint> entries)
     {
-        var codes = new ushort[lengths.Length];
-        var code = 0;
-        for (var length = 1; length <= LengthMax; length++, code <<= 1)
+        Span<int> counts = stackalloc int[LengthMax + 1];
+        Span<int> next = stackalloc int[LengthMax + 1];
+        counts.Clear();
+        next[0] = 0;
+        foreach (var length in lengths)
         {
-            for (var symbol = 0; symbol < lengths.Length; symbol++)
-            {
-                if (lengths[symbol] == length)
-                {
-                    codes[symbol] = Reversed(code++, length);
-                }
-            }
+            counts[length]++;
         }
-        return codes;
+        counts[0] = 0;
+        for (var length = 1; length <= LengthMax; length++)
+        {
+            next[length] = (next[length - 1] + counts[length - 1]) << 1;
+        }
+        for (var symbol = 0; symbol < lengths.Length; symbol++)
+        {
+            var length = lengths[symbol];
+            entries[symbol] = length == 0 ? 0 : Reversed(next[length]++, length) | (uint)length << 16;
+        }
     }
 
     /// <summary>
@@ -133,13 +140,12 @@ internal static class PrefixCode
         }
     }
 
-    private static ushort Reversed(int code, int length)
+    private static uint Reversed(int code, int length)
     {
-        var reversed = 0;
-        for (var bit = 0; bit < length; bit++)
-        {
-            reversed = (reversed << 1) | ((code >> bit) & 1);
-        }
-        return (ushort)reversed;
+        var bits = (uint)code;
+        bits = (bits & 0x5555) << 1 | (bits >> 1 & 0x5555);
+        bits = (bits & 0x3333) << 2 | (bits >> 2 & 0x3333);
+        bits = (bits & 0x0F0F) << 4 | (bits >> 4 & 0x0F0F);
+        return (bits & 0x00FF) << 8 >> (16 - length) | bits >> 8 >> (16 - length);
     }
 }

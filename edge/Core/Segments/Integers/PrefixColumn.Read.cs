@@ -17,7 +17,7 @@ internal static partial class PrefixColumn
     [SkipLocalsInit]
     public static void Read(ref ByteReader from, scoped Span<long> integers)
     {
-        var count = from.Count(PrefixPlan.SymbolMax - 1, "symbols");
+        var count = from.Count(SymbolTally.SymbolMax - 1, "symbols");
         using var rented = new Rented<long>(count + 1);
         using var rentedSymbols = new Rented<uint>(count + 1);
         using var rentedLengths = new Rented<byte>(count + 1);
@@ -29,8 +29,8 @@ internal static partial class PrefixColumn
         var last = -1L;
         for (var i = 1; i <= count; i++)
         {
-            last = (ulong)wide[i] < PrefixPlan.SymbolMax ? last + wide[i] + 1 : PrefixPlan.SymbolMax;
-            symbols[i] = last < PrefixPlan.SymbolMax ? (uint)last : throw new SegmentFormatException("a symbol out of bounds");
+            last = (ulong)wide[i] < SymbolTally.SymbolMax ? last + wide[i] + 1 : SymbolTally.SymbolMax;
+            symbols[i] = last < SymbolTally.SymbolMax ? (uint)last : throw new SegmentFormatException("a symbol out of bounds");
         }
         IntColumn.ReadPacked(ref from, wide);
         var bits = 0;

@@ -14,48 +14,71 @@ internal static partial class PrefixColumn
     // In an entry of the encoder: code | length << 16 | this.
     private const uint IsEscape = 1u << 31;
 
-    public static void Write(ByteWriter to, ReadOnlySpan<long> reduced, PrefixPlan plan)
+    /// <param name="tally">The symbols that get codes, and how many escapes there are.</param>
+    public static void Write(ByteWriter to, ReadOnlySpan<long> reduced, scoped in SymbolTally tally)
     {
-        // The escape is the first of the frequencies; where it is never used it has no code.
-        var escapes = plan.Frequencies[0];
-        var lengths = escapes > 0 ? PrefixCode.LengthsOf(plan.Frequencies) : [0, .. LengthsWithoutEscape(plan.Frequencies.AsSpan(1))];
-        var codes = PrefixCode.CodesOf(lengths);
-        using var rented = new Rented<uint>(PrefixPlan.SymbolMax);
-        var entries = rented.Span;
-        entries.Fill(codes[0] | (uint)lengths[0] << 16 | IsEscape);
-        using var rentedColumn = new Rented<long>(lengths.Length);
+        var symbols = tally.Symbols;
+        using var rentedLengths = new Rented<byte>(2 * (symbols.Length + 1));
+        using var rentedColumn = new Rented<long>(symbols.Length + 1);
+        using var rentedFrequencies = new Rented<int>(symbols.Length + 1);
+        var lengths = rentedLengths.Span[..(symbols.Length + 1)];
         var column = rentedColumn.Span;
-        for (var i = 0; i < plan.Symbols.Length; i++)
+        var frequencies = rentedFrequencies.Span;
+        // The escape is the first of the frequencies; where it is never used it has no code.
+        frequencies[0] = tally.Escapes;
+        tally.Counts.CopyTo(frequencies[1..]);
+        if (tally.Escapes > 0)
         {
-            column[i] = plan.Symbols[i] - (i == 0 ? 0 : plan.Symbols[i - 1] + 1);
-            entries[plan.Symbols[i]] = codes[i + 1] | (uint)lengths[i + 1] << 16;
+            PrefixCode.LengthsOf(frequencies, lengths);
         }
-        to.VarUInt((ulong)plan.Symbols.Length);
-        IntColumn.WritePacked(to, column[..plan.Symbols.Length]);
+        else
+        {
+            lengths[0] = 0;
+            LengthsWithoutEscape(frequencies[1..], lengths[1..], rentedLengths.Span[lengths.Length..^1]);
+        }
+        using var rentedEntries = new Rented<uint>(SymbolTally.SymbolMax + symbols.Length + 1);
+        var entries = rentedEntries.Span[..(symbols[^1] + 1)];
+        var codes = rentedEntries.Span[SymbolTally.SymbolMax..];
+        PrefixCode.EntriesOf(lengths, codes);
+        var escape = codes[0] | IsEscape;
+        if (tally.Escapes > 0)
+        {
+            entries.Fill(escape);
+        }
+        for (var i = 0; i < symbols.Length; i++)
+        {
+            column[i] = symbols[i] - (i == 0 ? 0 : symbols[i - 1] + 1);
+            entries[symbols[i]] = codes[i + 1];
+        }
+        to.VarUInt((ulong)symbols.Length);
+        IntColumn.WritePacked(to, column[..symbols.Length]);
         for (var i = 0; i < lengths.Length; i++)
         {
             column[i] = lengths[i];
         }
         IntColumn.WritePacked(to, column);
-        WriteStreams(to, reduced, entries, codes[0] | (uint)lengths[0] << 16 | IsEscape, escapes);
+        WriteStreams(to, reduced, entries, escape, tally.Escapes);
     }
 
     /// <summary>Short enough to be read in pairs, where that makes the codes no longer by more than a hundredth.</summary>
-    private static byte[] LengthsWithoutEscape(ReadOnlySpan<int> frequencies)
+    private static void LengthsWithoutEscape(ReadOnlySpan<int> frequencies, Span<byte> lengths, Span<byte> shorter)
     {
-        var best = PrefixCode.LengthsOf(frequencies);
-        if (frequencies.Length > 1 << PairBitsMax || best.Max() <= PairBitsMax)
+        PrefixCode.LengthsOf(frequencies, lengths);
+        if (frequencies.Length > 1 << PairBitsMax || !lengths.ContainsAnyExceptInRange((byte)0, (byte)PairBitsMax))
         {
-            return best;
+            return;
         }
-        var shorter = PrefixCode.LengthsOf(frequencies, PairBitsMax);
+        PrefixCode.LengthsOf(frequencies, shorter, PairBitsMax);
         long bestBits = 0, bits = 0;
-        for (var i = 0; i < best.Length; i++)
+        for (var i = 0; i < lengths.Length; i++)
         {
-            bestBits += (long)frequencies[i] * best[i];
+            bestBits += (long)frequencies[i] * lengths[i];
             bits += (long)frequencies[i] * shorter[i];
         }
-        return bits * 100 <= bestBits * 101 ? shorter : best;
+        if (bits * 100 <= bestBits * 101)
+        {
+            shorter.CopyTo(lengths);
+        }
     }
 
     private static void WriteStreams(ByteWriter to, ReadOnlySpan<long> reduced, ReadOnlySpan<uint> entries, uint escape, int escapes)
@@ -73,7 +96,7 @@ internal static partial class PrefixColumn
             var used = 0;
             foreach (var integer in reduced[StartOf(stream, streams, reduced.Length)..StartOf(stream + 1, streams, reduced.Length)])
             {
-                var entry = (ulong)integer < PrefixPlan.SymbolMax ? entries[(int)integer] : escape;
+                var entry = (ulong)integer < (ulong)entries.Length ? entries[(int)integer] : escape;
                 if ((entry & IsEscape) != 0)
                 {
                     rented.Span[escaped++] = integer;
