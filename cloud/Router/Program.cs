@@ -2,6 +2,7 @@ using Foretier.Archive;
 using Foretier.Archive.Stores;
 using Foretier.Core.Query;
 using Foretier.Core.Tiers;
+using Foretier.Node.Access;
 using Foretier.Node.Hosting;
 using Foretier.Node.Keys;
 using Foretier.Node.Link;
@@ -34,6 +35,11 @@ return await NodeHost.RunAsync(args, "router", async args =>
     using var map = PartitionMapStore.Open(Path.Combine(options.Data, "map.db"), logs.CreateLogger<PartitionMapStore>());
     _ = new MapFollower(follower, map, clock, logs.CreateLogger<MapFollower>());
 
+    // What is asked here is told to those who own the series.
+    await using var forwarder = new AccessForwarder(options.Node, hub, follower, catalog, clock, logs.CreateLogger<AccessForwarder>());
+    forwarder.Start();
+    var access = new AccessBook(clock, own: null, forwarder);
+
     var answerer = new Answerer(catalog, node => node == ArchiveManifest.Node ? archiveSource : follower.SourceOf(node), health, clock);
     var cascade = new Cascade(new NodeDuties
     {
@@ -47,7 +53,7 @@ return await NodeHost.RunAsync(args, "router", async args =>
     metrics.Map(app);
     app.MapOpenApi("/openapi/v1.json");
     var api = app.MapApi();
-    new QueryApi(answerer, catalog, clock, () => map.Current).Map(api);
+    new QueryApi(answerer, catalog, clock, () => map.Current, access.Asked).Map(api);
     cascade.Map(api);
     cascade.MapPublic(app);
     await app.RunAsync();

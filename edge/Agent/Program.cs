@@ -9,6 +9,7 @@ using Foretier.Agent.Ship;
 using Foretier.Core.Query;
 using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
+using Foretier.Node.Access;
 using Foretier.Node.Hosting;
 using Foretier.Node.Keys;
 using Foretier.Node.Link;
@@ -73,10 +74,10 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     influx.Map(app);
 
     // Questions, asked here or by the node above.
-    var source = new AccessRecorder(store, map.Access, clock);
+    var access = new AccessBook(clock, map.Count, below: null);
     var health = new SourceHealth(clock);
     health.Own(options.Node);
-    var answerer = new Answerer(catalog, node => node == options.Node ? source : null, health, clock);
+    var answerer = new Answerer(catalog, node => node == options.Node ? store : null, health, clock);
     var administration = new Administration(options.Node, store, devices, certificates, watch, TimeProvider.System);
     var checks = new AgentChecks(options, mqtt, store, devices, watch, certificates, shipper is null ? null : () => shipper.Status.LastError, clock);
     IEnumerable<string> Problems() => store.Problems.Concat(new[] { shipper?.Status.LastError, map.Problem }.OfType<string>());
@@ -101,13 +102,14 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     metrics.Observe(store, ingest, devices, watch);
     metrics.Map(app);
     var api = app.MapApi();
-    new QueryApi(answerer, catalog, clock, () => map.Current).Map(api);
+    new QueryApi(answerer, catalog, clock, () => map.Current, access.Asked).Map(api);
     cascade.Map(api);
     cascade.MapPublic(app);
     var inner = app.MapInternal();
-    inner.MapFetch(source);
+    inner.MapFetch(store);
     inner.MapCatalog(catalog, clock, () => []);
     inner.MapUpdates(map);
+    access.Map(inner);
     cascade.Map(inner);
 
     await app.RunAsync();

@@ -3,6 +3,7 @@ using Foretier.Archive.Stores;
 using Foretier.Core.Query;
 using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
+using Foretier.Node.Access;
 using Foretier.Gateway;
 using Foretier.Gateway.Pack;
 using Foretier.Gateway.Receive;
@@ -52,6 +53,12 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     }
     var answerer = new Answerer(catalog, node => sources.GetValueOrDefault(node) ?? follower.SourceOf(node), health, clock);
 
+    // What is asked, here and above, of the edges' series; the edges are told.
+    await using var keeper = new AccessKeeper(options.Data, clock, logs.CreateLogger<AccessKeeper>());
+    await using var forwarder = new AccessForwarder(options.Node, hub, follower, catalog, clock, logs.CreateLogger<AccessForwarder>());
+    forwarder.Start();
+    var access = new AccessBook(clock, keeper.Count, forwarder);
+
     var cascade = new Cascade(new NodeDuties
     {
         Ledger = store.CountLedger,
@@ -64,12 +71,12 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
                 .. follower.Checks()], store.CountLedger(), []),
     }, hub, clock, logs.CreateLogger<Cascade>());
 
-    app.MapHealth(() => []);
+    app.MapHealth(() => keeper.Problem is { } problem ? [problem] : []);
     using var metrics = new NodeMetrics(options.Node, clock);
     metrics.Observe(store.CountLedger);
     metrics.Map(app);
     var api = app.MapApi();
-    new QueryApi(answerer, catalog, clock).Map(api);
+    new QueryApi(answerer, catalog, clock, asked: access.Asked).Map(api);
     cascade.Map(api);
     cascade.MapPublic(app);
     var inner = app.MapInternal();
@@ -77,6 +84,7 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     inner.MapFetch(store);
     inner.MapCatalog(catalog, clock, () => follower.Nodes);
     inner.MapForward(hub);
+    access.Map(inner);
     cascade.Map(inner);
     await app.RunAsync();
 });

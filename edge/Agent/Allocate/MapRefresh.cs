@@ -7,6 +7,7 @@ using Foretier.Predict;
 using Foretier.Predict.Access;
 using Foretier.Predict.Plan;
 using Foretier.Predict.Volume;
+using Foretier.Protocol;
 
 namespace Foretier.Agent.Allocate;
 
@@ -63,8 +64,10 @@ public sealed partial class MapRefresh : IAsyncDisposable
 
     public VolumeHistory Volumes { get; }
 
-    /// <summary>Every query that reaches the edge belongs in here.</summary>
+    /// <summary>Every question for the edge's series, asked here or above, belongs in here.</summary>
     public AccessLog Access { get; }
+
+    public void Count(AccessCount count) => Access.Record(count.Series, count.Step, new(count.Shape), count.Hour * Instant.Hour, count.Count);
 
     /// <summary>What could not be done at the last refresh, for the health page; null where all went well.</summary>
     public string? Problem { get; private set; }

@@ -17,7 +17,9 @@ namespace Foretier.Node.Serve;
 /// <summary>
 /// The questions of the public interface, the same on agent, gateway and router; each answers from what its catalog knows.
 /// </summary>
-public sealed class QueryApi(Answerer answerer, Catalog catalog, TimeProvider clock, Func<PartitionMap>? map = null)
+/// <param name="asked">Told of each question that was answered: of one in pages at its first, of one that is explained not at all.</param>
+public sealed class QueryApi(
+    Answerer answerer, Catalog catalog, TimeProvider clock, Func<PartitionMap>? map = null, Action<Question, IReadOnlyCollection<SeriesInfo>>? asked = null)
 {
     private const string BatchForm = "send {\"queries\":[{\"series\":…,\"from\":…,\"to\":…,\"step\":…,\"fn\":…}]} with 1 to 100 queries";
 
@@ -40,7 +42,7 @@ public sealed class QueryApi(Answerer answerer, Catalog catalog, TimeProvider cl
 
     private async Task<IResult> QueryAsync(HttpContext http, QueryText text, CancellationToken cancel)
     {
-        var (page, error) = await PageAsync(http, text, cancel).ConfigureAwait(false);
+        var (page, error) = await PageAsync(http, text, isDemand: true, cancel).ConfigureAwait(false);
         if (page is null)
         {
             return Problem.Of(error!);
@@ -81,7 +83,7 @@ public sealed class QueryApi(Answerer answerer, Catalog catalog, TimeProvider cl
             var text = query.ToText();
             var (page, error) = query.Unknown is { Count: > 0 } members
                 ? (null, new("bad_parameter", $"'{members.Keys.First()}' is not a member of a query; use {string.Join(", ", QueryText.Names)}"))
-                : await PageAsync(http, text, cancel).ConfigureAwait(false);
+                : await PageAsync(http, text, isDemand: true, cancel).ConfigureAwait(false);
             return (Page: page, Next: page?.Next?.ToText(text.Unchanging), Error: error);
         })).ConfigureAwait(false);
         WriteJson(http, json =>
@@ -113,7 +115,7 @@ public sealed class QueryApi(Answerer answerer, Catalog catalog, TimeProvider cl
     }
 
     /// <summary>The answer, all of it or a page, or why there is none.</summary>
-    private async Task<(AnswerPage? Page, QuestionError? Error)> PageAsync(HttpContext http, QueryText text, CancellationToken cancel)
+    private async Task<(AnswerPage? Page, QuestionError? Error)> PageAsync(HttpContext http, QueryText text, bool isDemand, CancellationToken cancel)
     {
         int? limit = null;
         PageCursor? cursor = null;
@@ -143,8 +145,13 @@ public sealed class QueryApi(Answerer answerer, Catalog catalog, TimeProvider cl
         }
         try
         {
-            return (limit is null ? AnswerPage.Whole(await answerer.AnswerAsync(question!, series, cancel).ConfigureAwait(false))
-                : await new Pager(answerer).AskAsync(question!, series, limit.Value, cursor, cancel).ConfigureAwait(false), null);
+            var page = limit is null ? AnswerPage.Whole(await answerer.AnswerAsync(question!, series, cancel).ConfigureAwait(false))
+                : await new Pager(answerer).AskAsync(question!, series, limit.Value, cursor, cancel).ConfigureAwait(false);
+            if (isDemand && cursor is null)
+            {
+                asked?.Invoke(question!, series);
+            }
+            return (page, null);
         }
         catch (QuestionRefusedException refused)
         {
@@ -163,7 +170,7 @@ public sealed class QueryApi(Answerer answerer, Catalog catalog, TimeProvider cl
         Answer? answer = null;
         if (execute)
         {
-            (var page, error) = await PageAsync(http, text, cancel).ConfigureAwait(false);
+            (var page, error) = await PageAsync(http, text, isDemand: false, cancel).ConfigureAwait(false);
             if (page is null)
             {
                 return Problem.Of(error!);

@@ -1,31 +1,34 @@
-using System.IO.Compression;
-using System.Text;
+using Foretier.Core.Query;
 using Foretier.Core.Samples;
-using Foretier.Predict.Volume;
 
 namespace Foretier.Predict.Access;
 
 /// <summary>
-/// Which series were asked for, at which step, how often an hour: kept for 30 days and for a bounded number of (series, step), of which the
-/// one that has gone unread longest makes room. Thread-safe; its owner saves and loads it.
+/// Which series were asked for, at which step, over what stretch of time, how often an hour. Bounded twice: in the number of
+/// (series, step, shape) and in bytes; where either is reached, what has gone unread longest makes room. Thread-safe; its owner saves and loads it.
 /// </summary>
-public sealed class AccessLog(int keysMax = AccessLog.KeysMaxDefault)
+/// <remarks>A key costs at most <see cref="ReadHours.BytesMax"/> + <see cref="KeyBytes"/> bytes and remembers up to 400 days.</remarks>
+public sealed partial class AccessLog(int keysMax = AccessLog.KeysMaxDefault, long bytesMax = AccessLog.BytesMaxDefault)
 {
     public const int KeysMaxDefault = 20_000;
+    public const long BytesMaxDefault = 8 << 20;
 
-    private const byte FormatVersion = 1;
+    /// <summary>What a key is taken to cost besides its reads: an object, an array's header, its place in the dictionary.</summary>
+    internal const int KeyBytes = 144;
 
     /// <summary>Recent reads count for more: a read is worth 1/e after this long.</summary>
     private const double FadeHours = 28 * 24;
 
+    /// <summary>Reads older than this are worth so little that they are left out, hours.</summary>
+    private const long FadeHoursMax = 30 * 24;
+
     private const long AheadMax = 48;
 
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, SortedList<long, HourCounts>> _reads = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, SortedList<ReadKey, ReadHours>> _reads = new(StringComparer.Ordinal);
     private int _keys;
+    private long _bytes;
     private long _since = long.MaxValue;
-
-    private static ReadOnlySpan<byte> Magic => "FTAL"u8;
 
     /// <summary>When the first read was logged, µs; <see cref="long.MaxValue"/> before that.</summary>
     public long Since
@@ -39,9 +42,40 @@ public sealed class AccessLog(int keysMax = AccessLog.KeysMaxDefault)
         }
     }
 
+    /// <summary>How many (series, step, shape) are kept.</summary>
+    public int Keys
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _keys;
+            }
+        }
+    }
+
+    /// <summary>What they take in memory, bytes, as it is bounded: names of series not counted.</summary>
+    public long Bytes
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _bytes;
+            }
+        }
+    }
+
+    /// <summary>A read whose range nobody noted.</summary>
+    /// <inheritdoc cref="Record(string, long, ReadShape, long, int)"/>
+    public void Record(string series, long step, long time, int count = 1) => Record(series, step, ReadShape.Unknown, time, count);
+
+    /// <param name="series">Its name.</param>
     /// <param name="step">The step that was asked for, µs; 0 for raw samples.</param>
+    /// <param name="shape">The stretch of time that was asked for.</param>
     /// <param name="time">When it was asked, µs.</param>
-    public void Record(string series, long step, long time, int count = 1)
+    /// <param name="count">How often.</param>
+    public void Record(string series, long step, ReadShape shape, long time, int count = 1)
     {
         if (count <= 0 || time < Instant.Earliest || step < 0)
         {
@@ -49,27 +83,36 @@ public sealed class AccessLog(int keysMax = AccessLog.KeysMaxDefault)
         }
         lock (_lock)
         {
-            if (!_reads.TryGetValue(series, out var steps))
+            if (!_reads.TryGetValue(series, out var keys))
             {
-                _reads[series] = steps = new(1);
+                _reads[series] = keys = new(1);
             }
-            if (!steps.TryGetValue(step, out var counts))
+            var key = new ReadKey(step, shape);
+            if (!keys.TryGetValue(key, out var hours))
             {
                 if (_keys >= keysMax)
                 {
                     DropStalest(series);
                 }
-                steps[step] = counts = new();
+                keys[key] = hours = new();
                 _keys++;
+                _bytes += KeyBytes;
             }
             var hour = time / Instant.Hour;
-            if (counts.Last > hour + AheadMax)
+            if (hours.Last > hour + AheadMax)
             {
                 // Counted by a clock that was wrong then: it would hold off every true read until its day comes.
-                steps[step] = counts = new();
+                _bytes -= hours.Bytes;
+                keys[key] = hours = new();
             }
-            counts.Add(hour, count);
+            _bytes -= hours.Bytes;
+            hours.Add(hour, count);
+            _bytes += hours.Bytes;
             _since = Math.Min(_since, time);
+            while (_bytes > bytesMax && _keys > 1)
+            {
+                DropStalest(series);
+            }
         }
     }
 
@@ -82,18 +125,17 @@ public sealed class AccessLog(int keysMax = AccessLog.KeysMaxDefault)
     {
         lock (_lock)
         {
-            if (!_reads.TryGetValue(series, out var steps))
+            if (!_reads.TryGetValue(series, out var keys))
             {
                 return 0;
             }
             var hour = now / Instant.Hour;
-            var watched = Watched(hour);
             var reads = 0.0;
-            foreach (var (each, counts) in steps)
+            foreach (var (key, hours) in keys)
             {
-                reads += step is null || each == step ? Faded(counts, hour) : 0;
+                reads += step is null || key.Step == step ? Faded(hours, hour) : 0;
             }
-            return reads / watched * 24;
+            return reads / Watched(hour) * 24;
         }
     }
 
@@ -103,26 +145,39 @@ public sealed class AccessLog(int keysMax = AccessLog.KeysMaxDefault)
         lock (_lock)
         {
             var hour = now / Instant.Hour;
-            return _reads.TryGetValue(series, out var steps)
-                ? [.. steps.Select(s => (s.Key, Faded(s.Value, hour) / Watched(hour) * 24))]
+            return _reads.TryGetValue(series, out var keys)
+                ? [.. keys.GroupBy(k => k.Key.Step).Select(s => (s.Key, s.Sum(k => Faded(k.Value, hour)) / Watched(hour) * 24))]
                 : [];
+        }
+    }
+
+    /// <summary>A copy of all that is kept, by series name, step and shape.</summary>
+    public IReadOnlyList<ReadSeries> Snapshot()
+    {
+        lock (_lock)
+        {
+            return [.. _reads.OrderBy(r => r.Key, StringComparer.Ordinal)
+                .SelectMany(r => r.Value.Select(k => new ReadSeries(r.Key, k.Key.Step, k.Key.Shape, k.Value.All())))];
         }
     }
 
     private double Watched(long hour)
     {
         // The integral of the fading weight over the time the log has run, in hours.
-        var hours = Math.Clamp(hour - _since / Instant.Hour + 1, 24, HourCounts.HoursKept);
+        var hours = Math.Clamp(hour - _since / Instant.Hour + 1, 24, FadeHoursMax);
         return FadeHours * (1 - Math.Exp(-hours / FadeHours));
     }
 
-    private static double Faded(HourCounts counts, long hour)
+    private static double Faded(ReadHours hours, long now)
     {
-        var sum = 0.0;
-        for (var h = Math.Max(counts.First, hour - HourCounts.HoursKept + 1); h <= Math.Min(hour, counts.Last); h++)
+        if (hours.Last <= now - FadeHoursMax)
         {
-            var count = counts[h];
-            sum += count == 0 ? 0 : count * Math.Exp((h - hour) / FadeHours);
+            return 0;
+        }
+        var sum = 0.0;
+        foreach (var (hour, count) in hours.All())
+        {
+            sum += hour > now - FadeHoursMax && hour <= now ? count * Math.Exp((hour - now) / FadeHours) : 0;
         }
         return sum;
     }
@@ -130,12 +185,13 @@ public sealed class AccessLog(int keysMax = AccessLog.KeysMaxDefault)
     /// <summary>Called under the lock. Makes room for an eighth more than one, so that a full log does not search at each new key.</summary>
     private void DropStalest(string except)
     {
-        var stalest = _reads.SelectMany(r => r.Value.Select(s => (Series: r.Key, Step: s.Key, s.Value.Last)))
-            .OrderBy(k => k.Last).ThenBy(k => k.Series, StringComparer.Ordinal).ThenBy(k => k.Step).Take(Math.Max(1, keysMax / 8)).ToList();
-        foreach (var (series, step, _) in stalest)
+        var stalest = _reads.SelectMany(r => r.Value.Select(k => (Series: r.Key, k.Key, k.Value.Last)))
+            .OrderBy(k => k.Last).ThenBy(k => k.Series, StringComparer.Ordinal).ThenBy(k => k.Key).Take(Math.Max(1, Math.Min(keysMax, _keys) / 8)).ToList();
+        foreach (var (series, key, _) in stalest)
         {
-            _reads[series].Remove(step);
+            _reads[series].Remove(key, out var hours);
             _keys--;
+            _bytes -= KeyBytes + hours!.Bytes;
             if (_reads[series].Count == 0 && series != except)
             {
                 _reads.Remove(series);
@@ -143,56 +199,13 @@ public sealed class AccessLog(int keysMax = AccessLog.KeysMaxDefault)
         }
     }
 
-    /// <summary>
-    /// Layout: sealed payload "FTAL", deflated: since i64 · keys, then for each: series, step, first hour + 1, hours, count of each.
-    /// Numbers are 7-bit encoded where no width is given.
-    /// </summary>
-    public void Save(Stream to)
+    private readonly record struct ReadKey(long Step, ReadShape Shape) : IComparable<ReadKey>
     {
-        using var payload = new MemoryStream();
-        using (var writer = new BinaryWriter(new DeflateStream(payload, CompressionLevel.Fastest, leaveOpen: true), Encoding.UTF8))
-        {
-            lock (_lock)
-            {
-                writer.Write(_since);
-                writer.Write7BitEncodedInt(_keys);
-                foreach (var (series, steps) in _reads.OrderBy(r => r.Key, StringComparer.Ordinal))
-                {
-                    foreach (var (step, counts) in steps)
-                    {
-                        writer.Write(series);
-                        writer.Write7BitEncodedInt64(step);
-                        counts.Save(writer);
-                    }
-                }
-            }
-        }
-        SealedPayload.Write(to, Magic, FormatVersion, payload.GetBuffer().AsSpan(0, (int)payload.Length));
-    }
-
-    /// <exception cref="InvalidDataException">The bytes are not an access log, or are damaged; the message says in what way.</exception>
-    public static AccessLog Load(Stream from, int keysMax = KeysMaxDefault)
-    {
-        var payload = SealedPayload.Read(from, Magic, FormatVersion, out _);
-        using var reader = new BinaryReader(new DeflateStream(new MemoryStream(payload.ToArray()), CompressionMode.Decompress), Encoding.UTF8);
-        try
-        {
-            var log = new AccessLog(keysMax) { _since = reader.ReadInt64() };
-            for (var left = reader.Read7BitEncodedInt(); left > 0; left--)
-            {
-                var series = reader.ReadString();
-                if (!log._reads.TryGetValue(series, out var steps))
-                {
-                    log._reads[series] = steps = new(1);
-                }
-                steps[reader.Read7BitEncodedInt64()] = HourCounts.Load(reader);
-                log._keys++;
-            }
-            return log;
-        }
-        catch (Exception e) when (e is EndOfStreamException or FormatException)
-        {
-            throw new InvalidDataException("the content ends early or does not follow its layout", e);
-        }
+        public int CompareTo(ReadKey other) => Step != other.Step ? Step.CompareTo(other.Step) : Shape.Value.CompareTo(other.Shape.Value);
     }
 }
+
+/// <summary>How often a series was read at one step and over one stretch of time.</summary>
+/// <param name="Step">µs; 0 for raw samples.</param>
+/// <param name="Hours">Hours since 1970 that have reads, ascending, with how many.</param>
+public sealed record ReadSeries(string Series, long Step, ReadShape Shape, IReadOnlyList<(long Hour, int Count)> Hours);
