@@ -1,14 +1,17 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Security.Cryptography;
 using Foretier.Core.Partitions;
 using Foretier.Core.Query;
 using Foretier.Core.Rollups;
 using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
+using Foretier.Node.Access;
 using Foretier.Node.Hosting;
 using Foretier.Node.Keys;
 using Foretier.Node.Link;
 using Foretier.Node.Serve;
+using Foretier.Protocol;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -72,6 +75,54 @@ public sealed class LinkTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_question_counts_once_on_every_node_that_has_a_part_in_the_series_wherever_it_was_asked()
+    {
+        var router = await StartAsync("router", null);
+        var gateway = await StartAsync("gateway", router.Url);
+        var edge = await StartAsync("edge", gateway.Url);
+        edge.Hold(Day, [(Day.Start + 1, 1.5)]);
+        await router.AnswerAsync("acme/d/m", points: 1);
+
+        // Two at the top, one in the middle; the fetches they cause are none.
+        await router.GetAsync("api/v1/query?series=acme/d/m&from=2017-03-09&to=2017-03-10");
+        await router.GetAsync("api/v1/query?series=acme/d/m&from=2017-03-09&to=2017-03-10&step=1h&fn=max");
+        await gateway.GetAsync("api/v1/query?series=acme/d/m&from=2017-03-09&to=2017-03-10");
+        await edge.GetAsync("api/v1/query?series=acme/d/m&from=2017-03-09&to=2017-03-10");
+        await router.GetAsync("api/v1/explain?series=acme/d/m&from=2017-03-09&to=2017-03-10");
+        await router.Forwarder.SendAsync(CancellationToken.None);
+        await gateway.Forwarder.SendAsync(CancellationToken.None);
+        await router.Forwarder.SendAsync(CancellationToken.None);
+        await gateway.Forwarder.SendAsync(CancellationToken.None);
+
+        Assert.Equal([(0L, 3), (Instant.Hour, 1)], edge.Counted);
+        Assert.Equal([(0L, 2), (Instant.Hour, 1)], gateway.Counted);
+        Assert.Equal([(0L, 1), (Instant.Hour, 1)], router.Counted);
+    }
+
+    [Fact]
+    public async Task Counts_for_an_edge_that_is_away_are_kept_for_it_and_reach_the_gateway_that_holds_its_data()
+    {
+        var router = await StartAsync("router", null);
+        var gateway = await StartAsync("gateway", router.Url);
+        var edge = await StartAsync("edge", gateway.Url);
+        edge.Hold(Day, [(Day.Start + 1, 1.5)]);
+        await router.AnswerAsync("acme/d/m", points: 1);
+        await _apps[2].StopAsync();
+        await router.AnswerAsync("acme/d/m", points: 0);
+
+        await router.GetAsync("api/v1/query?series=acme/d/m&from=2017-03-09&to=2017-03-10");
+        await router.Forwarder.SendAsync(CancellationToken.None);
+        await gateway.Forwarder.SendAsync(CancellationToken.None);
+        Assert.Equal([(0L, 1)], gateway.Counted);
+
+        var again = await StartAsync("edge", gateway.Url);
+        again.Hold(Day, [(Day.Start + 1, 1.5)]);
+        await router.AnswerAsync("acme/d/m", points: 1);
+        await gateway.Forwarder.SendAsync(CancellationToken.None);
+        Assert.Equal([(0L, 1)], again.Counted);
+    }
+
+    [Fact]
     public async Task A_link_without_the_token_is_refused()
     {
         var router = await StartAsync("router", null);
@@ -85,7 +136,7 @@ public sealed class LinkTests : IAsyncLifetime
     {
         Environment.SetEnvironmentVariable("FORETIER__NODE", null);
         string[] args = ["--Foretier:Node", name, "--Foretier:Data", _folder, "--Foretier:Http", "http://127.0.0.1:0",
-            "--Foretier:Link:Token", "between-us", "--Foretier:Upstream", upstream ?? ""];
+            "--Foretier:Link:Token", "between-us", "--Foretier:Keys:Bootstrap", Convert.ToHexString(SHA256.HashData("test-key"u8)), "--Foretier:Upstream", upstream ?? ""];
         var builder = NodeHost.CreateBuilder<NodeOptions>(args, out _);
         var app = builder.Build();
         var node = new TestNode(name, app);
@@ -100,6 +151,7 @@ public sealed class LinkTests : IAsyncLifetime
         private readonly Dictionary<Window, SampleColumns> _held = [];
         private readonly Answerer _answerer;
         private readonly Catalog _catalog = new();
+        private readonly List<AccessCount> _counted = [];
 
         public TestNode(string name, WebApplication app)
         {
@@ -113,7 +165,24 @@ public sealed class LinkTests : IAsyncLifetime
             inner.MapFetch(this);
             inner.MapCatalog(_catalog, TimeProvider.System, () => follower.Nodes);
             inner.MapForward(hub);
-            new QueryApi(_answerer, _catalog, TimeProvider.System).Map(app.MapApi());
+            Forwarder = new(name, hub, follower, _catalog, TimeProvider.System, NullLogger<AccessForwarder>.Instance);
+            var access = new AccessBook(TimeProvider.System, _counted.Add, Forwarder);
+            access.Map(inner);
+            new QueryApi(_answerer, _catalog, TimeProvider.System, asked: access.Asked).Map(app.MapApi());
+        }
+
+        /// <summary>Tells the nodes below when the test says so.</summary>
+        public AccessForwarder Forwarder { get; }
+
+        /// <summary>Questions counted for the series, by step.</summary>
+        public IEnumerable<(long Step, int Count)> Counted => _counted.GroupBy(c => c.Step).OrderBy(g => g.Key).Select(g => (g.Key, g.Sum(c => c.Count)));
+
+        public async Task GetAsync(string path)
+        {
+            using var http = new HttpClient { BaseAddress = new Uri(Url) };
+            http.DefaultRequestHeaders.Authorization = new("Bearer", "test-key");
+            using var response = await http.GetAsync(path);
+            Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync());
         }
 
         public string Node { get; }
