@@ -1,5 +1,6 @@
 using Foretier.Tests.Benchmarks;
 using Foretier.Tests.Benchmarks.Ingest;
+using Foretier.Tests.Benchmarks.Query;
 using Foretier.Tests.Benchmarks.Segments;
 
 if (args is ["crash", ..])
@@ -22,10 +23,11 @@ if (args is ["differential", ..])
 if (args.Contains("--help") || args.Contains("-h"))
 {
     Console.WriteLine("""
-        usage: scripts/bench [first | ingest [rate] [points] [cpu] [memory] [flash] | segments]
+        usage: scripts/bench [first | ingest [rate] [points] [cpu] [memory] [flash] | query | segments]
           first   starts 'foretier up' and measures: messages/s and points/s ingested (durable, QoS 1), bytes a sample on each tier,
                   query p50/p99 from each tier, RSS of each process. No targets.
           ingest  the edge agent alone: rate beside mosquitto, points/s, time to PUBACK, CPU a message, memory, flash bytes.
+          query   the same questions to REST here and to VictoriaMetrics and InfluxDB (where installed): CPU a query, p99.
           segments  bytes a sample beside Parquet-zstd, VictoriaMetrics and InfluxDB (where installed); samples encoded and decoded a second.
         Without a name: first and ingest. Exit code 1 where a target is missed.
         """);
@@ -37,10 +39,14 @@ if (args is ["diskfull", var folder, var rounds])
 }
 var name = args.FirstOrDefault() ?? "all";
 var parts = args.Skip(1).ToList();
-if (name is not ("all" or "first" or "ingest" or "segments") || parts.Except(name == "ingest" ? IngestBench.PartNames : []).FirstOrDefault() is not null)
+if (name is not ("all" or "first" or "ingest" or "query" or "segments") || parts.Except(name == "ingest" ? IngestBench.PartNames : []).FirstOrDefault() is not null)
 {
     Console.Error.WriteLine($"bench: there is no benchmark '{string.Join(' ', args)}'; see --help");
     return 2;
+}
+if (name == "query")
+{
+    return await QueryBench.RunAsync() ? 0 : 1;
 }
 if (name == "segments")
 {

@@ -3,27 +3,29 @@ using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using Foretier.Client.Mqtt;
+using Foretier.Tests.Benchmarks.Ingest;
 
 namespace Foretier.Tests.Benchmarks;
 
-/// <summary>A whole installation of its own for one benchmark: <c>foretier up</c> in a temporary folder on ports that are rarely used.</summary>
+/// <summary>A whole installation of its own for one benchmark: <c>foretier up</c> in a temporary folder on free ports.</summary>
 internal sealed class Site : IAsyncDisposable
 {
-    private const int MqttPort = 18_830;
-    private readonly string _folder;
     private readonly Process _up;
+    private readonly int _mqttPort;
 
-    private Site(Process up, string folder, JsonElement ready)
+    private Site(Process up, string folder, int mqttPort, JsonElement ready)
     {
-        (_up, _folder, Ready) = (up, folder, ready);
+        (_up, Folder, _mqttPort, Ready) = (up, folder, mqttPort, ready);
         Http = new HttpClient { BaseAddress = new Uri(ready.GetProperty("router").GetString()!), Timeout = TimeSpan.FromMinutes(5) };
         Http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", ready.GetProperty("apiKey").GetString());
     }
 
     public JsonElement Ready { get; }
     public HttpClient Http { get; }
+    public string Folder { get; }
 
-    public static async Task<Site> StartAsync()
+    /// <param name="settings">Of its nodes, as <c>HOT__SEALAGE</c>.</param>
+    public static async Task<Site> StartAsync(params (string Key, string Value)[] settings)
     {
         var root = AppContext.BaseDirectory;
         while (!File.Exists(Path.Combine(root, "Edge.sln")))
@@ -31,19 +33,25 @@ internal sealed class Site : IAsyncDisposable
             root = Path.GetDirectoryName(root) ?? throw new InvalidOperationException("no Edge.sln above the benchmark");
         }
         var folder = Directory.CreateTempSubdirectory("foretier-bench-").FullName;
-        var up = Process.Start(new ProcessStartInfo(Path.Combine(root, "cloud/Cli/bin/Release/net10.0/foretier"),
-            ["up", "--data", folder, "--mqtt-port", $"{MqttPort}", "--http-port", "18080", "--json"])
+        var (mqtt, http) = (Broker.FreePort(), Broker.FreePort());
+        var start = new ProcessStartInfo(Path.Combine(root, "cloud/Cli/bin/Release/net10.0/foretier"),
+            ["up", "--data", folder, "--mqtt-port", $"{mqtt}", "--http-port", $"{http}", "--json"])
         {
             RedirectStandardOutput = true,
-        })!;
+        };
+        foreach (var (key, value) in settings)
+        {
+            start.Environment["FORETIER__" + key] = value;
+        }
+        var up = Process.Start(start)!;
         var line = await up.StandardOutput.ReadLineAsync() ?? throw new InvalidOperationException("foretier up did not start");
-        return new(up, folder, JsonDocument.Parse(line).RootElement);
+        return new(up, folder, mqtt, JsonDocument.Parse(line).RootElement);
     }
 
     public MqttPublisherOptions Mqtt(string clientId, int window) => new()
     {
         Host = "127.0.0.1",
-        Port = MqttPort,
+        Port = _mqttPort,
         User = Ready.GetProperty("user").GetString(),
         Secret = Ready.GetProperty("secret").GetString(),
         ClientId = clientId,
@@ -52,10 +60,12 @@ internal sealed class Site : IAsyncDisposable
 
     public async Task<JsonElement> GetAsync(string path) => JsonDocument.Parse(await Http.GetStringAsync(path)).RootElement;
 
+    public int PidOf(string node) => Ready.GetProperty("pids").GetProperty(node).GetInt32();
+
     /// <summary>Resident memory of a node now, MB.</summary>
     public double Resident(string node)
     {
-        var status = File.ReadLines($"/proc/{Ready.GetProperty("pids").GetProperty(node).GetInt32()}/status");
+        var status = File.ReadLines($"/proc/{PidOf(node)}/status");
         return double.Parse(status.First(l => l.StartsWith("VmRSS", StringComparison.Ordinal)).Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1],
             CultureInfo.InvariantCulture) / 1024;
     }
@@ -66,6 +76,6 @@ internal sealed class Site : IAsyncDisposable
         Process.Start("kill", ["-INT", $"{_up.Id}"])!.WaitForExit();
         await _up.WaitForExitAsync();
         _up.Dispose();
-        Directory.Delete(_folder, recursive: true);
+        Directory.Delete(Folder, recursive: true);
     }
 }

@@ -90,7 +90,7 @@ internal static class Mosquitto
 /// <summary>The edge agent alone, with its default settings: no gateway above it, as on a box without an uplink.</summary>
 internal static class LoneAgent
 {
-    private const string Key = "ft_benchmark-key-of-this-run-only-0123456789";
+    public const string Key = "ft_benchmark-key-of-this-run-only-0123456789";
     private const string SecretOfAll = "a secret of this run only";
 
     public static async Task<Broker> StartAsync(string data, params (string Key, string Value)[] settings)

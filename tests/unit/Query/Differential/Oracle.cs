@@ -28,7 +28,7 @@ internal sealed class Oracle(IReadOnlyDictionary<string, SortedDictionary<long, 
     {
         var answer = new Dictionary<string, List<ExpectedPoint>>();
         var steps = Steps(question.Range.From).ToList();
-        foreach (var group in truth.Where(s => s.Value.Count > 0).GroupBy(s => GroupOf(s.Key)))
+        foreach (var group in truth.GroupBy(s => GroupOf(s.Key)))
         {
             var series = group.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => s.Value.Values.ToList()).ToList();
             foreach (var fn in question.Functions)
