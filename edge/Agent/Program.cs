@@ -80,7 +80,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     var answerer = new Answerer(catalog, node => node == options.Node ? store : null, health, clock);
     var administration = new Administration(options.Node, store, devices, certificates, watch, TimeProvider.System);
     var checks = new AgentChecks(options, mqtt, store, devices, watch, certificates, shipper is null ? null : () => shipper.Status.LastError, clock);
-    IEnumerable<string> Problems() => store.Problems.Concat(new[] { shipper?.Status.LastError, map.Problem }.OfType<string>());
+    IEnumerable<string> Problems() => store.Problems.Concat(new[] { devices.Problem, certificates.Problem, shipper?.Status.LastError, map.Problem }.OfType<string>());
     var cascade = new Cascade(new NodeDuties
     {
         Ledger = () => store.Ledger,

@@ -126,6 +126,38 @@ public sealed class DeviceRegistryTests : IDisposable
     }
 
     [Fact]
+    public void Whichever_bit_of_the_file_flips_the_devices_are_those_written_and_the_damage_is_named()
+    {
+        var secret = Open().Add(Boiler)!;
+        var whole = File.ReadAllBytes(FilePath);
+        for (var bit = 0; bit < whole.Length * 8; bit += 7)
+        {
+            var flipped = (byte[])whole.Clone();
+            flipped[bit / 8] ^= (byte)(1 << bit % 8);
+            File.WriteAllBytes(FilePath, flipped);
+            var registry = Open();
+            Assert.Equal(Boiler, Assert.Single(registry.Devices).Name);
+            Assert.True(Authenticates(registry, "acme/boiler-1", secret));
+            Assert.Contains(FilePath, registry.Problem, StringComparison.Ordinal);
+            Assert.Equal(whole, File.ReadAllBytes(FilePath));
+            Assert.Null(Open().Problem);
+        }
+    }
+
+    [Fact]
+    public void With_both_copies_damaged_the_start_is_refused()
+    {
+        Open().Add(Boiler);
+        foreach (var path in new[] { FilePath, FilePath + ".copy" })
+        {
+            var bytes = File.ReadAllBytes(path);
+            bytes[bytes.AsSpan().IndexOf("boiler"u8)] ^= 1;
+            File.WriteAllBytes(path, bytes);
+        }
+        Assert.Contains(FilePath, Assert.Throws<DeviceFileException>(Open).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Guessing_from_one_address_is_slowed_down_and_others_are_not()
     {
         var throttle = new FailureThrottle(3, TimeSpan.FromSeconds(2), _clock);

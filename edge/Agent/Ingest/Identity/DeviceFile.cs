@@ -5,23 +5,25 @@ using Foretier.Durable;
 namespace Foretier.Agent.Ingest.Identity;
 
 /// <summary>
-/// Accounts and devices on disk: one JSON file that only its owner can read, replaced whole (temporary file, sync, rename, sync of the
-/// folder), so that a crash leaves the old one or the new one. Format 1 had devices and secrets alone.
+/// Accounts and devices on disk: one JSON file that only its owner can read, replaced whole, so that a crash leaves the old one or the new
+/// one, and kept twice, so that a flipped bit locks nobody out. Format 1 had devices and secrets alone.
 /// </summary>
 internal static partial class DeviceFile
 {
     private const int Format = 2;
 
     /// <exception cref="DeviceFileException">The file is there and cannot be read as one.</exception>
-    public static (List<Account> Accounts, List<Device> Devices) Read(string path)
+    /// <param name="problem">Damage that was put right; null where there was none.</param>
+    public static (List<Account> Accounts, List<Device> Devices) Read(string path, out string? problem)
     {
-        if (!File.Exists(path))
-        {
-            return ([], []);
-        }
+        problem = null;
         try
         {
-            var content = JsonSerializer.Deserialize(File.ReadAllBytes(path), Json.Default.Content)
+            if (TwoCopies.Read(path, out problem) is not { } text)
+            {
+                return ([], []);
+            }
+            var content = JsonSerializer.Deserialize(text, Json.Default.Content)
                 ?? throw new JsonException("the file is empty");
             if (content.Format is not (1 or Format))
             {
@@ -29,7 +31,7 @@ internal static partial class DeviceFile
             }
             return ([.. (content.Accounts ?? []).Select(a => new Account(a.Name, a.CreatedAt, a.Rules))], [.. content.Devices.Select(Restore)]);
         }
-        catch (Exception broken) when (broken is JsonException or IOException or UnauthorizedAccessException)
+        catch (Exception broken) when (broken is JsonException or IOException or InvalidDataException or UnauthorizedAccessException)
         {
             throw new DeviceFileException($"cannot read the devices in {path}: {broken.Message}. Restore the file from a backup, "
                 + "or move it away to start without devices", broken);
@@ -37,7 +39,7 @@ internal static partial class DeviceFile
     }
 
     public static void Write(string path, IEnumerable<Account> accounts, IEnumerable<Device> devices) =>
-        Disk.Replace(path, file => JsonSerializer.Serialize(file,
+        TwoCopies.Write(path, JsonSerializer.SerializeToUtf8Bytes(
                 new Content(Format, [.. devices.Select(Record.Of)]) { Accounts = [.. accounts.Select(a => new AccountRecord(a.Name, a.CreatedAt, a.Rules))] },
                 Json.Default.Content),
             UnixFileMode.UserRead | UnixFileMode.UserWrite);

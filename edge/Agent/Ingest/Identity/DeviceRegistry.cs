@@ -37,6 +37,9 @@ public sealed partial class DeviceRegistry
     /// </summary>
     public event Action<DeviceName>? SecretChanged;
 
+    /// <summary>Damage that was found and put right at the start; null where there was none.</summary>
+    public string? Problem { get; private set; }
+
     public IReadOnlyCollection<Device> Devices => [.. _devices.Values.OrderBy(d => d.Name.ToString(), StringComparer.Ordinal)];
 
     /// <param name="path">JSON file, readable by its owner alone; made at the first change.</param>
@@ -44,7 +47,8 @@ public sealed partial class DeviceRegistry
     public static DeviceRegistry Open(string path, TimeProvider clock, IdentityOptions? options = null)
     {
         var registry = new DeviceRegistry(path, clock, options ?? new());
-        var (accounts, devices) = DeviceFile.Read(path);
+        var (accounts, devices) = DeviceFile.Read(path, out var problem);
+        registry.Problem = problem;
         foreach (var account in accounts)
         {
             registry._accounts[account.Name] = account;

@@ -9,7 +9,9 @@ namespace Foretier.Agent.Ingest.Identity.Certificates;
 /// <param name="RevokedAt">µs; 0 = not.</param>
 public sealed record IssuedCertificate(string Serial, string Device, long NotAfter, long RevokedAt);
 
-/// <summary>Which certificates were issued and which of them are revoked, and the enrolment tokens that are open: one file, replaced whole.</summary>
+/// <summary>
+/// Which certificates were issued and which of them are revoked, and the enrolment tokens that are open: one file, replaced whole, kept twice.
+/// </summary>
 internal sealed partial class CertificateBook
 {
     private const int Format = 1;
@@ -26,20 +28,23 @@ internal sealed partial class CertificateBook
     public Dictionary<string, IssuedCertificate> Issued { get; private set; }
     public List<Token> Tokens { get; private set; }
 
+    /// <summary>Damage that was found and put right at the start; null where there was none.</summary>
+    public string? Problem { get; private init; }
+
     /// <exception cref="DeviceFileException">The file is there and cannot be read as one.</exception>
     public static CertificateBook Open(string path)
     {
-        if (!File.Exists(path))
-        {
-            return new(path, new(Format, [], []));
-        }
         try
         {
-            var content = JsonSerializer.Deserialize(File.ReadAllBytes(path), BookJson.Default.Content) ?? throw new JsonException("the file is empty");
+            if (TwoCopies.Read(path, out var problem) is not { } text)
+            {
+                return new(path, new(Format, [], []));
+            }
+            var content = JsonSerializer.Deserialize(text, BookJson.Default.Content) ?? throw new JsonException("the file is empty");
             return content.Format == Format && Array.TrueForAll(content.Tokens, t => t.Secret.IsSound)
-                ? new(path, content) : throw new JsonException($"its format is {content.Format}, this program reads {Format}");
+                ? new(path, content) { Problem = problem } : throw new JsonException($"its format is {content.Format}, this program reads {Format}");
         }
-        catch (Exception broken) when (broken is JsonException or IOException or UnauthorizedAccessException)
+        catch (Exception broken) when (broken is JsonException or IOException or InvalidDataException or UnauthorizedAccessException)
         {
             // Starting without it would let revoked certificates in, or none.
             throw new DeviceFileException($"cannot read the certificates issued to devices in {path}: {broken.Message}. Restore the file from a "
@@ -60,7 +65,7 @@ internal sealed partial class CertificateBook
         make(this);
         try
         {
-            Disk.Replace(_path, to => JsonSerializer.Serialize(to, new(Format, [.. Issued.Values], [.. Tokens]), BookJson.Default.Content),
+            TwoCopies.Write(_path, JsonSerializer.SerializeToUtf8Bytes(new(Format, [.. Issued.Values], [.. Tokens]), BookJson.Default.Content),
                 UnixFileMode.UserRead | UnixFileMode.UserWrite);
         }
         catch

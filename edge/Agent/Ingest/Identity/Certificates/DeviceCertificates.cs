@@ -36,6 +36,9 @@ public sealed class DeviceCertificates : IDisposable
     public static DeviceCertificates Open(string folder, string node, DeviceRegistry devices, IdentityOptions options, TimeProvider clock) =>
         new(devices, options, clock, DeviceAuthority.Open(Path.Combine(folder, "devices-ca.pem"), node), CertificateBook.Open(Path.Combine(folder, "certificates.json")));
 
+    /// <summary>Damage that was found and put right at the start; null where there was none.</summary>
+    public string? Problem => _book.Problem;
+
     /// <summary>Of the authority, in PEM: for other brokers that are to trust these devices.</summary>
     public string AuthorityPem => _own.Certificate.ExportCertificatePem();
 
