@@ -126,7 +126,7 @@ internal static class DiskFull
     /// <summary>Waits until the agent's health names a problem with these words; null: until it names none.</summary>
     private static async Task<string> SaysAsync(Broker agent, string? words)
     {
-        using var http = LoneAgent.Client(agent);
+        using var http = LoneNode.Client(agent);
         var began = Stopwatch.GetTimestamp();
         while (true)
         {
@@ -147,7 +147,7 @@ internal static class DiskFull
 
     private static async Task<long> CountAsync(Broker agent)
     {
-        using var http = LoneAgent.Client(agent);
+        using var http = LoneNode.Client(agent);
         var answer = JsonDocument.Parse(await http.GetStringAsync("api/v1/query?series=acme/box/t&from=-2d&fn=count")).RootElement;
         return (long)answer.GetProperty("results")[0].GetProperty("points")[0][1].GetDouble();
     }

@@ -126,7 +126,7 @@ internal sealed class ProtocolMode(Broker agent)
         await DeliverAsync("messages beside one who does not");
         Targets.Tell("peak RSS before the one who does not read", Megabytes(before));
         targets.AtMost("peak RSS more than that", ProcessFigures.PeakMegabytes(agent.Pid) - before, 32, "MB");
-        using var http = LoneAgent.Client(agent);
+        using var http = LoneNode.Client(agent);
         var dropped = (await http.GetStringAsync("metrics")).Split('\n').First(l => l.StartsWith("foretier_mqtt_deliveries_dropped_total ", StringComparison.Ordinal));
         targets.AtLeast("deliveries dropped and counted", double.Parse(dropped.Split(' ')[1], CultureInfo.InvariantCulture), 1, "");
 

@@ -90,20 +90,35 @@ internal static class Mosquitto
 /// <summary>The edge agent alone, with its default settings: no gateway above it, as on a box without an uplink.</summary>
 internal static class LoneAgent
 {
-    public const string Key = "ft_benchmark-key-of-this-run-only-0123456789";
     private const string SecretOfAll = "a secret of this run only";
 
     public static async Task<Broker> StartAsync(string data, params (string Key, string Value)[] settings)
     {
         var (mqtt, http) = (Broker.FreePort(), Broker.FreePort());
-        var start = new ProcessStartInfo(Path.Combine(Root(), "edge/Agent/bin/Release/net10.0/Foretier.Agent"))
+        var process = await LoneNode.StartAsync("Agent", http, [("NODE", "edge-1"), ("DATA", Path.Combine(data, "agent")), ("MQTT__PORT", $"{mqtt}"), .. settings]);
+        await Broker.AnswersAsync(mqtt);
+        var agent = new Broker(process, mqtt, "acme/*", SecretOfAll) { HttpPort = http };
+        using var client = LoneNode.Client(agent);
+        using var made = await client.PutAsJsonAsync("api/v1/devices/acme/*", new { secret = SecretOfAll });
+        made.EnsureSuccessStatusCode();
+        return agent;
+    }
+}
+
+/// <summary>One executable of the product, started by itself.</summary>
+internal static class LoneNode
+{
+    public const string Key = "ft_benchmark-key-of-this-run-only-0123456789";
+
+    public static async Task<Process> StartAsync(string project, int http, IEnumerable<(string Key, string Value)> settings)
+    {
+        var start = new ProcessStartInfo(Path.Combine(Root(), $"edge/{project}/bin/Release/net10.0/Foretier.{project}"))
         {
             RedirectStandardError = true,
             RedirectStandardOutput = true,
         };
         foreach (var (key, value) in ((string Key, string Value)[])[
-            ("NODE", "edge-1"), ("DATA", Path.Combine(data, "agent")), ("HTTP", $"http://127.0.0.1:{http}"), ("MQTT__PORT", $"{mqtt}"),
-            ("LINK__TOKEN", "link-token-of-this-run-only-0123456789"),
+            ("HTTP", $"http://127.0.0.1:{http}"), ("LINK__TOKEN", "link-token-of-this-run-only-0123456789"),
             ("KEYS__BOOTSTRAP", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Key)))), .. settings])
         {
             start.Environment["FORETIER__" + key] = value;
@@ -113,19 +128,14 @@ internal static class LoneAgent
         process.ErrorDataReceived += (_, line) => Console.Error.Write(line.Data is null ? "" : line.Data + "\n");
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
-        await Broker.AnswersAsync(mqtt);
         await Broker.AnswersAsync(http);
-        using var client = new HttpClient { BaseAddress = new($"http://127.0.0.1:{http}") };
-        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Key);
-        using var made = await client.PutAsJsonAsync("api/v1/devices/acme/*", new { secret = SecretOfAll });
-        made.EnsureSuccessStatusCode();
-        return new(process, mqtt, "acme/*", SecretOfAll) { HttpPort = http };
+        return process;
     }
 
-    /// <summary>Asks the agent with the key of this run.</summary>
-    public static HttpClient Client(Broker agent)
+    /// <summary>Asks the node with the key of this run.</summary>
+    public static HttpClient Client(Broker node)
     {
-        var client = new HttpClient { BaseAddress = new($"http://127.0.0.1:{agent.HttpPort}") };
+        var client = new HttpClient { BaseAddress = new($"http://127.0.0.1:{node.HttpPort}") };
         client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Key);
         return client;
     }

@@ -59,7 +59,7 @@ internal static class QueryBench
             }
             Peer.WaitQuiet(folder);
             var others = peers.ConvertAll(p => Contestant.Of(p.Peer, p.Server));
-            using var edge = Contestant.Foretier("edge", new($"http://127.0.0.1:{agent.HttpPort}"), LoneAgent.Key, [agent.Pid]);
+            using var edge = Contestant.Foretier("edge", new($"http://127.0.0.1:{agent.HttpPort}"), LoneNode.Key, [agent.Pid]);
             using var router = Contestant.Foretier("router, data on the edge", new(Of("router")), Of("apiKey"), [site.PidOf("agent"), site.PidOf("gateway"), site.PidOf("router")]);
             Compare(targets, set, [edge, router], others);
             using var moved = await site.Http.PostAsJsonAsync("api/v1/tier/move", new { to = "hdd", wait = true });
