@@ -14,7 +14,14 @@ using Foretier.Node.Hosting;
 using Foretier.Node.Keys;
 using Foretier.Node.Link;
 using Foretier.Node.Serve;
+using Foretier.Predict.Models;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+
+// Started again by itself, to run a model (ChildInference).
+if (InferenceChild.Requested(args))
+{
+    return InferenceChild.Run();
+}
 
 // What a socket wakes goes on with it, from the poll to the journal's queue: a hop to another thread costs more than a message. Read by
 // the first socket of the process, therefore before everything else.

@@ -12,8 +12,15 @@ using Foretier.Node.Hosting;
 using Foretier.Node.Keys;
 using Foretier.Node.Link;
 using Foretier.Node.Serve;
+using Foretier.Predict.Models;
 using Foretier.Protocol;
 using Foretier.Protocol.Api;
+
+// Started again by itself, to run a model (ChildInference).
+if (InferenceChild.Requested(args))
+{
+    return InferenceChild.Run();
+}
 
 // The gateway: takes in what its edges ship, keeps it on a hard disk, packs it to the archive, and answers for all of it.
 return await NodeHost.RunAsync(args, "gateway", async args =>
