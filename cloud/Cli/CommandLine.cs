@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using Foretier.Cli.Ask;
+using Foretier.Cli.Backtest;
 using Foretier.Cli.Import;
 using Foretier.Cli.Simulate;
 using Foretier.Cli.Up;
@@ -47,6 +48,7 @@ internal static class CommandLine
             LedgerCommand.Make(),
             AccountsCommand.Make(),
             DevicesCommand.Make(),
+            BacktestCommand.Make(),
             DoctorCommand.Make(),
             Json,
             Data,

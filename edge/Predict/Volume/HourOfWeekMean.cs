@@ -1,5 +1,3 @@
-using Foretier.Core.Samples;
-
 namespace Foretier.Predict.Volume;
 
 /// <summary>
@@ -10,8 +8,6 @@ namespace Foretier.Predict.Volume;
 /// <remarks>Deterministic and clock-free. Thread-safe. It is the floor every learned model has to beat, and what remains when one fails.</remarks>
 public sealed class HourOfWeekMean(TimeZoneInfo? zone = null)
 {
-    private const int HoursOfWeek = 168;
-
     /// <summary>Below this many errors a quantile of them says little; hours of the day have at most 28.</summary>
     private const int ErrorsOfHourMin = 14;
 
@@ -23,19 +19,16 @@ public sealed class HourOfWeekMean(TimeZoneInfo? zone = null)
     /// <summary>At least this much of the first hour is taken to have passed (6 minutes), or one early sample would promise a flood.</summary>
     private const double FirstShareMin = 0.1;
 
-    private readonly TimeZoneInfo _zone = zone ?? TimeZoneInfo.Utc;
-    private Slots? _slots;
-
-    private sealed record Slots(long End, int Before, byte[] HourOfWeek);
+    private readonly LocalHours _hours = new(zone ?? TimeZoneInfo.Utc);
 
     /// <param name="history">Closed hours, oldest first.</param>
     /// <param name="hours">How many hours from the end of the history on to forecast.</param>
     public SeriesForecast Forecast(in HourlyHistory history, int hours)
     {
         var counts = history.Counts;
-        var slots = SlotsAround(history.End, counts.Length, hours);
-        Span<double> weekSum = stackalloc double[HoursOfWeek];
-        Span<int> weekCount = stackalloc int[HoursOfWeek];
+        var slots = _hours.Around(history.End, counts.Length, hours);
+        Span<double> weekSum = stackalloc double[LocalHours.OfWeek];
+        Span<int> weekCount = stackalloc int[LocalHours.OfWeek];
         Span<double> daySum = stackalloc double[24];
         Span<int> dayCount = stackalloc int[24];
         weekSum.Clear();
@@ -83,7 +76,7 @@ public sealed class HourOfWeekMean(TimeZoneInfo? zone = null)
             var atRandom = Z90 * Math.Sqrt(mean[h]);
             p90[h] = mean[h] + Math.Max(0, double.IsNaN(high[day]) ? atRandom : known < 2 * ErrorsMin ? Math.Max(atRandom, high[day]) : high[day]);
         }
-        return new(history.End, mean, p90, residuals);
+        return new(history.End, mean, p90, Array.ConvertAll(residuals.ToArray(), static error => (float)error));
     }
 
     /// <summary>
@@ -122,22 +115,5 @@ public sealed class HourOfWeekMean(TimeZoneInfo? zone = null)
             byHour[day] = count[day] >= ErrorsOfHourMin ? Quantile.Of(ofHour.Slice(day * room, count[day]), 0.9, 1) : overall;
         }
         return byHour;
-    }
-
-    /// <summary>The hour of the week of each hour of the history and of the forecast; the same for all series of a cycle, so it is kept.</summary>
-    private ReadOnlySpan<byte> SlotsAround(long end, int before, int after)
-    {
-        var slots = _slots;
-        if (slots is null || slots.End != end || slots.Before != before || slots.HourOfWeek.Length < before + after)
-        {
-            slots = new(end, before, new byte[before + after]);
-            for (var i = 0; i < slots.HourOfWeek.Length; i++)
-            {
-                var local = TimeZoneInfo.ConvertTime(Instant.ToDateTimeOffset(end + (i - before) * Instant.Hour), _zone);
-                slots.HourOfWeek[i] = (byte)((int)local.DayOfWeek * 24 + local.Hour);
-            }
-            _slots = slots;
-        }
-        return slots.HourOfWeek;
     }
 }

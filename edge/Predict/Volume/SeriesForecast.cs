@@ -12,11 +12,12 @@ public sealed class SeriesForecast
     private const int KnownHoursMin = 20;
 
     /// <param name="residuals">Actual less expected of each closed hour before <paramref name="start"/>, oldest first, NaN = unknown.</param>
-    internal SeriesForecast(long start, double[] mean, double[] p90, ReadOnlySpan<double> residuals)
+    internal SeriesForecast(long start, double[] mean, double[] p90, ReadOnlySpan<float> residuals, Band[]? bands = null)
     {
         Start = start;
         Mean = mean;
         P90 = p90;
+        Bands = bands ?? [.. mean.Zip(p90, static (mean, p90) => new Band(0, (float)mean, (float)p90))];
         DayErrors = new double[ErrorDays];
         var today = Instant.Floor(start, Instant.Day);
         for (var day = 0; day < ErrorDays; day++)
@@ -27,7 +28,7 @@ public sealed class SeriesForecast
             var known = 0;
             for (var i = Math.Max(0, from); i < from + 24; i++)
             {
-                if (!double.IsNaN(residuals[i]))
+                if (!float.IsNaN(residuals[i]))
                 {
                     sum += residuals[i];
                     known++;
@@ -44,6 +45,9 @@ public sealed class SeriesForecast
 
     /// <summary>What nine hours out of ten stay within.</summary>
     public IReadOnlyList<double> P90 { get; }
+
+    /// <summary>P10, P50 and P90 of each hour.</summary>
+    public IReadOnlyList<Band> Bands { get; }
 
     /// <summary>
     /// By how much each of the last UTC days, yesterday first, had more samples than expected; NaN where not known. Errors of series that

@@ -1,0 +1,182 @@
+using System.Text;
+using Foretier.Predict.Models;
+
+namespace Foretier.Predict.Volume;
+
+/// <summary>A series to forecast.</summary>
+/// <param name="Name">Under which it is remembered from cycle to cycle.</param>
+/// <param name="Zone">The time zone its account lives by.</param>
+public readonly record struct ForecastItem(string Name, TimeZoneInfo Zone);
+
+/// <summary>
+/// Forecasts series and learns from what came of it: a mixture of a model, where one runs, and of seasonal baselines (<see cref="Expert"/>), per
+/// series by <see cref="Hedge"/>, its P90 kept honest by <see cref="Conformal"/>. The agent, the gateway and the backtest run this same code.
+/// </summary>
+/// <remarks>
+/// What it has learned of a series is about 1,600 bytes; it does no I/O and knows no clock. Not thread-safe: one cycle at a time.
+/// 1. Learn from the hours that have closed. 2. Ask the baselines, and take in the model's answer. 3. Mix, stretch. 4. Keep one forecast in 25 hours to learn from.
+/// </remarks>
+public sealed class VolumeForecaster
+{
+    /// <summary>Series that go to the model at once.</summary>
+    public const int BatchMax = 100;
+
+    private const byte FormatVersion = 1;
+
+    private readonly Dictionary<string, SeriesLearner> _learners = new(StringComparer.Ordinal);
+    private readonly Dictionary<TimeZoneInfo, LocalHours> _zones = [];
+    private readonly BaselineExperts _baselines = new();
+    private readonly ExpertBands _bands = new();
+    private readonly ModelInput _input = new(BatchMax);
+    private readonly int[] _counts = new int[SeriesVolume.HoursRead];
+    private Population _population = new();
+    private static ReadOnlySpan<byte> Magic => "FTVF"u8;
+
+    /// <summary>Reads the history of the i-th series of a batch into a buffer of <see cref="SeriesVolume.HoursRead"/> hours.</summary>
+    public delegate HourlyHistory ReadHistory(int index, Span<int> into);
+
+    /// <summary>Series of which something has been learned.</summary>
+    public int Count => _learners.Count;
+
+    /// <summary>Forecasts a batch of series.</summary>
+    /// <param name="batch">At most <see cref="BatchMax"/> series.</param>
+    /// <param name="read">Called up to twice a series.</param>
+    /// <param name="hours">How many hours from the end of each history on, at least 24. The model speaks of the first 24.</param>
+    /// <param name="model">Null: baselines only.</param>
+    /// <param name="closed">Told of each hour that is learned from, with the number of its series.</param>
+    /// <exception cref="InferenceException">The model gave no answer; nothing has been learned yet, and the batch may be forecast anew without it.</exception>
+    public async Task<SeriesForecast[]> ForecastAsync(
+        IReadOnlyList<ForecastItem> batch, ReadHistory read, int hours, IInference? model, Action<int, ClosedHour>? closed, CancellationToken cancel)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(batch.Count, BatchMax);
+        ArgumentOutOfRangeException.ThrowIfLessThan(hours, ExpertBands.DayHours);
+        var answer = model is null || batch.Count == 0 ? null : await model.RunAsync(Inputs(batch, read), cancel).ConfigureAwait(false);
+        var forecasts = new SeriesForecast[batch.Count];
+        for (var i = 0; i < forecasts.Length; i++)
+        {
+            forecasts[i] = Forecast(batch[i], i, read, hours, answer, closed);
+        }
+        return forecasts;
+    }
+
+    /// <summary>Forgets the series that are not to be forecast any more.</summary>
+    public void Keep(Func<string, bool> isWanted)
+    {
+        foreach (var name in _learners.Keys.Where(name => !isWanted(name)).ToList())
+        {
+            _learners.Remove(name);
+        }
+    }
+
+    /// <summary>Whom a series believes, for its P50 and its P90, and by how much its P90 is stretched; null where it is unknown.</summary>
+    public (IReadOnlyDictionary<Expert, float> P50, IReadOnlyDictionary<Expert, float> P90, float Stretch)? Explain(string series)
+    {
+        if (!_learners.TryGetValue(series, out var learner))
+        {
+            return null;
+        }
+        IReadOnlyDictionary<Expert, float> Weights(int level)
+        {
+            var weights = new float[ExpertBands.Experts];
+            learner.Weigh(level, _population, weights);
+            return Enum.GetValues<Expert>().ToDictionary(expert => expert, expert => weights[(int)expert]);
+        }
+        return (Weights(0), Weights(1), learner.HighFactor);
+    }
+
+    /// <summary>
+    /// Layout: sealed payload "FTVF": population (seen, weight of each expert at each level) · series (count, then each: name, hedge, stretches,
+    /// bias, forecast being learned from). Numbers are 7-bit encoded or f32, texts as BinaryWriter writes them.
+    /// </summary>
+    public void Save(Stream to)
+    {
+        using var payload = new MemoryStream();
+        using (var writer = new BinaryWriter(payload, Encoding.UTF8, leaveOpen: true))
+        {
+            writer.Write((byte)ExpertBands.Experts);
+            _population.Save(writer);
+            writer.Write7BitEncodedInt(_learners.Count);
+            foreach (var (name, learner) in _learners.OrderBy(l => l.Key, StringComparer.Ordinal))
+            {
+                writer.Write(name);
+                learner.Save(writer);
+            }
+        }
+        SealedPayload.Write(to, Magic, FormatVersion, payload.GetBuffer().AsSpan(0, (int)payload.Length));
+    }
+
+    /// <exception cref="InvalidDataException">The bytes are not what was learned, or are damaged; the message says in what way.</exception>
+    public static VolumeForecaster Load(Stream from)
+    {
+        var payload = SealedPayload.Read(from, Magic, FormatVersion, out _);
+        using var reader = new BinaryReader(new MemoryStream(payload.ToArray()), Encoding.UTF8);
+        try
+        {
+            if (reader.ReadByte() != ExpertBands.Experts)
+            {
+                throw new InvalidDataException("it is of other experts than this program has");
+            }
+            var forecaster = new VolumeForecaster { _population = Population.Load(reader) };
+            for (var left = reader.Read7BitEncodedInt(); left > 0; left--)
+            {
+                var name = reader.ReadString();
+                forecaster._learners[name] = SeriesLearner.Load(reader);
+            }
+            return forecaster;
+        }
+        catch (Exception e) when (e is EndOfStreamException or FormatException)
+        {
+            throw new InvalidDataException("the content ends early or does not follow its layout", e);
+        }
+    }
+
+    private IReadOnlyList<Tensor> Inputs(IReadOnlyList<ForecastItem> batch, ReadHistory read)
+    {
+        for (var i = 0; i < batch.Count; i++)
+        {
+            var history = read(i, _counts);
+            _input.Add(history.Counts, HoursOf(batch[i].Zone).Around(history.End, history.Counts.Length, ExpertBands.DayHours));
+        }
+        return _input.Take();
+    }
+
+    private SeriesForecast Forecast(ForecastItem item, int index, ReadHistory read, int hours, Tensor? answer, Action<int, ClosedHour>? closed)
+    {
+        var history = read(index, _counts);
+        if (!_learners.TryGetValue(item.Name, out var learner))
+        {
+            _learners[item.Name] = learner = new();
+        }
+        learner.Learn(history, _population, closed is null ? null : hour => closed(index, hour));
+        _bands.Reset(hours);
+        _baselines.Forecast(history, HoursOf(item.Zone).Around(history.End, history.Counts.Length, hours), _bands);
+        if (answer is not null)
+        {
+            TakeIn(answer, index);
+        }
+        var mixed = new Band[hours];
+        var mean = new double[hours];
+        learner.Mix(history.End, _bands, _population, mixed, mean);
+        // Rare bursts can raise the mean above what nine hours in ten stay within; room is for both.
+        var p90 = new double[hours];
+        for (var h = 0; h < hours; h++)
+        {
+            p90[h] = Math.Max(mean[h], mixed[h].P90);
+        }
+        return new(history.End, mean, p90, _baselines.WeekErrors, mixed);
+    }
+
+    private void TakeIn(Tensor answer, int index)
+    {
+        const int levels = 3;
+        _bands.HasModel = true;
+        var values = answer.Values.AsSpan(index * ExpertBands.DayHours * levels, ExpertBands.DayHours * levels);
+        var bands = _bands[Expert.Model];
+        for (var h = 0; h < ExpertBands.DayHours; h++)
+        {
+            bands[h] = new Band(values[h * levels], values[h * levels + 1], values[h * levels + 2]).Ordered();
+        }
+    }
+
+    private LocalHours HoursOf(TimeZoneInfo zone) => _zones.TryGetValue(zone, out var known) ? known : _zones[zone] = new(zone);
+}
