@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Foretier.Core.Rollups;
 using Foretier.Core.Samples;
 using Foretier.Core.Segments;
@@ -12,6 +13,9 @@ namespace Foretier.Agent.Hot;
 internal sealed class BlockMerge(WindowFile file, Window window, long version, int bytesMax)
 {
     private const int FirstGuess = 4096;
+
+    // Of the run at hand: lent to one after the other, for large columns are costly to make.
+    private readonly SampleColumns _stored = new();
 
     public List<long> Deleted { get; } = [];
     public List<StoredBlock> Written { get; } = [];
@@ -97,11 +101,14 @@ internal sealed class BlockMerge(WindowFile file, Window window, long version, i
     /// <summary>Cuts the new samples and the blocks around them into runs that are rewritten together, in time order.</summary>
     private List<Run> Runs(int series, SampleColumns fresh)
     {
-        var runs = new List<Run>();
+        var heads = file.Index.Of(series);
+        var runs = new List<Run>(1);
         Run? open = null;
         var at = 0;
-        foreach (var block in file.ReadToMerge(series, new(fresh.FirstTime, fresh.LastTime + 1)))
+        var next = Math.Max(0, BlockIndex.CountBefore(heads, fresh.FirstTime - window.Start) - 1);
+        for (; next < heads.Length && heads[next].StartOffset <= fresh.LastTime - window.Start; next++)
         {
+            ref readonly var block = ref heads[next];
             long first = window.Start + block.StartOffset;
             int inside = fresh.LowerBound(first), behind = fresh.LowerBound(block.EndTime + 1);
             if (inside > at)
@@ -135,10 +142,10 @@ internal sealed class BlockMerge(WindowFile file, Window window, long version, i
         for (var i = 0; i < runs.Count; i++)
         {
             var floor = i > 0 ? runs[i - 1].LastTime : long.MinValue;
-            while (file.ReadBefore(series, runs[i].FirstTime(window) - window.Start) is { } before && before.EndTime > floor
-                && IsSmallBeside(before, runs[i].Count))
+            var before = BlockIndex.CountBefore(heads, runs[i].FirstTime(window) - window.Start) - 1;
+            for (; before >= 0 && heads[before].EndTime > floor && IsSmallBeside(heads[before], runs[i].Count); before--)
             {
-                runs[i].Blocks.Insert(0, before);
+                runs[i].Blocks.Insert(0, heads[before]);
             }
         }
         return runs;
@@ -147,45 +154,67 @@ internal sealed class BlockMerge(WindowFile file, Window window, long version, i
     /// <summary>
     /// As in a binary counter: a neighbour of up to twice the size is merged, a larger one is left until as much has gathered beside it.
     /// </summary>
-    private bool IsSmallBeside(StoredBlock block, int count) => block.Bytes < bytesMax * 3 / 4 && block.Count <= 2 * count;
+    private bool IsSmallBeside(in BlockHead block, int count) => block.Bytes < bytesMax * 3 / 4 && block.Count <= 2 * count;
 
     private void Rewrite(int series, Run run)
     {
-        var stored = new SampleColumns();
-        foreach (var block in run.Blocks)
+        _stored.Clear();
+        long storedBytes = 0;
+        if (run.Blocks.Count > 0)
         {
-            Segment.Open(block.Segment).Decode(stored);
-            Deleted.Add(block.Key);
+            foreach (var block in file.Read(run.Blocks.ConvertAll(block => block.Key)))
+            {
+                Segment.Open(block.Segment).Decode(_stored);
+                Deleted.Add(block.Key);
+                storedBytes += block.Bytes;
+            }
         }
-        var merged = SampleColumns.MergeLastWins([stored, run.Fresh], out var superseded);
+        var stored = _stored.Count;
+        var merged = Merge(run.Fresh, out var superseded);
         Superseded += superseded;
-        Added += merged.Count - stored.Count;
-        foreach (var block in Encode(series, merged, window, version, bytesMax))
+        Added += merged.Count - stored;
+        foreach (var block in Encode(series, merged, window, version, bytesMax, stored == 0 ? 0 : (double)storedBytes / stored))
         {
             Deleted.Remove(block.Key); // written over instead
             Written.Add(block);
         }
     }
 
-    /// <summary>Cuts samples into blocks as large as they may be.</summary>
-    public static IEnumerable<StoredBlock> Encode(int series, SampleColumns samples, Window window, long version, int bytesMax)
+    /// <summary>What is stored and what is new; where that comes after it, as nearly always, no column is made anew.</summary>
+    private SampleColumns Merge(SampleColumns fresh, out int superseded)
     {
-        var guess = FirstGuess;
+        if (_stored.Count == 0 || fresh.Count == 0 || _stored.LastTime >= fresh.FirstTime)
+        {
+            return SampleColumns.MergeLastWins([_stored, fresh], out superseded);
+        }
+        superseded = 0;
+        _stored.Append(fresh, 0, fresh.Count);
+        return _stored;
+    }
+
+    /// <summary>Cuts samples into blocks as large as they may be.</summary>
+    /// <param name="bytesEach">What a sample took so far; 0 where that is not known.</param>
+    public static IEnumerable<StoredBlock> Encode(
+        int series, SampleColumns samples, Window window, long version, int bytesMax, double bytesEach = 0)
+    {
         for (var from = 0; from < samples.Count;)
         {
-            var block = LargestFrom(series, samples, from, guess, window, version, bytesMax);
+            var block = LargestFrom(series, samples, from, bytesEach, window, version, bytesMax);
             yield return block;
             from += block.Count;
-            guess = block.Count;
+            bytesEach = (double)block.Bytes / block.Count;
         }
     }
 
-    /// <summary>A block as long as fits the size, or nearly: each attempt is made from what the one before came to.</summary>
+    /// <summary>
+    /// A block as long as fits the size, or nearly. What samples took before tells how many that is, so that mostly one is made, and no more
+    /// than two but where they suddenly take more.
+    /// </summary>
     private static StoredBlock LargestFrom(
-        int series, SampleColumns samples, int from, int guess, Window window, long version, int bytesMax)
+        int series, SampleColumns samples, int from, double bytesEach, Window window, long version, int bytesMax)
     {
         var rest = samples.Count - from;
-        var count = Math.Min(rest, guess);
+        var count = bytesEach > 0 ? CountFor(bytesEach, rest, bytesMax) : Math.Min(rest, FirstGuess);
         StoredBlock? fits = null;
         for (var attempt = 0; ; attempt++)
         {
@@ -194,14 +223,13 @@ internal sealed class BlockMerge(WindowFile file, Window window, long version, i
             {
                 fits = block;
             }
-            var isGood = fits is not null && (fits.Count == rest || fits.Bytes >= bytesMax * 7 / 8);
-            if (count == 1 || isGood || (fits is not null && attempt >= 4))
+            var isGood = fits is not null && (fits.Count == rest || fits.Bytes >= bytesMax * 7 / 8 || attempt > 0);
+            if (count == 1 || isGood)
             {
                 return fits ?? block;
             }
-            // A little less than in proportion, so that the next attempt rarely is too large again.
-            var next = (long)count * bytesMax / block.Bytes * 31 / 32;
-            count = (int)Math.Clamp(block.Bytes > bytesMax ? Math.Min(next, count - 1) : next, 1, rest);
+            var next = CountFor((double)block.Bytes / block.Count, rest, bytesMax);
+            count = block.Bytes > bytesMax ? Math.Clamp(next, 1, count - 1) : next;
             if (fits is not null && count <= fits.Count)
             {
                 return fits;
@@ -209,9 +237,14 @@ internal sealed class BlockMerge(WindowFile file, Window window, long version, i
         }
     }
 
+    // A little less than in proportion, so that the block rarely is too large; but no rest of a few samples is left for it.
+    private static int CountFor(double bytesEach, int rest, int bytesMax) =>
+        rest * bytesEach * 65 / 64 <= bytesMax ? rest : (int)Math.Clamp(bytesMax / bytesEach * 31 / 32, 1, rest);
+
     private static StoredBlock Encode(int series, SampleColumns samples, Window window, long version)
     {
-        var segment = Segment.Encode(samples).Bytes.ToArray();
+        var bytes = Segment.Encode(samples).Bytes;
+        var segment = MemoryMarshal.TryGetArray(bytes, out var array) && array.Offset == 0 && array.Array!.Length == array.Count ? array.Array : bytes.ToArray();
         var rollups = RollupBlock.CompanionOf(samples, segment.Length);
         return new(StoredBlock.KeyOf(series, samples.FirstTime - window.Start), samples.LastTime, samples.Count, version, segment,
             rollups.Length > 0 ? rollups : null);
@@ -224,17 +257,14 @@ internal sealed class BlockMerge(WindowFile file, Window window, long version, i
             return samples;
         }
         var part = new SampleColumns(count);
-        for (var i = from; i < from + count; i++)
-        {
-            part.Add(samples.Times[i], samples.Values[i], samples.StateAt(i));
-        }
+        part.Append(samples, from, count);
         return part;
     }
 
     private sealed class Run
     {
-        public List<StoredBlock> Blocks { get; } = [];
-        public SampleColumns Fresh { get; } = new();
+        public List<BlockHead> Blocks { get; } = [];
+        public SampleColumns Fresh { get; private set; } = new();
         public int Count => Fresh.Count + Blocks.Sum(block => block.Count);
         public long LastTime => Math.Max(Fresh.Count > 0 ? Fresh.LastTime : long.MinValue, Blocks.Count > 0 ? Blocks[^1].EndTime : long.MinValue);
 
@@ -243,9 +273,13 @@ internal sealed class BlockMerge(WindowFile file, Window window, long version, i
 
         public void Take(SampleColumns from, int first, int end)
         {
-            for (var i = first; i < end; i++)
+            if (first == 0 && end == from.Count)
             {
-                Fresh.Add(from.Times[i], from.Values[i], from.StateAt(i));
+                Fresh = from;
+            }
+            else if (end > first)
+            {
+                Fresh.Append(from, first, end - first);
             }
         }
     }

@@ -26,11 +26,13 @@ internal sealed class WindowFile : IDisposable
     private LogStream _log = null!;
     private PageStream _data = null!;
     private SealedPages? _sealed;
+    private LiteEngine _engine = null!;
     private LiteDatabase _db = null!;
     private ILiteCollection<BsonDocument> _blocks = null!;
     private bool _isNew;
     private WindowMeta? _meta;
     private string? _damage;
+    private BlockIndex? _index;
 
     private WindowFile(IDisk disk, WindowFileName name, DamageBook book)
     {
@@ -136,9 +138,9 @@ internal sealed class WindowFile : IDisposable
     /// <exception cref="InvalidDataException">The file is damaged.</exception>
     public List<StoredBlock> ReadToMerge(int series, TimeRange range) => Reading(() => DocumentsOf(series, range).ConvertAll(BlockOf));
 
-    /// <summary>The last block of a series that begins before <paramref name="offset"/>; null if there is none.</summary>
+    /// <summary>What it has as of the last commit; belongs to whoever writes it. A file that is not new is read whole for it, once.</summary>
     /// <exception cref="InvalidDataException">The file is damaged.</exception>
-    public StoredBlock? ReadBefore(int series, long offset) => Reading(() => LastBefore(series, offset) is { } document ? BlockOf(document) : null);
+    public BlockIndex Index => _index ??= new(Meta is null ? [] : Scan());
 
     /// <summary>The blocks of these keys.</summary>
     /// <exception cref="InvalidDataException">The file is damaged, or has not all of them.</exception>
@@ -171,14 +173,8 @@ internal sealed class WindowFile : IDisposable
             IsWritten = true;
             var confirmed = _log.Confirmed;
             _db.BeginTrans();
-            foreach (var key in deleted)
-            {
-                _blocks.Delete(key);
-            }
-            foreach (var block in written)
-            {
-                _blocks.Upsert(DocumentOf(block));
-            }
+            _engine.Delete(Collection, deleted.Select(key => new BsonValue(key)));
+            _blocks.Upsert(written.Select(DocumentOf));
             if (meta.Tombstones.Count > 0)
             {
                 _blocks.Upsert(DocumentOf(StoredTombstone.ToBlock(meta.Tombstones)));
@@ -198,6 +194,7 @@ internal sealed class WindowFile : IDisposable
                 _disk.SyncFolder(WindowFileName.Folder);
                 _isNew = false;
             }
+            _index?.Change(deleted, written);
             Volatile.Write(ref _meta, meta);
             return true;
         }
@@ -315,8 +312,8 @@ internal sealed class WindowFile : IDisposable
         _log.BeforeEmptying = _data.Flush;
         try
         {
-            var engine = new LiteEngine(new EngineSettings { DataStream = _data, LogStream = _log, TempStream = new MemoryStream(), ReadOnly = IsSealed });
-            _db = new(engine, new BsonMapper { TrimWhitespace = false, EmptyStringToNull = false });
+            _engine = new LiteEngine(new EngineSettings { DataStream = _data, LogStream = _log, TempStream = new MemoryStream(), ReadOnly = IsSealed });
+            _db = new(_engine, new BsonMapper { TrimWhitespace = false, EmptyStringToNull = false });
             _blocks = _db.GetCollection(Collection, BsonAutoId.Int64);
             if (!IsSealed)
             {

@@ -67,6 +67,22 @@ public sealed class SampleColumns
         values = CollectionsMarshal.AsSpan(_values)[start..];
     }
 
+    /// <summary>Adds <paramref name="count"/> samples of others, from index <paramref name="first"/> on.</summary>
+    public void Append(SampleColumns from, int first, int count)
+    {
+        if (from._states is not null)
+        {
+            for (var i = first; i < first + count; i++)
+            {
+                Add(from._times[i], from._values[i], from._states[i]);
+            }
+            return;
+        }
+        Append(count, out var times, out var values);
+        from.Times.Slice(first, count).CopyTo(times);
+        from.Values.Slice(first, count).CopyTo(values);
+    }
+
     /// <summary>Turns a sample that is there already into a state.</summary>
     public void SetState(int index, string state)
     {
@@ -156,10 +172,12 @@ public sealed class SampleColumns
             return older;
         }
         var merged = new SampleColumns(older.Count + newer.Count);
-        int a = 0, b = 0;
-        while (a < older.Count || b < newer.Count)
+        // What lies before the newer ones, which is often all there is, goes as a whole, and so does what lies behind them.
+        int a = older.LowerBound(newer.FirstTime), b = 0;
+        merged.Append(older, 0, a);
+        while (b < newer.Count)
         {
-            if (b == newer.Count || (a < older.Count && older._times[a] < newer._times[b]))
+            if (a < older.Count && older._times[a] < newer._times[b])
             {
                 merged.Add(older._times[a], older._values[a], older._states?[a]);
                 a++;
@@ -173,6 +191,7 @@ public sealed class SampleColumns
             merged.Add(newer._times[b], newer._values[b], newer._states?[b]);
             b++;
         }
+        merged.Append(older, a, older.Count - a);
         return merged;
     }
 
