@@ -49,6 +49,7 @@ internal static class CommandLine
             AccountsCommand.Make(),
             DevicesCommand.Make(),
             BacktestCommand.Make(),
+            KeysCommand.Make(),
             DoctorCommand.Make(),
             Json,
             Data,

@@ -148,6 +148,18 @@ public sealed class ForetierClient : IDisposable
     public Task RemoveAccountAsync(string account, CancellationToken cancel = default) =>
         DoAsync(() => _api.RemoveAccountAsync(account, cancel));
 
+    /// <summary>The API keys there are; the keys themselves only their holders have.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<KeysReply> KeysAsync(CancellationToken cancel = default) => AskAsync(() => _api.KeysAsync(cancel));
+
+    /// <summary>Makes an API key: for reading the data of some accounts, or for everything.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<KeyMadeReply> MakeKeyAsync(KeyRequest request, CancellationToken cancel = default) => AskAsync(() => _api.MakeKeyAsync(request, cancel));
+
+    /// <summary>Ends an API key, at once.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<KeyEntry> RevokeKeyAsync(string id, CancellationToken cancel = default) => AskAsync(() => _api.RevokeKeyAsync(id, cancel));
+
     public void Dispose() => _http.Dispose();
 
     private static async ValueTask<Exception?> ReadProblemAsync(HttpResponseMessage response)

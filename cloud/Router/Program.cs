@@ -26,6 +26,8 @@ return await NodeHost.RunAsync(args, "router", async args =>
     var hub = new LinkHub(logs.CreateLogger<LinkHub>());
     var follower = new CatalogFollower(hub, catalog, health, clock, logs.CreateLogger<CatalogFollower>());
     hub.Map(app);
+    var ring = app.Services.GetRequiredService<KeyRing>();
+    _ = new KeyPush(hub, ring, clock, logs.CreateLogger<KeyPush>());
     using var archive = ConfigurationException.Open<ObjectStore, ArchiveException>("FORETIER__ARCHIVE", () => ObjectStore.Open(options.Archive));
     using var archived = new ArchiveCatalog(archive);
     var archiveSource = new ArchiveSource(archive, archived, new(), clock);
@@ -48,7 +50,7 @@ return await NodeHost.RunAsync(args, "router", async args =>
             [new("archive", watch.Fault is null ? CheckStatus.Ok : CheckStatus.Fail, watch.Fault ?? options.Archive, watch.Fault is null ? null : "see that it can be reached"), .. follower.Checks()], null, []),
     }, hub, clock, logs.CreateLogger<Cascade>());
 
-    app.MapHealth(() => follower.Nodes.Where(n => !n.Connected).Select(n => $"{n.Node} is not connected").Concat(watch.Fault is { } fault ? [fault] : []));
+    app.MapHealth(() => follower.Nodes.Where(n => !n.Connected).Select(n => $"{n.Node} is not connected").Concat(new[] { watch.Fault, ring.Problem }.OfType<string>()));
     using var metrics = new NodeMetrics(options.Node, clock);
     metrics.Map(app);
     app.MapOpenApi("/openapi/v1.json");
@@ -56,5 +58,6 @@ return await NodeHost.RunAsync(args, "router", async args =>
     new QueryApi(answerer, catalog, clock, () => map.Current, access.Asked).Map(api);
     cascade.Map(api);
     cascade.MapPublic(app);
+    new KeyApi(ring, options.Upstream).Map(api);
     await app.RunAsync();
 });

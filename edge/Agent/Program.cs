@@ -87,7 +87,8 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     var answerer = new Answerer(catalog, node => node == options.Node ? store : null, health, clock);
     var administration = new Administration(options.Node, store, devices, certificates, watch, TimeProvider.System);
     var checks = new AgentChecks(options, mqtt, store, devices, watch, certificates, shipper is null ? null : () => shipper.Status.LastError, clock);
-    IEnumerable<string> Problems() => store.Problems.Concat(new[] { devices.Problem, certificates.Problem, shipper?.Status.LastError, map.Problem }.OfType<string>());
+    var ring = app.Services.GetRequiredService<KeyRing>();
+    IEnumerable<string> Problems() => store.Problems.Concat(new[] { ring.Problem, devices.Problem, certificates.Problem, shipper?.Status.LastError, map.Problem }.OfType<string>());
     var cascade = new Cascade(new NodeDuties
     {
         Ledger = () => store.Ledger,
@@ -112,12 +113,15 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     new QueryApi(answerer, catalog, clock, () => map.Current, access.Asked).Map(api);
     cascade.Map(api);
     cascade.MapPublic(app);
+    var keys = new KeyApi(ring, options.Upstream);
+    keys.Map(api);
     var inner = app.MapInternal();
     inner.MapFetch(store);
     inner.MapCatalog(catalog, clock, () => []);
     inner.MapUpdates(map);
     access.Map(inner);
     cascade.Map(inner);
+    keys.MapInternal(inner);
 
     await app.RunAsync();
     await ingest.StopAsync();

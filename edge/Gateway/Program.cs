@@ -43,6 +43,9 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     var follower = new CatalogFollower(hub, catalog, health, clock, logs.CreateLogger<CatalogFollower>());
     follower.Learnt += store.Learn;
     hub.Map(app);
+    var ring = app.Services.GetRequiredService<KeyRing>();
+    _ = new KeyPush(hub, ring, clock, logs.CreateLogger<KeyPush>());
+    var keys = new KeyApi(ring, options.Upstream);
 
     // Down to the archive.
     var writer = archive is null ? null : new ArchiveWriter(archive, new() { Site = options.Site, ScratchPath = Path.Combine(options.Data, "scratch") });
@@ -78,7 +81,7 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
                 .. follower.Checks()], store.CountLedger(), []),
     }, hub, clock, logs.CreateLogger<Cascade>());
 
-    app.MapHealth(() => keeper.Problem is { } problem ? [problem] : []);
+    app.MapHealth(() => new[] { keeper.Problem, ring.Problem }.OfType<string>());
     using var metrics = new NodeMetrics(options.Node, clock);
     metrics.Observe(store.CountLedger);
     metrics.Map(app);
@@ -86,6 +89,7 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     new QueryApi(answerer, catalog, clock, asked: access.Asked).Map(api);
     cascade.Map(api);
     cascade.MapPublic(app);
+    keys.Map(api);
     var inner = app.MapInternal();
     inner.MapReceive(store, options.BatchBytesMax);
     inner.MapFetch(store);
@@ -93,5 +97,6 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     inner.MapForward(hub);
     access.Map(inner);
     cascade.Map(inner);
+    keys.MapInternal(inner);
     await app.RunAsync();
 });

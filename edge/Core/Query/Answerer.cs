@@ -21,18 +21,23 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
     /// <param name="question">What is asked.</param>
     /// <param name="error">Null where it can be.</param>
     /// <param name="inPages">There is a limit of points on a page, not on how many there are.</param>
-    public IReadOnlyCollection<SeriesInfo> Resolve(Question question, out QuestionError? error, bool inPages = false)
+    /// <param name="mayRead">What the asker may know of; the rest is for it as if it were not there. Null: all.</param>
+    public IReadOnlyCollection<SeriesInfo> Resolve(Question question, out QuestionError? error, bool inPages = false, Func<SeriesInfo, bool>? mayRead = null)
     {
         var view = catalog.View;
         var found = new Dictionary<(string, string), SeriesInfo>();
         foreach (var glob in question.Series)
         {
-            var before = found.Count;
+            var isKnown = false;
             foreach (var series in view.Matching(glob))
             {
-                found[(series.Name, series.Edge)] = series;
+                if (mayRead is null || mayRead(series))
+                {
+                    found[(series.Name, series.Edge)] = series;
+                    isKnown = true;
+                }
             }
-            if (found.Count == before && !view.Matching(glob).Any())
+            if (!isKnown)
             {
                 error = new("unknown_series", $"no series matches '{glob.Text}'; list what there is with GET /api/v1/series or 'foretier series'");
                 return [];

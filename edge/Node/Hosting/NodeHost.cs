@@ -101,8 +101,10 @@ public static class NodeHost
             }
         });
         builder.Services.AddSingleton<IConnectionListenerFactory, LinkDialer>();
-        builder.Services.AddSingleton(ScaledClock.Parse(options.Clock));
-        builder.Services.AddSingleton(new KeyRing(options.Keys.Bootstrap));
+        var clock = ScaledClock.Parse(options.Clock);
+        builder.Services.AddSingleton(clock);
+        builder.Services.AddSingleton(KeyRing.Open(Path.Combine(options.Data, "keys.json"), options.Keys.Bootstrap, clock));
+        builder.Services.AddSingleton(new KeyLimits(options.Keys.RequestsPerSecond));
         builder.Services.AddSingleton(new LinkToken(options.Link.Token));
         builder.Services.ConfigureHttpJsonOptions(json => NodeJson.Configure(json.SerializerOptions));
         builder.Services.AddProblemPages();

@@ -40,6 +40,10 @@ public sealed class KeyOptions
 {
     /// <summary>SHA-256, in hex, of an API key that may do everything; how the first key comes into a new installation.</summary>
     public string? Bootstrap { get; set; }
+
+    /// <summary>What each key may ask in a second, with twice as much at once; 0: as much as it likes. Not for the bootstrap key. Default 500.</summary>
+    [Range(0, 1_000_000)]
+    public int RequestsPerSecond { get; set; } = 500;
 }
 
 /// <summary>A setting that cannot be: the start stops, naming the key and what would be right.</summary>

@@ -24,6 +24,12 @@ public static class Gate
                 return Problem.Of(StatusCodes.Status401Unauthorized, "unauthorized",
                     "no valid API key; send 'Authorization: Bearer KEY' ('foretier up' prints a key, it is kept in credentials.json)");
             }
+            if (http.RequestServices.GetRequiredService<KeyLimits>().WaitOf(caller) is { } wait)
+            {
+                http.Response.Headers.RetryAfter = ((int)Math.Ceiling(wait.TotalSeconds)).ToString(System.Globalization.CultureInfo.InvariantCulture);
+                return Problem.Of(StatusCodes.Status429TooManyRequests, "too_many_requests",
+                    "this key asks more than FORETIER__KEYS__REQUESTSPERSECOND allows: wait as Retry-After says, or put several series into one query");
+            }
             http.Features.Set(caller);
             return await next(context).ConfigureAwait(false);
         });

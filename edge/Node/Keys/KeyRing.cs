@@ -1,44 +1,170 @@
+using System.Collections.Frozen;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
 using Foretier.Core.Samples;
+using Foretier.Durable;
+using Foretier.Node.Hosting;
+using Foretier.Protocol;
 
 namespace Foretier.Node.Keys;
 
-/// <summary>What a request may do.</summary>
-/// <param name="Accounts">Accounts it may read; empty with <see cref="IsAdmin"/> meaning all.</param>
-public sealed record Caller(string Name, IReadOnlyList<string> Accounts, bool IsAdmin)
+/// <summary>
+/// The API keys a node knows. The top of an installation makes and revokes them (<see cref="Create"/>, <see cref="Revoke"/>); the nodes below
+/// are told (<see cref="KeyPush"/>), keep the last they heard, and so check keys without an uplink. Thread-safe.
+/// </summary>
+public sealed class KeyRing
 {
-    /// <summary>A request that came over a link: the node above has checked its own callers.</summary>
-    public static readonly Caller Node = new("node", [], true);
+    /// <summary>Keys of one installation, expired ones left out.</summary>
+    public const int KeysMax = 10_000;
 
-    public bool MayRead(string account) => IsAdmin || Accounts.Contains(account);
+    private const string Letters = "abcdefghijklmnopqrstuvwxyz234567";
+    private const int KeyLetters = 40;
+    private const int IdLetters = 8;
 
-    public bool MayRead(SeriesKey series) => MayRead(series.Account);
-}
+    private readonly byte[]? _bootstrap;
+    private readonly string _path;
+    private readonly TimeProvider _clock;
+    private readonly Lock _lock = new();
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile State _state = new(KeySet.Empty);
 
-/// <summary>The API keys a node knows, as SHA-256 of keys of 160 random bits or more: nothing to crack, nothing to leak.</summary>
-public sealed class KeyRing(string? bootstrap)
-{
-    private readonly byte[]? _bootstrap = bootstrap is { Length: 64 } ? Convert.FromHexString(bootstrap)
-        : string.IsNullOrEmpty(bootstrap) ? null
-        : throw new Hosting.ConfigurationException("settings: FORETIER__KEYS__BOOTSTRAP is not 64 hex digits (the SHA-256 of the key).");
+    private KeyRing(string path, byte[]? bootstrap, TimeProvider clock) => (_path, _bootstrap, _clock) = (path, bootstrap, clock);
 
+    public KeySet Current => _state.Set;
+
+    /// <summary>Damage of the file that was put right at the start; null where there was none.</summary>
+    public string? Problem { get; private set; }
+
+    /// <param name="path">File of the keys, readable by its owner alone; made at the first change.</param>
+    /// <param name="bootstrap">SHA-256 of a key that may do everything, hexadecimal; null or empty where there is none.</param>
+    /// <exception cref="ConfigurationException">The file cannot be read, or the setting is no hash.</exception>
+    public static KeyRing Open(string path, string? bootstrap, TimeProvider clock)
+    {
+        if (bootstrap is { Length: > 0 } && !IsHash(bootstrap))
+        {
+            throw new ConfigurationException("settings: FORETIER__KEYS__BOOTSTRAP is not 64 hex digits (the SHA-256 of the key).");
+        }
+        var ring = new KeyRing(path, bootstrap is { Length: > 0 } ? Convert.FromHexString(bootstrap) : null, clock);
+        try
+        {
+            if (TwoCopies.Read(path, out var problem) is { } text)
+            {
+                var set = JsonSerializer.Deserialize<KeySet>(text, NodeJson.Options) ?? throw new JsonException("the file is empty");
+                ring._state = new(set.Keys.All(k => IsHash(k.Hash)) ? set : throw new JsonException("an entry has no hash"));
+            }
+            ring.Problem = problem;
+            return ring;
+        }
+        catch (Exception broken) when (broken is JsonException or IOException or InvalidDataException or UnauthorizedAccessException)
+        {
+            throw new ConfigurationException($"cannot read the API keys in {path}: {broken.Message} Restore the file from a backup, or move it "
+                + "away: a node below is told the keys again, at the top they have to be made again.", broken);
+        }
+    }
+
+    /// <summary>Whose key this is; null where it is unknown, revoked or over.</summary>
     public Caller? Find(string presented)
     {
-        Span<byte> hash = stackalloc byte[32];
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(Encoding.UTF8.GetBytes(presented), hash);
-        return _bootstrap is not null && CryptographicOperations.FixedTimeEquals(hash, _bootstrap) ? new("bootstrap", [], true) : null;
+        if (_bootstrap is not null && CryptographicOperations.FixedTimeEquals(hash, _bootstrap))
+        {
+            return new("bootstrap", [], true);
+        }
+        // Found by its hash: how long a search takes tells nothing of a key that one does not have.
+        return _state.Callers.TryGetValue(Convert.ToHexStringLower(hash), out var found) && !IsOver(found.Key) ? found.Caller : null;
     }
-}
 
-/// <summary>The secret that the nodes of one installation show each other.</summary>
-public sealed class LinkToken(string token)
-{
-    private readonly byte[] _hash = SHA256.HashData(Encoding.UTF8.GetBytes(token));
+    /// <summary>Makes a key and writes it down.</summary>
+    /// <param name="life">Null: it does not end by itself.</param>
+    /// <returns>What is kept, and the key, in clear for this once.</returns>
+    /// <exception cref="ArgumentException">What was asked for cannot be; the message says what.</exception>
+    public (StoredKey Stored, string Key) Create(string name, IReadOnlyList<string> accounts, bool isAdmin, TimeSpan? life)
+    {
+        if (!SeriesKey.IsValidPart(name))
+        {
+            throw new ArgumentException($"'{name}' is no name: 1 to 128 of A-Z a-z 0-9 _ . : @ -");
+        }
+        if (isAdmin == accounts.Count > 0)
+        {
+            throw new ArgumentException(isAdmin ? "a key that administers reads all accounts: name none" : "name at least one account that the key may read, or let it administer");
+        }
+        if (accounts.FirstOrDefault(account => !SeriesKey.IsValidPart(account)) is { } wrong)
+        {
+            throw new ArgumentException($"'{wrong}' is no account: 1 to 128 of A-Z a-z 0-9 _ . : @ -");
+        }
+        if (life <= TimeSpan.Zero || life > TimeSpan.FromDays(36_500))
+        {
+            throw new ArgumentException("a key ends after more than nothing and at most 100 years");
+        }
+        var key = "ft_" + RandomNumberGenerator.GetString(Letters, KeyLetters);
+        var now = Instant.Now(_clock);
+        var stored = new StoredKey(RandomNumberGenerator.GetString(Letters, IdLetters), name, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key))),
+            [.. accounts.Distinct(StringComparer.Ordinal)], isAdmin, now, life is { } span ? now + span.Ticks / TimeSpan.TicksPerMicrosecond : 0);
+        Change(keys => keys.Count < KeysMax ? [.. keys, stored] : throw new ArgumentException($"there are {KeysMax} keys already: revoke some"));
+        return (stored, key);
+    }
 
-    public string Value { get; } = token;
+    /// <summary>Ends a key at once. Null where there is none of this id.</summary>
+    public StoredKey? Revoke(string id)
+    {
+        var found = Current.Keys.FirstOrDefault(key => key.Id == id);
+        if (found is not null)
+        {
+            Change(keys => [.. keys.Where(key => key.Id != id)]);
+        }
+        return found;
+    }
 
-    public bool Matches(string? authorization) =>
-        Value.Length > 0 && authorization?.StartsWith("Bearer ", StringComparison.Ordinal) == true
-        && CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(authorization["Bearer ".Length..])), _hash);
+    /// <summary>Takes what the node above says over, and writes it down where it is news.</summary>
+    public void Apply(KeySet set)
+    {
+        lock (_lock)
+        {
+            if (!JsonSerializer.SerializeToUtf8Bytes(set, NodeJson.Options).AsSpan().SequenceEqual(JsonSerializer.SerializeToUtf8Bytes(Current, NodeJson.Options)))
+            {
+                Put(set);
+            }
+        }
+    }
+
+    /// <summary>Completes when the keys are others than these.</summary>
+    public Task WaitForChangeAsync(KeySet known, CancellationToken cancel)
+    {
+        lock (_lock)
+        {
+            return ReferenceEquals(known, Current) ? _changed.Task.WaitAsync(cancel) : Task.CompletedTask;
+        }
+    }
+
+    private static bool IsHash(string text) => text.Length == 64 && text.All(char.IsAsciiHexDigit);
+
+    private bool IsOver(StoredKey key) => key.ExpiresAt > 0 && key.ExpiresAt <= Instant.Now(_clock);
+
+    private void Change(Func<IReadOnlyList<StoredKey>, IReadOnlyList<StoredKey>> change)
+    {
+        lock (_lock)
+        {
+            Put(new(Current.Revision + 1, change([.. Current.Keys.Where(key => !IsOver(key))])));
+        }
+    }
+
+    /// <summary>On disk first: what is not there must not work until the next start and then be gone, nor be gone and then work again.</summary>
+    private void Put(KeySet set)
+    {
+        TwoCopies.Write(_path, JsonSerializer.SerializeToUtf8Bytes(set, NodeJson.Options), UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        _state = new(set);
+        var changed = _changed;
+        _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        changed.SetResult();
+    }
+
+    private sealed class State(KeySet set)
+    {
+        public KeySet Set => set;
+
+        public FrozenDictionary<string, (StoredKey Key, Caller Caller)> Callers { get; } =
+            set.Keys.ToFrozenDictionary(key => key.Hash, key => (key, new Caller(key.Id, key.Accounts, key.IsAdmin)), StringComparer.Ordinal);
+    }
 }

@@ -44,7 +44,7 @@ public sealed class Cascade(NodeDuties own, LinkHub? below, TimeProvider clock, 
 {
     public void Map(RouteGroupBuilder group)
     {
-        group.MapGet("/ledger", LedgerAsync).WithSummary("The conservation account of every hop.");
+        group.MapGet("/ledger", LedgerAsync).WithSummary("The conservation account of every hop.").RequireAdminOrNode();
         group.MapPost("/tier/move", MoveAsync).WithSummary("Move windows to a colder tier now.").RequireAdminOrNode();
         group.MapPatch("/series", ChangeSeriesAsync).Taking().WithSummary("Declare the kind or the unit of a series.").RequireAdminOrNode();
         new DeletionApi(own.Deletion, this, clock).Map(group);

@@ -37,7 +37,7 @@ public sealed class QueryApi(
         {
             api.MapGet("/map", MapOf).WithName("map").WithSummary("The predictive partition map: what is expected, and what is reserved for it.");
         }
-        api.MapGet("/tier", Tiers).WithName("tier").WithSummary("What each tier and node holds.");
+        api.MapGet("/tier", Tiers).WithName("tier").WithSummary("What each tier and node holds.").RequireAdminOrNode();
     }
 
     private async Task<IResult> QueryAsync(HttpContext http, QueryText text, CancellationToken cancel)
@@ -224,16 +224,11 @@ public sealed class QueryApi(
         {
             return null;
         }
-        var series = answerer.Resolve(question, out error, inPages);
-        if (error is not null)
-        {
-            return null;
-        }
         // Another account's series are, to this caller, not there.
         var caller = http.Caller();
-        var readable = caller.IsAdmin ? series : [.. series.Where(s => SeriesKey.TryParse(s.Name, out var key) && caller.MayRead(key!))];
-        error = readable.Count > 0 ? null : new("unknown_series", $"no series matches '{text.Series}'; list what there is with GET /api/v1/series");
-        return error is null ? readable : null;
+        var series = answerer.Resolve(question, out error, inPages,
+            caller.IsAdmin ? null : info => SeriesKey.TryParse(info.Name, out var key) && caller.MayRead(key!));
+        return error is null ? series : null;
     }
 
     private static void WriteJson(HttpContext http, Action<Utf8JsonWriter> write)

@@ -71,4 +71,13 @@ public interface IForetierApi
 
     [Delete("/api/v1/accounts/{account}")]
     Task RemoveAccountAsync(string account, CancellationToken cancel);
+
+    [Get("/api/v1/keys")]
+    Task<KeysReply> KeysAsync(CancellationToken cancel);
+
+    [Post("/api/v1/keys")]
+    Task<KeyMadeReply> MakeKeyAsync([Body] KeyRequest request, CancellationToken cancel);
+
+    [Delete("/api/v1/keys/{id}")]
+    Task<KeyEntry> RevokeKeyAsync(string id, CancellationToken cancel);
 }

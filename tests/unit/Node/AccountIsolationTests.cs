@@ -1,0 +1,191 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json;
+using Foretier.Core.Partitions;
+using Foretier.Core.Query;
+using Foretier.Core.Rollups;
+using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
+using Foretier.Node.Hosting;
+using Foretier.Node.Keys;
+using Foretier.Node.Serve;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Foretier.Tests.Unit.Node;
+
+/// <summary>Two accounts on one node: whatever the key of one asks, the answer has nothing of the other's.</summary>
+public sealed class AccountIsolationTests : IAsyncLifetime
+{
+    /// <summary>In every name, unit and (as digits) value of the other account.</summary>
+    private const string Secret = "77359";
+
+    private static readonly Window Day = Window.DayOf(1_489_017_600L * Instant.Second);
+
+    private static readonly string[] Globs =
+        ["*/*/*", "mine/*/*", "theirs/*/*", $"theirs/d{Secret}/m0", "*/*/m0", "m*/*/*", "*/d*/*", "mine/d1/m0", "t*/*/m1", $"*/d{Secret}/*"];
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("foretier-isolation").FullName;
+    private readonly HttpClient _http = new();
+    private WebApplication _app = null!;
+    private string _mine = "";
+    private string _theirs = "";
+
+    public async Task InitializeAsync()
+    {
+        string[] args = ["--Foretier:Node", "n", "--Foretier:Data", _folder, "--Foretier:Http", "http://127.0.0.1:0", "--Foretier:Link:Token", "between-us",
+            "--Foretier:Keys:RequestsPerSecond", "0"];
+        _app = NodeHost.CreateBuilder<NodeOptions>(args, out var options).Build();
+        var ring = _app.Services.GetRequiredService<KeyRing>();
+        (_mine, _theirs) = (ring.Create("mine", ["mine"], false, null).Key, ring.Create("theirs", ["theirs"], false, null).Key);
+        var catalog = new Catalog();
+        var source = new Holder(catalog);
+        var api = _app.MapApi();
+        new QueryApi(new Answerer(catalog, node => node == source.Node ? source : null, new(TimeProvider.System), TimeProvider.System), catalog, TimeProvider.System,
+            () => PartitionMap.Empty).Map(api);
+        new Cascade(new NodeDuties { Ledger = () => throw new InvalidOperationException("not to be asked") }, null, TimeProvider.System, NullLogger<Cascade>.Instance).Map(api);
+        new KeyApi(ring, options.Upstream).Map(api);
+        await _app.StartAsync();
+        _http.BaseAddress = new(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+    }
+
+    public async Task DisposeAsync()
+    {
+        _http.Dispose();
+        await _app.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task Whatever_one_account_asks_nothing_of_the_other_is_in_the_answer()
+    {
+        var answered = 0;
+        for (var seed = 0; seed < 400; seed++)
+        {
+            var random = new Random(seed);
+            var question = RandomQuestion(random);
+            var cursor = random.Next(3) == 0 ? await CursorAsync(_theirs, question) : null;
+            var (status, text) = await AskAsync(_mine, cursor is null ? question : $"{question}&cursor={Uri.EscapeDataString(cursor)}", random);
+            answered += status == HttpStatusCode.OK ? 1 : 0;
+            // What was asked may be repeated in a refusal.
+            Assert.DoesNotContain(Secret, text.Replace(Uri.UnescapeDataString(question), "", StringComparison.Ordinal)
+                .Replace($"theirs/d{Secret}/m0", "", StringComparison.Ordinal).Replace($"*/d{Secret}/*", "", StringComparison.Ordinal), StringComparison.Ordinal);
+        }
+        Assert.InRange(answered, 100, 400);
+    }
+
+    [Fact]
+    public async Task A_series_of_the_other_account_is_refused_just_like_one_that_is_not_there()
+    {
+        foreach (var with in new[] { "", ",mine/d1/m0" })
+        {
+            var there = await AskAsync(_mine, $"query?series=theirs/d{Secret}/m0{with}&from=2017-03-09&to=2017-03-10&fn=raw", new(0));
+            var nowhere = await AskAsync(_mine, $"query?series=theirs/d{Secret}/m9{with}&from=2017-03-09&to=2017-03-10&fn=raw", new(0));
+            Assert.Equal(HttpStatusCode.NotFound, there.Status);
+            Assert.Equal(DetailOf(nowhere.Text).Replace("m9", "m0", StringComparison.Ordinal), DetailOf(there.Text));
+        }
+    }
+
+    [Theory]
+    [InlineData("ledger")]
+    [InlineData("tier")]
+    [InlineData("keys")]
+    [InlineData("devices")]
+    [InlineData("accounts")]
+    [InlineData("doctor")]
+    public async Task What_is_about_all_accounts_is_for_keys_that_administer(string path)
+    {
+        var (status, text) = await AskAsync(_mine, path, new(0));
+        Assert.Equal(HttpStatusCode.Forbidden, status);
+        Assert.Contains("administers", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_key_that_reads_cannot_make_itself_another()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "api/v1/keys") { Content = JsonContent.Create(new { name = "root", admin = true }) };
+        request.Headers.Authorization = new("Bearer", _mine);
+        using var response = await _http.SendAsync(request);
+        Assert.Equal(HttpStatusCode.Forbidden, response.StatusCode);
+    }
+
+    private static string DetailOf(string problem) => JsonElement.Parse(problem).GetProperty("detail").GetString()!;
+
+    private static string RandomQuestion(Random random)
+    {
+        var globs = string.Join(',', Enumerable.Range(0, random.Next(1, 4)).Select(_ => Globs[random.Next(Globs.Length)]));
+        string[] fns = ["raw", "avg", "max,count", "last", "p99", "sum", "first,min"];
+        return random.Next(8) switch
+        {
+            0 => $"series?series={Globs[random.Next(Globs.Length)]}",
+            1 => "map",
+            2 => $"explain?series={globs}&from=2017-03-09&to=2017-03-10&fn=avg&step=1h",
+            _ => $"query?series={globs}&from=2017-03-09&to=2017-03-10&fn={fns[random.Next(fns.Length)]}"
+                + (random.Next(2) == 0 ? "&step=6h" : "") + (random.Next(4) == 0 ? "&by=account" : "") + (random.Next(3) == 0 ? "&limit=2" : ""),
+        };
+    }
+
+    private async Task<string?> CursorAsync(string key, string question)
+    {
+        var (status, text) = await AskAsync(key, question + "&limit=2", null);
+        return status == HttpStatusCode.OK && question.StartsWith("query", StringComparison.Ordinal)
+            && JsonElement.Parse(text).GetProperty("meta").TryGetProperty("next", out var next) ? next.GetString() : null;
+    }
+
+    private async Task<(HttpStatusCode Status, string Text)> AskAsync(string key, string path, Random? random)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "api/v1/" + path);
+        request.Headers.Authorization = new("Bearer", key);
+        request.Headers.Accept.ParseAdd(random?.Next(4) switch { 0 => "text/csv", 1 => "application/x-ndjson", _ => "application/json" });
+        using var response = await _http.SendAsync(request);
+        return (response.StatusCode, await response.Content.ReadAsStringAsync());
+    }
+
+    private sealed class Holder : IDataSource
+    {
+        private readonly Dictionary<string, SampleColumns> _series = [];
+
+        public Holder(Catalog catalog)
+        {
+            foreach (var (account, device, value) in new[] { ("mine", "d1", 1.5), ("mine", "d2", 2.5), ("theirs", $"d{Secret}", double.Parse(Secret, null)) })
+            {
+                for (var measurement = 0; measurement < 3; measurement++)
+                {
+                    var columns = new SampleColumns();
+                    for (var i = 0; i < 5; i++)
+                    {
+                        columns.Add(Day.Start + i * Instant.Hour, value);
+                    }
+                    var name = $"{account}/{device}/m{measurement}";
+                    _series[name] = columns;
+                    catalog.Put(new SeriesInfo(name, Node, account == "mine" ? "Cel" : $"u{Secret}", "gauge"));
+                }
+            }
+            catalog.Put(new Holding(Node, Day, Node, Tier.Ssd, 0, Holding.Latest, new(Day.Start, Day.Start + 5 * Instant.Hour), 45, 100));
+        }
+
+        public string Node => "n";
+
+        public Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel)
+        {
+            var slices = new List<Slice>();
+            foreach (var series in request.Series)
+            {
+                for (var i = 0; i < request.Parts.Count; i++)
+                {
+                    Layer[] layers = [Layer.Of(1, _series[series])];
+                    var rows = new BucketRows();
+                    if (!request.Raw)
+                    {
+                        SeriesScan.Into(rows, request.GridOf(request.Parts[i]), layers);
+                    }
+                    slices.Add(new(i, series, request.Raw ? SeriesScan.Raw(request.Parts[i].Range, layers) : null, request.Raw ? null : rows));
+                }
+            }
+            return Task.FromResult(new FetchResult(slices, [], [new(Tier.Ssd, Node, Day.Range, "raw", 0.1)]));
+        }
+    }
+}
