@@ -1,4 +1,5 @@
 using Foretier.Tests.Benchmarks;
+using Foretier.Tests.Benchmarks.Forecast;
 using Foretier.Tests.Benchmarks.Ingest;
 using Foretier.Tests.Benchmarks.Query;
 using Foretier.Tests.Benchmarks.Segments;
@@ -19,16 +20,21 @@ if (args is ["differential", ..])
 {
     return await DifferentialMode.RunAsync(args[1..]);
 }
+if (args is ["forecast" or "golden", ..])
+{
+    return await ForecastBench.RunAsync(args);
+}
 // Benchmarks of the running product. Each has a name; without one those of the main job run. See --help.
 if (args.Contains("--help") || args.Contains("-h"))
 {
     Console.WriteLine("""
-        usage: scripts/bench [first | ingest [rate] [points] [cpu] [memory] [flash] | query | segments]
+        usage: scripts/bench [first | ingest [rate] [points] [cpu] [memory] [flash] | query | segments | forecast | golden]
           first   starts 'foretier up' and measures: messages/s and points/s ingested (durable, QoS 1), bytes a sample on each tier,
                   query p50/p99 from each tier, RSS of each process. No targets.
           ingest  the edge agent alone: rate beside mosquitto, points/s, time to PUBACK, CPU a message, memory, flash bytes.
           query   the same questions to REST here and to VictoriaMetrics and InfluxDB (where installed): CPU a query, p99.
           segments  bytes a sample beside Parquet-zstd, VictoriaMetrics and InfluxDB (where installed); samples encoded and decoded a second.
+          forecast  processor time and peak memory of the inference child for 10,000 series; golden: its answers against the trained models'.
         Without a name: first and ingest. Exit code 1 where a target is missed.
         """);
     return 0;

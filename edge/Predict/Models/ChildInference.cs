@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text;
 
 namespace Foretier.Predict.Models;
 
@@ -15,12 +16,16 @@ public sealed class ChildInference : IInference
     private readonly ChildOptions _options;
     private readonly TimeProvider _clock;
     private readonly ChildProcess _child;
+    private readonly FrameWriter _writer;
+    private readonly FrameReader _reader;
     private InferenceException? _failure;
 
     private ChildInference(ModelManifest manifest, ChildProcess child, ChildOptions options, TimeProvider clock)
     {
         Manifest = manifest;
         _child = child;
+        _writer = new(child.Input);
+        _reader = new(child.Output);
         _options = options;
         _clock = clock;
     }
@@ -41,9 +46,9 @@ public sealed class ChildInference : IInference
         var inference = new ChildInference(manifest, ChildProcess.Start(options), options, clock);
         try
         {
-            var path = ChildFrame.Text(Path.GetFullPath(modelFolder));
-            var ready = await inference.ExchangeAsync(ChildMessage.Open, path, ChildMessage.Ready, options.StartWithin, cancel).ConfigureAwait(false);
-            return ChildFrame.Text(ready.Span).Equals(manifest.Sha256, StringComparison.OrdinalIgnoreCase) ? inference
+            var open = inference._writer.Begin(ChildMessage.Open).Add(Path.GetFullPath(modelFolder));
+            var ready = await inference.ExchangeAsync(open, ChildMessage.Ready, options.StartWithin, cancel).ConfigureAwait(false);
+            return Encoding.UTF8.GetString(ready.Span).Equals(manifest.Sha256, StringComparison.OrdinalIgnoreCase) ? inference
                 : throw inference.Fail(InferenceFailure.Refused, $"the model in {modelFolder} was changed while it was loaded");
         }
         catch
@@ -58,23 +63,29 @@ public sealed class ChildInference : IInference
         var contract = Manifest.Shapes;
         contract.Check(inputs);
         var batch = inputs[0].Batch;
-        var values = new List<float>();
+        var all = contract.Answer(batch);
         for (var from = 0; from < batch; from += OnnxInference.BatchMax)
         {
             var count = Math.Min(OnnxInference.BatchMax, batch - from);
-            values.AddRange((await AskAsync([.. inputs.Select(tensor => tensor.Rows(from, count))], cancel).ConfigureAwait(false)).Values);
+            var part = await AskAsync(inputs, from, count, cancel).ConfigureAwait(false);
+            part.Values.CopyTo(all.Values, from * all.RowLength);
         }
-        return new([.. values], [batch, .. contract.Output.Row]);
+        return all;
     }
 
-    private async Task<Tensor> AskAsync(Tensor[] part, CancellationToken cancel)
+    private async Task<Tensor> AskAsync(IReadOnlyList<Tensor> inputs, int from, int count, CancellationToken cancel)
     {
-        var content = await ExchangeAsync(ChildMessage.Ask, ChildFrame.Tensors(part), ChildMessage.Answer, _options.AnswerWithin, cancel).ConfigureAwait(false);
+        var frame = _writer.Begin(ChildMessage.Ask);
+        foreach (var tensor in inputs)
+        {
+            frame.Add(tensor, from, count);
+        }
+        var content = await ExchangeAsync(frame, ChildMessage.Answer, _options.AnswerWithin, cancel).ConfigureAwait(false);
         try
         {
             Usage = new(BinaryPrimitives.ReadInt64LittleEndian(content.Span), new(BinaryPrimitives.ReadInt64LittleEndian(content.Span[8..])));
-            var answer = ChildFrame.Tensors(content.Span[16..]) is [var one] ? one : throw new InvalidDataException("not one tensor");
-            Manifest.Shapes.CheckAnswer(answer, part[0].Batch);
+            var answer = FrameReader.Tensors(content.Span[16..], []) is [var one] ? one : throw new InvalidDataException("not one tensor");
+            Manifest.Shapes.CheckAnswer(answer, count);
             return Usage.PeakBytes <= _options.MemoryBytesMax ? answer
                 : throw Fail(InferenceFailure.Killed, $"it took {Usage.PeakBytes >> 20} MB of memory, of at most {_options.MemoryBytesMax >> 20}");
         }
@@ -89,7 +100,7 @@ public sealed class ChildInference : IInference
     }
 
     /// <summary>Sends and waits for the reply; whatever comes instead of it ends the child.</summary>
-    private async Task<ReadOnlyMemory<byte>> ExchangeAsync(ChildMessage message, byte[] content, ChildMessage expected, TimeSpan within, CancellationToken cancel)
+    private async Task<ReadOnlyMemory<byte>> ExchangeAsync(FrameWriter frame, ChildMessage expected, TimeSpan within, CancellationToken cancel)
     {
         if (_failure is { } before)
         {
@@ -99,11 +110,11 @@ public sealed class ChildInference : IInference
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancel);
         try
         {
-            await ChildFrame.WriteAsync(_child.Input, message, content, either.Token).ConfigureAwait(false);
-            var reply = await ChildFrame.ReadAsync(_child.Output, either.Token).ConfigureAwait(false) ?? throw new EndOfStreamException();
+            await frame.SendAsync(either.Token).ConfigureAwait(false);
+            var reply = await _reader.ReadAsync(either.Token).ConfigureAwait(false) ?? throw new EndOfStreamException();
             return reply.Message == expected ? reply.Content
-                : reply is { Message: ChildMessage.Failed, Content.Length: > 0 } ? throw Fail((InferenceFailure)reply.Content.Span[0], ChildFrame.Text(reply.Content.Span[1..]))
-                : throw Fail(InferenceFailure.Garbage, $"it answered garbage: {reply.Message} to {message}");
+                : reply is { Message: ChildMessage.Failed, Content.Length: > 0 } ? throw Fail((InferenceFailure)reply.Content.Span[0], Encoding.UTF8.GetString(reply.Content.Span[1..]))
+                : throw Fail(InferenceFailure.Garbage, $"it answered garbage: {reply.Message} instead of {expected}");
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {

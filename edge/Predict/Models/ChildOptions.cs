@@ -12,7 +12,7 @@ public sealed record ChildOptions
     /// <summary>For the answer to one batch of at most 100 rows; default 20 s (5 ms on a PC).</summary>
     public TimeSpan AnswerWithin { get; init; } = TimeSpan.FromSeconds(20);
 
-    /// <summary>Resident memory beyond which it is ended; default 192 MB (it takes 75).</summary>
+    /// <summary>Resident memory beyond which it is ended; default 192 MB (it takes 85).</summary>
     public long MemoryBytesMax { get; init; } = 192 << 20;
 }
 

@@ -1,5 +1,5 @@
-using System.Buffers.Binary;
 using System.Diagnostics;
+using System.Text;
 
 namespace Foretier.Predict.Models;
 
@@ -19,18 +19,19 @@ public static class InferenceChild
     /// <returns>The exit code: 0 the parent was done, 1 it spoke something else.</returns>
     public static int Run()
     {
-        var output = Console.OpenStandardOutput();
+        var reply = new FrameWriter(Console.OpenStandardOutput());
         // Whatever prints must not print into the frames.
         Console.SetOut(Console.Error);
         StandBack();
-        using var frames = new ParentReader(Console.OpenStandardInput());
+        using var parent = new ParentReader(Console.OpenStandardInput());
         OnnxInference? model = null;
+        List<Tensor> inputs = [];
         try
         {
-            while (frames.Next() is var (message, content))
+            while (parent.Next() is var (message, content))
             {
-                var (reply, answer) = Reply(message, content.Span, ref model);
-                ChildFrame.WriteAsync(output, reply, answer, CancellationToken.None).GetAwaiter().GetResult();
+                Answer(message, content, ref model, ref inputs, parent, reply);
+                reply.SendAsync(CancellationToken.None).GetAwaiter().GetResult();
             }
             return 0;
         }
@@ -45,40 +46,40 @@ public static class InferenceChild
         }
     }
 
-    private static (ChildMessage, byte[]) Reply(ChildMessage message, ReadOnlySpan<byte> content, ref OnnxInference? model)
+    private static void Answer(ChildMessage message, ReadOnlyMemory<byte> content, ref OnnxInference? model, ref List<Tensor> inputs, ParentReader parent, FrameWriter reply)
     {
         try
         {
             switch (message)
             {
                 case ChildMessage.Open when model is null:
-                    model = OnnxInference.Load(ModelFolder.Open(ChildFrame.Text(content)));
-                    return (ChildMessage.Ready, ChildFrame.Text(model.Manifest.Sha256));
+                    var path = Encoding.UTF8.GetString(content.Span);
+                    parent.Done();
+                    model = OnnxInference.Load(ModelFolder.Open(path));
+                    reply.Begin(ChildMessage.Ready).Add(model.Manifest.Sha256);
+                    break;
                 case ChildMessage.Ask when model is not null:
+                    inputs = FrameReader.Tensors(content.Span, inputs);
+                    parent.Done();
                     // Computed before this returns: there is no other thread.
-                    var answer = model.RunAsync(ChildFrame.Tensors(content), CancellationToken.None).GetAwaiter().GetResult();
-                    return (ChildMessage.Answer, ChildFrame.Tensors([answer], Usage()));
+                    var answer = model.RunAsync(inputs, CancellationToken.None).GetAwaiter().GetResult();
+                    using (var self = Process.GetCurrentProcess())
+                    {
+                        reply.Begin(ChildMessage.Answer).Add(self.PeakWorkingSet64).Add(self.TotalProcessorTime.Ticks).Add(answer, 0, answer.Batch);
+                    }
+                    break;
                 default:
                     throw new InvalidDataException($"the parent sent {message} out of turn");
             }
         }
         catch (InferenceException e)
         {
-            return (ChildMessage.Failed, [(byte)e.Failure, .. ChildFrame.Text(e.Message)]);
+            reply.Begin(ChildMessage.Failed).Add((byte)e.Failure).Add(e.Message);
         }
         catch (ArgumentException e)
         {
-            return (ChildMessage.Failed, [(byte)InferenceFailure.Garbage, .. ChildFrame.Text(e.Message)]);
+            reply.Begin(ChildMessage.Failed).Add((byte)InferenceFailure.Garbage).Add(e.Message);
         }
-    }
-
-    private static byte[] Usage()
-    {
-        using var self = Process.GetCurrentProcess();
-        var usage = new byte[16];
-        BinaryPrimitives.WriteInt64LittleEndian(usage, self.PeakWorkingSet64);
-        BinaryPrimitives.WriteInt64LittleEndian(usage.AsSpan(8), self.TotalProcessorTime.Ticks);
-        return usage;
     }
 
     /// <summary>Ingest and queries go first, and when memory is short it is this process that goes.</summary>
@@ -99,16 +100,16 @@ public static class InferenceChild
         }
     }
 
-    /// <summary>Reads ahead by one frame, so that the end of the parent is seen in the middle of a computation, even one that never ends.</summary>
+    /// <summary>Reads on while the model computes, so that the end of the parent is seen then too, even where the computation never ends.</summary>
     private sealed class ParentReader : IDisposable
     {
         private static readonly TimeSpan FinishWithin = TimeSpan.FromSeconds(2);
 
         private readonly Stream _input;
         private readonly SemaphoreSlim _room = new(1), _ready = new(0);
+        private readonly ManualResetEventSlim _idle = new();
         private (ChildMessage, ReadOnlyMemory<byte>)? _next;
         private Exception? _failure;
-        private readonly ManualResetEventSlim _idle = new();
 
         public ParentReader(Stream input)
         {
@@ -116,45 +117,40 @@ public static class InferenceChild
             new Thread(Read) { IsBackground = true, Name = "parent" }.Start();
         }
 
-        /// <summary>The next frame; null when the parent is done or gone.</summary>
+        /// <summary>The next frame, valid until <see cref="Done"/>; null when the parent is done or gone.</summary>
         public (ChildMessage, ReadOnlyMemory<byte>)? Next()
         {
             _idle.Set();
             _ready.Wait();
             _idle.Reset();
-            if (_failure is { } failure)
-            {
-                throw failure;
-            }
-            var next = _next;
-            _room.Release();
-            return next;
+            return _failure is null ? _next : throw _failure;
         }
+
+        /// <summary>The content of the frame is no longer needed.</summary>
+        public void Done() => _room.Release();
 
         private void Read()
         {
-            while (true)
+            var reader = new FrameReader(_input);
+            do
             {
                 _room.Wait();
                 try
                 {
-                    _next = ChildFrame.ReadAsync(_input, CancellationToken.None).GetAwaiter().GetResult();
+                    _next = reader.ReadAsync(CancellationToken.None).GetAwaiter().GetResult();
                 }
                 catch (Exception e) when (e is IOException or InvalidDataException)
                 {
-                    _failure = e;
+                    (_next, _failure) = (null, e);
                 }
-                if ((_next is null || _failure is not null) && !_idle.Wait(FinishWithin))
+                if (_next is null && !_idle.Wait(FinishWithin))
                 {
                     // Nobody waits for what is being computed, and native code may hang: nothing less than this ends it.
                     Process.GetCurrentProcess().Kill();
                 }
                 _ready.Release();
-                if (_next is null || _failure is not null)
-                {
-                    return;
-                }
             }
+            while (_next is not null);
         }
 
         public void Dispose() => _input.Dispose();

@@ -28,6 +28,9 @@ public sealed record ModelContract(string Id, int Version, IReadOnlyList<TensorS
     /// <summary>The contracts that this program keeps, one a model.</summary>
     public static IReadOnlyList<ModelContract> All { get; } = [VolumeLstm, AccessRanker];
 
+    /// <summary>An answer to so many rows, to be filled.</summary>
+    internal Tensor Answer(int batch) => new(new float[batch * Output.Row.Aggregate(1, static (product, n) => product * n)], [batch, .. Output.Row]);
+
     /// <exception cref="ArgumentException">Not what the contract says: the caller's mistake.</exception>
     internal void Check(IReadOnlyList<Tensor> inputs)
     {

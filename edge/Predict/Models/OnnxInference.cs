@@ -8,8 +8,8 @@ namespace Foretier.Predict.Models;
 /// </summary>
 public sealed class OnnxInference : IInference
 {
-    /// <summary>Rows computed at once. 100 take 71 MB in all and 1000 take 120, for the same time a row.</summary>
-    public const int BatchMax = 100;
+    /// <summary>Rows computed at once: twice as many take 5 MB more, for the same time a row.</summary>
+    public const int BatchMax = 50;
 
     private readonly InferenceSession _session;
     private readonly RunOptions _run = new();
@@ -68,7 +68,7 @@ public sealed class OnnxInference : IInference
     {
         _contract.Check(inputs);
         var batch = inputs[0].Batch;
-        var output = new Tensor(new float[batch * _contract.Output.Row.Aggregate(1, static (product, n) => product * n)], [batch, .. _contract.Output.Row]);
+        var output = _contract.Answer(batch);
         for (var from = 0; from < batch; from += BatchMax)
         {
             cancel.ThrowIfCancellationRequested();

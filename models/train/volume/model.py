@@ -25,7 +25,7 @@ class VolumeLstm(nn.Module):
         super().__init__()
         self.lstm = nn.LSTM(2 * PATCH + 4, hidden, batch_first=True)
         self.context = nn.Linear(hidden, width)
-        self.hour = nn.Linear(2 * DAYS + 4 + 7, width)
+        self.hour = nn.Linear(2 * DAYS + 4 + 9, width)
         self.mix = nn.Linear(width, width)
         self.answer = nn.Linear(width, DAYS + 3)
         self.dropout = nn.Dropout(0.1)
@@ -43,13 +43,17 @@ class VolumeLstm(nn.Module):
         # [batch, 24, 28]: the same hour of each of the last days, yesterday first.
         days = scaled.reshape(-1, DAYS, 24).flip(1).transpose(1, 2)
         was = known.reshape(-1, DAYS, 24).flip(1).transpose(1, 2)
-        features = torch.cat([days, was, calendar[:, -HORIZON:, :], self._scale(scaled, known, days, was, mean, deviation)], 2)
+        of_month, _ = _of_hour(days, was)
+        of_week, spread = _of_hour(days[:, :, :7], was[:, :, :7])
+        whole = self._whole(scaled, known, mean, deviation).unsqueeze(1).expand(-1, HORIZON, -1)
+        features = torch.cat([days, was, calendar[:, -HORIZON:, :], of_month, of_week, spread, days[:, :, :1] - of_week, whole], 2)
         hidden = F.relu(self.context(self.dropout(context)).unsqueeze(1) + self.hour(features))
         answer = self.answer(F.relu(self.mix(self.dropout(hidden))))
 
         # Unknown days have no weight; where none is known the mean of what is (0 when scaled) remains.
         weight = torch.exp(answer[:, :, :DAYS].clamp(-15.0, 15.0)) * was
-        middle = (weight * days).sum(2) / (weight.sum(2) + 1e-6) + answer[:, :, DAYS]
+        # Where every day of the week was the same, the correction is small unless there is much reason for it.
+        middle = (weight * days).sum(2) / (weight.sum(2) + 1e-6) + answer[:, :, DAYS] * (spread.squeeze(2) + 0.1)
         low = middle - F.softplus(answer[:, :, DAYS + 1])
         high = middle + F.softplus(answer[:, :, DAYS + 2])
         quantiles = torch.stack([low, middle, high], 2) * deviation.unsqueeze(2) + mean.unsqueeze(2)
@@ -66,14 +70,17 @@ class VolumeLstm(nn.Module):
         return state[0]
 
     @staticmethod
-    def _scale(scaled, known, days, was, mean, deviation):
-        """Per hour to come: mean and spread of that hour; of all: the level of the last hours and day, size, spread, how much is known."""
-        n = was.sum(2, keepdim=True).clamp(min=1.0)
-        of_hour = (days * was).sum(2, keepdim=True) / n
-        spread = torch.sqrt((((days - of_hour) * was) ** 2).sum(2, keepdim=True) / n + 1e-6)
+    def _whole(scaled, known, mean, deviation):
+        """Level of the last hours and of the last day, size, spread, how much is known."""
         recent = [(scaled[:, -k:] * known[:, -k:]).sum(1, keepdim=True) / known[:, -k:].sum(1, keepdim=True).clamp(min=1.0) for k in (3, 24)]
-        whole = torch.cat(recent + [mean / 4.0, torch.log(deviation) / 2.0, known.mean(1, keepdim=True)], 1)
-        return torch.cat([of_hour, spread, whole.unsqueeze(1).expand(-1, HORIZON, -1)], 2)
+        return torch.cat(recent + [mean / 4.0, torch.log(deviation) / 2.0, known.mean(1, keepdim=True)], 1)
+
+
+def _of_hour(days, was):
+    """Mean and spread over the known days, [batch, 24, 1] each."""
+    n = was.sum(2, keepdim=True).clamp(min=1.0)
+    mean = (days * was).sum(2, keepdim=True) / n
+    return mean, torch.sqrt((((days - mean) * was) ** 2).sum(2, keepdim=True) / n + 1e-6)
 
 
 FLOOR = 0.03  # of the deviation of log1p: a device that always reports 3,600 an hour still differs by one now and then

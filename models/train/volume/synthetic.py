@@ -67,13 +67,8 @@ def _counted(rng, rate):
 
 def _outages(rng, series):
     """Some series fall silent for hours or days, for good, or every day at about the same hour, which wanders from day to day."""
-    if rng.random() < 0.1:
-        days = HOURS // 24
-        begin = np.round(rng.uniform(0, 24) + np.cumsum(rng.normal(0, _log_uniform(rng, 0.02, 1.0), days))).astype(int)
-        length = np.maximum(0, np.round(rng.uniform(0.5, 5) + rng.normal(0, 0.8, days))).astype(int)
-        for day in np.flatnonzero(rng.random(days) < rng.choice([1.0, 0.8])):
-            hours = (day * 24 + begin[day] % 24 + np.arange(length[day])) % HOURS
-            series[hours] = np.floor(series[hours] * rng.choice([0.0, 0.2, rng.random()]))
+    if rng.random() < 0.04:
+        _daily_gap(rng, series)
     if rng.random() < 0.3:
         for _ in range(rng.integers(1, 5)):
             at, length = rng.integers(HOURS), int(_log_uniform(rng, 1, 200))
@@ -83,6 +78,17 @@ def _outages(rng, series):
     if rng.random() < 0.05:
         series[:rng.integers(1, HOURS // 2)] = 0
     return series
+
+
+def _daily_gap(rng, series):
+    """Maintenance, exports, a router that restarts."""
+    days = HOURS // 24
+    begin = np.round(rng.uniform(0, 24) + np.cumsum(rng.normal(0, _log_uniform(rng, 0.02, 1.0), days))).astype(int)
+    length = np.maximum(0, np.round(rng.uniform(0.5, 5) + rng.normal(0, rng.choice([0.2, 0.8]), days))).astype(int)
+    left = rng.choice([0.0, 0.2, rng.random()])
+    for day in np.flatnonzero(rng.random(days) < rng.choice([1.0, 0.8])):
+        hours = (day * 24 + begin[day] % 24 + np.arange(length[day])) % HOURS
+        series[hours] = np.floor(series[hours] * left)
 
 
 def people(rng):
@@ -119,9 +125,11 @@ def regular(rng):
     phase = np.maximum.accumulate(np.floor(np.cumsum(rates * _log_uniform(rng, 0.95, 1.05)) + rng.random() - late))
     sent = np.diff(phase, prepend=0).clip(min=0).astype(int)
     sent[0] = int(rates[0])
-    if received >= 1.0 and rng.random() < 0.8:
-        return sent.astype(float)
-    return rng.binomial(sent, 1 / (1 + np.exp(-odds))).astype(float)
+    arrived = sent if received >= 1.0 and rng.random() < 0.8 else rng.binomial(sent, 1 / (1 + np.exp(-odds)))
+    arrived = arrived.astype(float)
+    if rng.random() < 0.3:
+        _daily_gap(rng, arrived)
+    return arrived
 
 
 def on_change(rng):
