@@ -62,7 +62,7 @@ internal static class ForecastBench
         var begun = self.TotalProcessorTime;
         var clock = Stopwatch.StartNew();
         await using var child = await ChildInference.StartAsync(model, options, TimeProvider.System, CancellationToken.None);
-        Console.WriteLine($"{child.Manifest.Id} {child.Manifest.Version}, {series:N0} series in batches of {Batch}, seed {Seed}");
+        Console.WriteLine($"{child.Manifest.Id} {child.Manifest.Version}, {series:N0} series asked for in hundreds, seed {Seed}");
         Tensor[] inputs = [new(new float[Batch * 672], [Batch, 672]), new(new float[Batch * 192 * 4], [Batch, 192, 4])];
         for (var from = 0; from < series; from += Batch)
         {
