@@ -84,6 +84,9 @@ public sealed record HotOptions
     /// <summary>Of these, how many may have been written since they were opened; default 4.</summary>
     public int OpenWritersMax { get; init; } = 4;
 
+    /// <summary>What answers may keep in memory of the window files they read; 0: nothing. Default 16 MB.</summary>
+    public long CacheBytes { get; init; } = 16L * 1024 * 1024;
+
     /// <summary>Space reserved on the device for the file of the current and of the next window; 0 for none, default 4 MB.</summary>
     public long ReserveBytes { get; init; } = 4L * 1024 * 1024;
 
@@ -120,6 +123,7 @@ public sealed record HotOptions
         Require(QuietAge > TimeSpan.Zero && FlushAge >= QuietAge, nameof(FlushAge), "must be at least QuietAge, and both positive");
         Require(FlushAgeMax >= FlushAge, nameof(FlushAgeMax), "must be at least FlushAge");
         Require(BlockBytesMax is >= 512 and <= 65_100, nameof(BlockBytesMax), "must lie within 512 and 65100");
+        Require(CacheBytes >= 0, nameof(CacheBytes), "must not be negative");
         Require(OpenFilesMax >= 2, nameof(OpenFilesMax), "must be at least 2");
         Require(OpenWritersMax is >= 1 && OpenWritersMax <= OpenFilesMax, nameof(OpenWritersMax), "must lie within 1 and OpenFilesMax");
         Require(SealAge > TimeSpan.Zero, nameof(SealAge), "must be positive");

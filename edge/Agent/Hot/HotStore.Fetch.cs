@@ -1,4 +1,3 @@
-using System.Globalization;
 using Foretier.Core.Query;
 using Foretier.Core.Rollups;
 using Foretier.Core.Samples;
@@ -9,56 +8,60 @@ namespace Foretier.Agent.Hot;
 
 public sealed partial class HotStore
 {
-    /// <inheritdoc/>
-    public Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel) => Task.Run(() => Fetch(request, cancel), cancel);
+    /// <summary>What a request may touch to be answered by whoever brought it: less than a hand-over to another thread costs. What is more would hold up ingest.</summary>
+    private const int AtOnceMax = 64;
 
-    private FetchResult Fetch(FetchRequest request, CancellationToken cancel)
+    private readonly LayerCache _cache;
+
+    /// <inheritdoc/>
+    public Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel) =>
+        (long)request.Series.Count * request.Parts.Count <= AtOnceMax && Fetch(request, mayWait: false, cancel) is { } result ? Task.FromResult(result)
+        : Task.Run(() => Fetch(request, mayWait: true, cancel)!, cancel);
+
+    /// <returns>Null where it may not wait, and a file has to be read.</returns>
+    private FetchResult? Fetch(FetchRequest request, bool mayWait, CancellationToken cancel)
     {
-        var slices = new List<Slice>();
-        var gone = new List<int>();
-        var uses = new List<TierUse>();
+        var scan = new FetchScan(request);
         var series = request.Series.Select(_series.Find).OfType<SeriesEntry>().DistinctBy(entry => entry.Id).ToList();
         for (var i = 0; i < request.Parts.Count; i++)
         {
             cancel.ThrowIfCancellationRequested();
             var part = request.Parts[i];
             var began = _clock.GetTimestamp();
-            if (ReadRepaired(request, part, series, cancel) is not { } found)
+            if (ReadRepaired(request, part, series, mayWait, cancel) is not { } found)
             {
-                gone.Add(i);
+                scan.Gone(i);
                 continue;
+            }
+            if (found.IsUnread)
+            {
+                return null;
             }
             try
             {
                 var resolution = long.MaxValue;
                 foreach (var (entry, layers) in found.Layers)
                 {
-                    if (request.Raw)
-                    {
-                        slices.Add(new(i, entry.Name, SeriesScan.Raw(part.Range, layers), null) { Erased = found.ErasedOf(entry.Id, part) });
-                        resolution = 0;
-                        continue;
-                    }
-                    var rows = request.NewRows();
-                    resolution = Math.Min(resolution, SeriesScan.Into(rows, request.GridOf(part), layers));
-                    slices.Add(new(i, entry.Name, null, rows));
+                    resolution = Math.Min(resolution, scan.Add(i, part.Range, entry.Name, layers, request.Raw ? found.ErasedOf(entry.Id, part) : null));
                 }
-                var elapsed = _clock.GetElapsedTime(began).TotalMilliseconds;
-                uses.AddRange(found.Uses(part, Node, resolution, elapsed));
+                foreach (var use in found.Uses(part, Node, resolution, _clock.GetElapsedTime(began).TotalMilliseconds))
+                {
+                    scan.Used(use);
+                }
             }
             catch (SegmentFormatException e)
             {
                 throw new DataSourceUnavailableException(Node, $"a block of {part.Window} is damaged: {e.Message}", e);
             }
         }
-        return new(slices, gone, uses);
+        return scan.Result();
     }
 
-    private Found? ReadRepaired(FetchRequest request, FetchPart part, List<SeriesEntry> series, CancellationToken cancel)
+    private Found? ReadRepaired(FetchRequest request, FetchPart part, List<SeriesEntry> series, bool mayWait, CancellationToken cancel)
     {
         try
         {
-            return Read(request, part, series);
+            return Read(request, part, series, mayWait);
         }
         catch (InvalidDataException e)
         {
@@ -70,7 +73,7 @@ public sealed partial class HotStore
             try
             {
                 RepairAsync(name, e.Message, cancel).GetAwaiter().GetResult();
-                return Read(request, part, series);
+                return Read(request, part, series, mayWait);
             }
             catch (Exception again) when (again is IOException or InvalidDataException)
             {
@@ -83,11 +86,12 @@ public sealed partial class HotStore
     /// The layers of the part; null where this store does not hold it as it was asked for. Memory is looked at first, under the lock, the file
     /// after: what a flush moves in between is then seen in both and merges to the same, and is never seen in none.
     /// </summary>
-    private Found? Read(FetchRequest request, FetchPart part, List<SeriesEntry> series)
+    private Found? Read(FetchRequest request, FetchPart part, List<SeriesEntry> series, bool mayWait)
     {
         var found = new Found();
-        var columns = new List<(SeriesEntry Series, SeriesSnapshot Columns, long Version)>();
+        List<(SeriesEntry Series, SeriesSnapshot Columns, long Version)> columns = [];
         WindowFileName? name = null;
+        WindowMeta? meta;
         lock (_gate)
         {
             if (part.Edge != Node || part.Through != Holding.Latest || !_windows.TryGetValue(part.Window, out var state)
@@ -96,7 +100,8 @@ public sealed partial class HotStore
             {
                 return null;
             }
-            name = state.Meta is null && state.Rollups is null ? null : state.FileName;
+            meta = state.Meta ?? state.Rollups;
+            name = meta is null ? null : state.FileName;
             foreach (var tombstone in part.After > 0 && state.Meta is { Tombstones: { Count: > 0 } tombstones } ? tombstones : [])
             {
                 if (series.Find(entry => entry.Id == tombstone.Series) is { } entry)
@@ -104,7 +109,7 @@ public sealed partial class HotStore
                     found.Erase(entry, tombstone.Range, part);
                 }
             }
-            foreach (var entry in series)
+            foreach (var entry in state.IsInMemory ? series : [])
             {
                 if (state.Frozen is { } moving && moving.TryTake(entry.Id, out var frozen))
                 {
@@ -128,7 +133,7 @@ public sealed partial class HotStore
                 found.Add(entry, Layer.Of(version, samples), Tier.Memory);
             }
         }
-        if (name is null || TryReadFile(name.Value, part, series, found))
+        if (name is null || TryReadFile(name.Value, meta!, part, series, found, mayWait))
         {
             return found;
         }
@@ -139,17 +144,51 @@ public sealed partial class HotStore
                 return null;
             }
         }
-        return Read(request, part, series); // the same samples stand in the next generation: sealed, or repaired
+        return Read(request, part, series, mayWait); // the same samples stand in the next generation: sealed, or repaired
     }
 
-    private bool TryReadFile(WindowFileName name, FetchPart part, List<SeriesEntry> series, Found found)
+    /// <summary>
+    /// Adds what the file has, as far as possible from what is remembered of it. That is at least what it had when its description was taken:
+    /// what has come since is in memory too.
+    /// </summary>
+    private bool TryReadFile(WindowFileName name, WindowMeta meta, FetchPart part, List<SeriesEntry> series, Found found, bool mayWait)
     {
+        var known = _cache.Of(name, meta);
+        List<SeriesEntry>? unknown = null;
+        foreach (var entry in series)
+        {
+            if (known.Find(entry.Id) is { } layers)
+            {
+                found.Add(entry, layers, part.Range);
+            }
+            else
+            {
+                (unknown ??= []).Add(entry);
+            }
+        }
+        if (unknown is null)
+        {
+            return true;
+        }
+        if (!mayWait)
+        {
+            found.IsUnread = true;
+            return true;
+        }
         try
         {
             using var lease = _files.Take(name);
-            foreach (var block in lease.File.Read([.. series.Select(entry => entry.Id)], part.Range))
+            // The whole of it, to be remembered, where that is not much: of large files only what is asked for.
+            var isWorth = _cache.HasRoomFor(lease.File.Bytes / Math.Max(1, _series.Count) * unknown.Count);
+            var blocks = lease.File.Read([.. unknown.Select(entry => entry.Id)], isWorth ? part.Window.Range : part.Range).ToLookup(block => block.Series);
+            foreach (var entry in unknown)
             {
-                found.Add(_series.Find(block.Series)!, block.ToLayer(part.Window), Tier.Ssd);
+                Layer[] layers = [.. blocks[entry.Id].Select(block => block.ToLayer(part.Window))];
+                if (isWorth)
+                {
+                    known.Put(entry.Id, layers);
+                }
+                found.Add(entry, layers, part.Range);
             }
             return true;
         }
@@ -163,15 +202,6 @@ public sealed partial class HotStore
         }
     }
 
-    private static string ResolutionName(long step) => step switch
-    {
-        0 => "raw",
-        long.MaxValue => "summary",
-        _ when step % Instant.Hour == 0 => string.Create(CultureInfo.InvariantCulture, $"{step / Instant.Hour}h"),
-        _ when step % Instant.Minute == 0 => string.Create(CultureInfo.InvariantCulture, $"{step / Instant.Minute}m"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"{step / Instant.Second}s"),
-    };
-
     /// <summary>What one part has, and from which tiers it came.</summary>
     private sealed class Found
     {
@@ -179,7 +209,22 @@ public sealed partial class HotStore
         private readonly List<(int Series, TimeRange Range)> _erased = [];
         private TimeRange _memory = TimeRange.Nothing, _ssd = TimeRange.Nothing;
 
+        /// <summary>A file has to be read first.</summary>
+        public bool IsUnread { get; set; }
+
         public IEnumerable<(SeriesEntry Series, List<Layer> Layers)> Layers => _layers.Values;
+
+        /// <summary>Adds those of a file's layers that meet the range.</summary>
+        public void Add(SeriesEntry series, IReadOnlyList<Layer> stored, TimeRange range)
+        {
+            for (var i = 0; i < stored.Count; i++)
+            {
+                if (stored[i].FirstTime < range.To && stored[i].LastTime >= range.From)
+                {
+                    Add(series, stored[i], Tier.Ssd);
+                }
+            }
+        }
 
         public void Add(SeriesEntry series, Layer layer, Tier tier)
         {
@@ -225,7 +270,7 @@ public sealed partial class HotStore
             }
             if (!_ssd.IsEmpty)
             {
-                yield return new(Tier.Ssd, node, _ssd.Clip(part.Range), ResolutionName(resolution), milliseconds);
+                yield return new(Tier.Ssd, node, _ssd.Clip(part.Range), FetchScan.NameOf(resolution), milliseconds);
             }
         }
     }

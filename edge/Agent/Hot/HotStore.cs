@@ -40,6 +40,7 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
         _spare = new(disk);
         _book = new(clock, log);
         _files = new(disk, options, _book, log);
+        _cache = new(options.CacheBytes);
         _flash = new(options.FlashBytesPerDay);
         _flashMax = options.FlashBytesMax > 0 ? options.FlashBytesMax : disk.VolumeBytes > 0 ? disk.VolumeBytes / 5 * 4 : long.MaxValue;
         _flushAllowance = new(options.PacedFlushBytesPerDay, 32 * options.CreditBytes);

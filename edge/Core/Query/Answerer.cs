@@ -218,6 +218,10 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
 
     private static SampleColumns SamplesOf(List<Piece> pieces)
     {
+        if (pieces is [{ Samples: { } only }])
+        {
+            return only;
+        }
         var joined = new SampleColumns(pieces.Sum(p => p.Samples!.Count));
         foreach (var part in pieces.Select(p => p.Samples!))
         {

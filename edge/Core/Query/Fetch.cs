@@ -40,7 +40,12 @@ public sealed record FetchRequest(IReadOnlyList<string> Series, IReadOnlyList<Fe
     public BucketGrid GridOf(FetchPart part) => new(part.Range, Step, Origin) { Edges = Edges };
 
     /// <summary>Empty rows of what is needed.</summary>
-    public BucketRows NewRows() => new(Needs);
+    /// <param name="samples">How many samples will go into them, or 0.</param>
+    public BucketRows NewRows(long samples = 0) =>
+        new(Needs, samples == 0 ? 0 : (int)Math.Min(Math.Min(samples, RowsAtOnceMax), Parts.Sum(part => Math.Max(0, GridOf(part).Count))));
+
+    /// <summary>As many as take less than the 85 KB from which on the collector takes an object for large, and so for long-lived.</summary>
+    private const int RowsAtOnceMax = 720;
 }
 
 /// <summary>The layers (After, Through] of one window of one edge, samples within <paramref name="Range"/> only.</summary>
@@ -53,7 +58,7 @@ public sealed record Slice(int Part, string Series, SampleColumns? Samples, Buck
     public IReadOnlyList<TimeRange> Erased { get; init; } = [];
 }
 
-/// <param name="Slices">At most one for each part and series.</param>
+/// <param name="Slices">At most one for each part and series. Rows that need no order may stand for several parts, under the first of them.</param>
 /// <param name="Gone">Indexes of parts this source does not hold (any more); nothing of them is in Slices. The asker plans anew.</param>
 /// <param name="Uses">What was touched to answer, for the provenance.</param>
 public sealed record FetchResult(IReadOnlyList<Slice> Slices, IReadOnlyList<int> Gone, IReadOnlyList<TierUse> Uses);
@@ -64,7 +69,7 @@ public sealed record FetchResult(IReadOnlyList<Slice> Slices, IReadOnlyList<int>
 public sealed record TierUse(Tier Tier, string Node, TimeRange Range, string Resolution, double Milliseconds)
 {
     /// <summary>One line for each tier, node and resolution; their ranges joined, their times added.</summary>
-    internal static List<TierUse> Condense(List<TierUse> uses) =>
+    internal static List<TierUse> Condense(List<TierUse> uses) => uses.Count <= 1 ? uses :
         [.. uses.GroupBy(u => (u.Tier, u.Node, u.Resolution)).OrderBy(g => g.Key.Tier).ThenBy(g => g.Key.Node, StringComparer.Ordinal)
             .Select(g => new TierUse(g.Key.Tier, g.Key.Node, g.Aggregate(TimeRange.Nothing, (r, u) => r.Hull(u.Range)), g.Key.Resolution, g.Sum(u => u.Milliseconds)))];
 }

@@ -13,6 +13,10 @@ public static class SeriesScan
     /// <returns>The coarsest way that was needed: 0 raw samples, else the step of the rollups used (µs), <see cref="long.MaxValue"/> for summaries alone.</returns>
     public static long Into(BucketRows rows, in BucketGrid grid, IReadOnlyCollection<Layer> layers)
     {
+        if (Single(layers, grid.Range) is { } only)
+        {
+            return Into(rows, grid, only);
+        }
         var resolution = long.MaxValue;
         foreach (var cluster in Clusters(layers, grid.Range))
         {
@@ -22,23 +26,29 @@ public static class SeriesScan
                 resolution = 0;
                 continue;
             }
-            var layer = cluster[0];
-            if (rows.Parts == RollupParts.None && layer.Segment is { } segment && grid.HoldsWhole(layer.FirstTime, layer.LastTime))
-            {
-                rows.Merge(grid.StartOf(layer.FirstTime), segment.Summary);
-            }
-            else if (!layer.Rollups.IsEmpty && TryRollups(rows, grid, layer, out var step))
-            {
-                resolution = Math.Min(resolution, step);
-            }
-            else
-            {
-                Add(rows, grid, layer);
-                resolution = 0;
-            }
+            resolution = Math.Min(resolution, Into(rows, grid, cluster[0]));
         }
         return resolution;
     }
+
+    private static long Into(BucketRows rows, in BucketGrid grid, Layer layer)
+    {
+        if (rows.Parts == RollupParts.None && layer.Segment is { } segment && grid.HoldsWhole(layer.FirstTime, layer.LastTime))
+        {
+            rows.Merge(grid.StartOf(layer.FirstTime), segment.Summary);
+            return long.MaxValue;
+        }
+        if (!layer.Rollups.IsEmpty && TryRollups(rows, grid, layer, out var step))
+        {
+            return step;
+        }
+        Add(rows, grid, layer);
+        return 0;
+    }
+
+    /// <summary>The usual case: a day that was sealed or shipped as a whole.</summary>
+    private static Layer? Single(IReadOnlyCollection<Layer> layers, TimeRange range) =>
+        layers is IReadOnlyList<Layer> { Count: 1 } list && list[0] is { IsTombstone: false } layer && layer.FirstTime < range.To && layer.LastTime >= range.From ? layer : null;
 
     /// <summary>All samples of the range, sorted, each time once.</summary>
     public static SampleColumns Raw(TimeRange range, IReadOnlyCollection<Layer> layers)

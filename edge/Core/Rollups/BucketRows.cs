@@ -12,9 +12,10 @@ public struct BucketRow(long start, Rollup rollup)
 
 /// <summary>Rollups by bucket start, ascending. Adding in time order is O(1); anywhere else is a binary search.</summary>
 /// <param name="parts">What is computed besides what every rollup has; with any of it, samples and rollups are added in order of time.</param>
-public sealed class BucketRows(RollupParts parts = RollupParts.None)
+/// <param name="capacity">How many rows there may be, where that is known.</param>
+public sealed class BucketRows(RollupParts parts = RollupParts.None, int capacity = 0)
 {
-    private readonly List<BucketRow> _rows = [];
+    private readonly List<BucketRow> _rows = new(capacity);
 
     public RollupParts Parts { get; } = parts;
     public int Count => _rows.Count;

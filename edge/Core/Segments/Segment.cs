@@ -18,6 +18,9 @@ public sealed class Segment
     /// </summary>
     internal const int StatisticsFrom = 256;
 
+    [ThreadStatic]
+    private static SampleColumns? _scratch;
+
     private readonly ReadOnlyMemory<byte> _plain;
     private readonly ChunkHeader[] _chunks;
     private readonly long _unit;
@@ -120,7 +123,11 @@ public sealed class Segment
             }
             else if (chunk.LastTime >= grid.Range.From && chunk.FirstTime < grid.Range.To)
             {
-                rows.Add(Decoded(chunk), grid);
+                // Looked at and forgotten: one for all chunks that this thread ever reads.
+                var samples = _scratch ??= new();
+                samples.Clear();
+                Read(chunk, samples);
+                rows.Add(samples, grid);
             }
         }
     }

@@ -5,6 +5,9 @@ namespace Foretier.Gateway.Warm;
 /// <param name="Directory">A folder on the hard disk; made when missing. No two processes may use it.</param>
 public sealed record WarmOptions(string Node, string Directory)
 {
+    /// <summary>What answers may keep in memory of the data files they read; 0: nothing. Default 64 MB.</summary>
+    public long CacheBytes { get; init; } = 64L * 1024 * 1024;
+
     public string IndexPath => Path.Combine(Directory, "catalog.db");
 
     public string PathOf(string edge) => Path.Combine(Directory, "edges", edge);

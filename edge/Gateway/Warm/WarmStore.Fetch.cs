@@ -1,6 +1,4 @@
-using System.Globalization;
 using Foretier.Core.Query;
-using Foretier.Core.Rollups;
 using Foretier.Core.Samples;
 using Foretier.Core.Segments;
 using Foretier.Core.Tiers;
@@ -15,25 +13,37 @@ public sealed partial class WarmStore
     /// Answers for every part whose flushes are all here, with all there is after part.After: what came after part.Through belongs to the
     /// same window and would win anyway.
     /// </summary>
-    public Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel) => Task.Run(() => Fetch(request, cancel), cancel);
+    public Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel) =>
+        (long)request.Series.Count * request.Parts.Count <= AtOnceMax && Fetch(request, mayWait: false, cancel) is { } result ? Task.FromResult(result)
+        : Task.Run(() => Fetch(request, mayWait: true, cancel)!, cancel);
 
-    private FetchResult Fetch(FetchRequest request, CancellationToken cancel)
+    /// <summary>What a request may touch to be answered by whoever brought it: less than a hand-over to another thread costs.</summary>
+    private const int AtOnceMax = 64;
+
+    /// <summary>A series of a file with more bytes than this is read as far as it is asked for, and not remembered.</summary>
+    private const long RememberBytesMax = 1 << 20;
+
+    private readonly LayerCache _cache;
+
+    /// <returns>Null where it may not wait, and the disk has to be read.</returns>
+    private FetchResult? Fetch(FetchRequest request, bool mayWait, CancellationToken cancel)
     {
-        var slices = new List<Slice>();
-        var gone = new List<int>();
-        var uses = new List<TierUse>();
+        var scan = new FetchScan(request);
         try
         {
-            using var index = _index.OpenReader();
             for (var part = 0; part < request.Parts.Count; part++)
             {
                 cancel.ThrowIfCancellationRequested();
-                if (!TryFetch(index, request, part, slices, uses))
+                switch (Read(request, part, scan, mayWait))
                 {
-                    gone.Add(part);
+                    case null:
+                        return null;
+                    case false:
+                        scan.Gone(part);
+                        break;
                 }
             }
-            return new(slices, gone, uses);
+            return scan.Result();
         }
         catch (Exception error) when (error is IOException or SegmentFormatException or SqliteException or UnauthorizedAccessException)
         {
@@ -41,7 +51,8 @@ public sealed partial class WarmStore
         }
     }
 
-    private bool TryFetch(Statements index, FetchRequest request, int number, List<Slice> slices, List<TierUse> uses)
+    /// <returns>False where the part is not here as it was asked for; null where it may not wait and has to.</returns>
+    private bool? Read(FetchRequest request, int number, FetchScan scan, bool mayWait)
     {
         var started = _clock.GetTimestamp();
         var part = request.Parts[number];
@@ -51,63 +62,126 @@ public sealed partial class WarmStore
         {
             return false;
         }
-        using var reader = new SegmentReader();
-        var files = window.Files.Where(f => f.Through > part.After).ToList();
-        if (!files.TrueForAll(f => reader.TryOpen(f.Id, _options.PathOf(part.Edge, new(part.Window, f.After)))))
+        var found = new Dictionary<string, List<Layer>>(StringComparer.Ordinal);
+        foreach (var file in range.IsEmpty ? [] : window.Files.Where(f => f.Through > part.After))
         {
-            return false;
-        }
-        if (!TryFindRows(index, request.Series, part, range, files, out var rows, out var tombstones))
-        {
-            return false;
-        }
-        var resolution = long.MaxValue;
-        var layers = reader.Read(rows.ConvertAll(r => r.Row), withRollups: !request.Raw);
-        var all = rows.Zip(layers, (row, layer) => (row.Series, Layer: layer)).Concat(tombstones.Select(t => (t.Series, Layer: t.Row.ToLayer())));
-        foreach (var series in all.GroupBy(r => r.Series, r => r.Layer))
-        {
-            var slice = request.Raw ? new Slice(number, series.Key, SeriesScan.Raw(range, [.. series]), null)
+            // (Ids of files are given again.)
+            var known = _cache.Of((part.Edge, part.Window, file.After), (file.Through, file.Bytes));
+            List<(string Name, long Id)>? unknown = null;
+            foreach (var name in request.Series)
             {
-                Erased = part.After == 0 ? [] : [.. tombstones.Where(t => t.Series == series.Key).Select(t => t.Row.Range.Clip(range))],
+                if (!_series.TryGetValue((part.Edge, name), out var series))
+                {
+                    continue;
+                }
+                if (known.Find(series.Id) is { } layers)
+                {
+                    Add(found, name, layers, part.After, range);
+                }
+                else
+                {
+                    (unknown ??= []).Add((name, series.Id));
+                }
             }
-                : new Slice(number, series.Key, null, request.NewRows());
-            resolution = Math.Min(resolution, request.Raw ? 0 : SeriesScan.Into(slice.Rows!, request.GridOf(part with { Range = range }), [.. series]));
-            if (slice.Samples?.Count > 0 || slice.Erased.Count > 0 || slice.Rows?.Count > 0)
+            if (unknown is null)
             {
-                slices.Add(slice);
+                continue;
+            }
+            if (!mayWait)
+            {
+                return null;
+            }
+            if (!TryReadFile(file, part, range, unknown, withRollups: !request.Raw, known, found))
+            {
+                return false;
             }
         }
-        if (rows.Count > 0)
+        var (resolution, isUsed) = (long.MaxValue, false);
+        foreach (var (name, layers) in found)
         {
-            uses.Add(new(Tier.Hdd, Node, range, NameOf(resolution), _clock.GetElapsedTime(started).TotalMilliseconds));
+            IReadOnlyList<TimeRange> erased = part.After == 0 || !request.Raw ? []
+                : [.. layers.Where(layer => layer.IsTombstone).Select(layer => new TimeRange(layer.FirstTime, layer.LastTime + 1).Clip(range))];
+            resolution = Math.Min(resolution, scan.Add(number, range, name, layers, erased));
+            isUsed |= layers.Exists(layer => !layer.IsTombstone);
+        }
+        if (isUsed)
+        {
+            scan.Used(new(Tier.Hdd, Node, range, FetchScan.NameOf(resolution), _clock.GetElapsedTime(started).TotalMilliseconds));
         }
         return true;
     }
 
-    /// <summary>Segments of one snapshot of the catalog; false where a file of the window was archived since its handle was taken.</summary>
-    private bool TryFindRows(Statements index, IReadOnlyList<string> names, FetchPart part, TimeRange range, List<WarmFile> files,
-        out List<(string Series, SegmentRow Row)> rows, out List<(string Series, TombstoneRow Row)> tombstones)
+    private static void Add(Dictionary<string, List<Layer>> found, string name, IReadOnlyList<Layer> layers, long after, TimeRange range)
     {
-        rows = [];
-        tombstones = [];
+        for (var i = 0; i < layers.Count; i++)
+        {
+            var layer = layers[i];
+            if (layer.Version > after && layer.FirstTime < range.To && layer.LastTime >= range.From)
+            {
+                if (!found.TryGetValue(name, out var list))
+                {
+                    found[name] = list = [];
+                }
+                list.Add(layer);
+            }
+        }
+    }
+
+    /// <summary>Reads series of a file, whole where that is little enough to be remembered; false where the file was archived since its handle was taken.</summary>
+    private bool TryReadFile(WarmFile file, FetchPart part, TimeRange range, List<(string Name, long Id)> wanted, bool withRollups,
+        LayerCache.CachedFile known, Dictionary<string, List<Layer>> found)
+    {
+        using var reader = new SegmentReader();
+        if (!reader.TryOpen(file.Id, _options.PathOf(part.Edge, new(part.Window, file.After))))
+        {
+            return false;
+        }
+        List<(string Name, long Id, List<SegmentRow> Rows, List<TombstoneRow> Tombstones, bool IsWhole)> read = [];
+        using (var index = _index.OpenReader())
+        {
+            if (!TryFindRows(index, file, range, wanted, read))
+            {
+                return false;
+            }
+        }
+        // By themselves: layers share the bytes of one read, and what is remembered must not keep others alive.
+        foreach (var together in read.GroupBy(f => f.IsWhole))
+        {
+            var layers = reader.Read([.. together.SelectMany(f => f.Rows)], withRollups || together.Key);
+            var at = 0;
+            foreach (var (name, id, rows, tombstones, isWhole) in together)
+            {
+                Layer[] all = [.. layers.AsSpan(at, rows.Count), .. tombstones.Select(t => t.ToLayer())];
+                at += rows.Count;
+                if (isWhole)
+                {
+                    known.Put(id, all);
+                }
+                Add(found, name, all, part.After, range);
+            }
+        }
+        return true;
+    }
+
+    /// <summary>What one snapshot of the catalog knows of series of a file; false where it does not know the file any more.</summary>
+    private static bool TryFindRows(Statements index, WarmFile file, TimeRange range, List<(string Name, long Id)> wanted,
+        List<(string Name, long Id, List<SegmentRow> Rows, List<TombstoneRow> Tombstones, bool IsWhole)> found)
+    {
         index.Run("BEGIN");
         try
         {
-            foreach (var file in files)
+            if (!WarmIndex.HasFile(index, file.Id))
             {
-                if (!WarmIndex.HasFile(index, file.Id))
-                {
-                    return false;
-                }
-                var ended = TombstonesOf(index, [file]);
-                foreach (var name in names)
-                {
-                    if (_series.TryGetValue((part.Edge, name), out var series) && !range.IsEmpty)
-                    {
-                        rows.AddRange(WarmIndex.ReadSegments(index, file.Id, series.Id, range.From, range.To - 1, part.After).Select(row => (name, row)));
-                        tombstones.AddRange(ended.Where(t => t.Series == series.Id && t.Version > part.After && t.Range.Overlaps(range)).Select(t => (name, t)));
-                    }
-                }
+                return false;
+            }
+            var tombstones = WarmIndex.ReadTombstones(index, file.Id).ToLookup(t => t.Series);
+            foreach (var (name, id) in wanted)
+            {
+                // Batches that came since belong to a later version of the file.
+                var rows = WarmIndex.ReadSegments(index, file.Id, id, long.MinValue, long.MaxValue, long.MinValue).Where(row => row.Offset < file.Bytes).ToList();
+                var isWhole = rows.Sum(row => (long)row.Length + row.RollupLength) <= RememberBytesMax;
+                found.Add((name, id, isWhole ? rows : [.. rows.Where(row => row.First < range.To && row.Last >= range.From)],
+                    [.. tombstones[id].Where(t => t.Version <= file.Through)], isWhole));
             }
             return true;
         }
@@ -116,13 +190,4 @@ public sealed partial class WarmStore
             index.Run("COMMIT");
         }
     }
-
-    private static string NameOf(long resolution) => resolution switch
-    {
-        0 => "raw",
-        long.MaxValue => "summary",
-        _ when resolution % Instant.Hour == 0 => (resolution / Instant.Hour).ToString(CultureInfo.InvariantCulture) + "h",
-        _ when resolution % Instant.Minute == 0 => (resolution / Instant.Minute).ToString(CultureInfo.InvariantCulture) + "m",
-        _ => (resolution / Instant.Second).ToString(CultureInfo.InvariantCulture) + "s",
-    };
 }

@@ -36,6 +36,7 @@ public sealed partial class WarmStore : IDataSource, IAsyncDisposable
     private WarmStore(WarmOptions options, Catalog catalog, TimeProvider clock, ILogger log, FileStream owner, WarmIndex index)
     {
         (_options, _catalog, _clock, _log, _owner, _index) = (options, catalog, clock, log, owner, index);
+        _cache = new(options.CacheBytes);
     }
 
     public string Node => _options.Node;

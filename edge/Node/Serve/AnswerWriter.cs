@@ -12,10 +12,15 @@ namespace Foretier.Node.Serve;
 public static class AnswerWriter
 {
     private const int PassOnBytes = 64 * 1024;
+    private const int PointBytes = 4 * 1024;
+    private const int PointsAtOnce = 1_000;
+
+    private static readonly JsonWriterOptions Unchecked = new() { SkipValidation = true };
 
     /// <summary>{"results":[…],"meta":{…}}</summary>
-    public static void WriteJson(Utf8JsonWriter json, AnswerPage page, string? next = null)
+    public static async Task WriteJsonAsync(PipeWriter to, AnswerPage page, string? next, CancellationToken cancel)
     {
+        using var json = new Utf8JsonWriter(to, Unchecked);
         json.WriteStartObject();
         json.WriteStartArray("results");
         foreach (var result in page.Results)
@@ -28,21 +33,57 @@ public static class AnswerWriter
             {
                 json.WriteString("state", result.State);
             }
-            json.WriteStartArray("points");
-            foreach (var point in result.Points)
+            json.WritePropertyName("points");
+            json.Flush();
+            using var points = result.Points.GetEnumerator();
+            for (var isFirst = true; WritePoints(to, points, ref isFirst);)
             {
-                json.WriteStartArray();
-                WriteTime(json, point.Time);
-                WriteValue(json, point);
-                json.WriteEndArray();
+                await PassOnAsync(to, cancel).ConfigureAwait(false);
             }
-            json.WriteEndArray();
             json.WriteEndObject();
         }
         json.WriteEndArray();
         json.WritePropertyName("meta");
         WriteMeta(json, page.Answer, next);
         json.WriteEndObject();
+        json.Flush();
+    }
+
+    /// <summary>Some thousand points and the brackets around all of them.</summary>
+    /// <returns>False after the last.</returns>
+    private static bool WritePoints(PipeWriter to, IEnumerator<ResultPoint> points, ref bool isFirst)
+    {
+        var room = to.GetSpan(PointBytes);
+        var at = 0;
+        if (isFirst)
+        {
+            room[at++] = (byte)'[';
+        }
+        for (var left = PointsAtOnce; left > 0; left--)
+        {
+            if (!points.MoveNext())
+            {
+                room[at++] = (byte)']';
+                to.Advance(at);
+                return false;
+            }
+            var point = points.Current;
+            var needed = PointText.NumberBytesMax + (point.State?.Length ?? 0) * 6;
+            if (room.Length - at < needed)
+            {
+                to.Advance(at);
+                room = to.GetSpan(Math.Max(PointBytes, needed));
+                at = 0;
+            }
+            if (!isFirst)
+            {
+                room[at++] = (byte)',';
+            }
+            isFirst = false;
+            at += PointText.Write(room[at..], point);
+        }
+        to.Advance(at);
+        return true;
     }
 
     public static void WriteMeta(Utf8JsonWriter json, Answer answer, string? next = null)
@@ -82,7 +123,7 @@ public static class AnswerWriter
     /// <summary>One line for each point: {"series":…,"fn":…,"t":…,"v":…}, a duration with its "state"; a last line {"meta":{…}}.</summary>
     public static async Task WriteNdjsonAsync(PipeWriter to, AnswerPage page, string? next, CancellationToken cancel)
     {
-        using var json = new Utf8JsonWriter(to, new() { SkipValidation = true });
+        using var json = new Utf8JsonWriter(to, Unchecked);
         void EndLine()
         {
             json.Flush();

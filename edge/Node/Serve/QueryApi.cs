@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
 using Foretier.Core.Partitions;
@@ -62,7 +63,8 @@ public sealed class QueryApi(
         }
         else
         {
-            WriteJson(http, json => AnswerWriter.WriteJson(json, page, next));
+            http.Response.ContentType = "application/json; charset=utf-8";
+            await AnswerWriter.WriteJsonAsync(http.Response.BodyWriter, page, next, cancel).ConfigureAwait(false);
         }
         await http.Response.BodyWriter.FlushAsync(cancel).ConfigureAwait(false);
         return Results.Empty;
@@ -86,32 +88,38 @@ public sealed class QueryApi(
                 : await PageAsync(http, text, isDemand: true, cancel).ConfigureAwait(false);
             return (Page: page, Next: page?.Next?.ToText(text.Unchanging), Error: error);
         })).ConfigureAwait(false);
-        WriteJson(http, json =>
+        http.Response.ContentType = "application/json; charset=utf-8";
+        var body = http.Response.BodyWriter;
+        body.Write("{\"answers\":["u8);
+        for (var i = 0; i < answers.Length; i++)
         {
-            json.WriteStartObject();
-            json.WriteStartArray("answers");
-            foreach (var (page, next, error) in answers)
+            body.Write(i == 0 ? [] : ","u8);
+            if (answers[i].Page is { } page)
             {
-                if (page is not null)
-                {
-                    AnswerWriter.WriteJson(json, page, next);
-                    continue;
-                }
-                json.WriteStartObject();
-                json.WriteStartObject("problem");
-                json.WriteString("type", Problem.TypeOf(error!.Code));
-                json.WriteString("title", Problem.TitleOf(error.Code));
-                json.WriteNumber("status", Problem.StatusOf(error));
-                json.WriteString("code", error.Code);
-                json.WriteString("detail", error.Detail);
-                json.WriteEndObject();
-                json.WriteEndObject();
+                await AnswerWriter.WriteJsonAsync(body, page, answers[i].Next, cancel).ConfigureAwait(false);
             }
-            json.WriteEndArray();
-            json.WriteEndObject();
-        });
-        await http.Response.BodyWriter.FlushAsync(cancel).ConfigureAwait(false);
+            else
+            {
+                WriteProblem(body, answers[i].Error!);
+            }
+        }
+        body.Write("]}"u8);
+        await body.FlushAsync(cancel).ConfigureAwait(false);
         return Results.Empty;
+    }
+
+    private static void WriteProblem(IBufferWriter<byte> to, QuestionError error)
+    {
+        using var json = new Utf8JsonWriter(to, Compact);
+        json.WriteStartObject();
+        json.WriteStartObject("problem");
+        json.WriteString("type", Problem.TypeOf(error.Code));
+        json.WriteString("title", Problem.TitleOf(error.Code));
+        json.WriteNumber("status", Problem.StatusOf(error));
+        json.WriteString("code", error.Code);
+        json.WriteString("detail", error.Detail);
+        json.WriteEndObject();
+        json.WriteEndObject();
     }
 
     /// <summary>The answer, all of it or a page, or why there is none.</summary>

@@ -58,6 +58,23 @@ public class DeletionTests
     }
 
     [Fact]
+    public async Task What_is_remembered_of_a_file_is_forgotten_when_it_is_corrected_or_deleted_from()
+    {
+        var bench = await HotBench.OpenAsync();
+        await bench.AppendDurablyAsync("t", (Day, 1), (Day + Second, 2), (Day + 2 * Second, 3));
+        await bench.Store.FlushAllAsync(CancellationToken.None);
+        await bench.HasAsync("t", 1, 2, 3);
+        await bench.AppendDurablyAsync("t", (Day + Second, 20));
+        await bench.HasAsync("t", 1, 20, 3);
+        await bench.Store.FlushAllAsync(CancellationToken.None);
+        await bench.HasAsync("t", 1, 20, 3);
+        await bench.DeleteAsync("t", Day + Second, Day + 2 * Second);
+        await bench.HasAsync("t", 1, 3);
+        await bench.Store.FlushAllAsync(CancellationToken.None);
+        await bench.HasAsync("t", 1, 3);
+    }
+
+    [Fact]
     public async Task A_deletion_that_was_acknowledged_holds_whenever_the_power_fails_before_its_flush()
     {
         for (var cut = 0; cut < 40; cut++)

@@ -4,6 +4,7 @@ using Foretier.Core.Rollups;
 using Foretier.Core.Samples;
 using Foretier.Core.Segments;
 using Foretier.Core.Tiers;
+using Foretier.Tests.Differential;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Foretier.Tests.Unit.Query;
@@ -136,7 +137,7 @@ public class SameAnswerTests
                 Hold(catalog, layers, window, "gateway", Tier.Hdd, archived, shipped);
                 Hold(catalog, layers, window, "edge", Tier.Ssd, random.Next(2) == 0 ? 0 : shipped, Holding.Latest);
             }
-            Answerer = new(catalog, node => new Source(node, _held), health, new FakeTimeProvider());
+            Answerer = new(catalog, node => new LayerSource(node, _held), health, new FakeTimeProvider());
             foreach (var node in new[] { "archive", "gateway", "edge" })
             {
                 health.Connected(node);
@@ -197,33 +198,6 @@ public class SameAnswerTests
             }
             _held[(node, window, after)] = held;
             catalog.Put(new Holding("edge", window, node, tier, after, through, all.Count == 0 ? TimeRange.Nothing : new(all.Min(l => l.FirstTime), all.Max(l => l.LastTime) + 1), 1, 1));
-        }
-    }
-
-    private sealed class Source(string node, Dictionary<(string, Window, long), Dictionary<string, List<Layer>>> held) : IDataSource
-    {
-        public string Node => node;
-
-        public Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel)
-        {
-            var slices = new List<Slice>();
-            for (var i = 0; i < request.Parts.Count; i++)
-            {
-                var part = request.Parts[i];
-                foreach (var name in request.Series)
-                {
-                    var layers = held[(node, part.Window, part.After)][name];
-                    if (request.Raw)
-                    {
-                        slices.Add(new(i, name, SeriesScan.Raw(part.Range, layers), null));
-                        continue;
-                    }
-                    var rows = new BucketRows();
-                    SeriesScan.Into(rows, request.GridOf(part), layers);
-                    slices.Add(new(i, name, null, rows));
-                }
-            }
-            return Task.FromResult(new FetchResult(slices, [], []));
         }
     }
 }

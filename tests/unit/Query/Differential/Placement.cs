@@ -4,7 +4,6 @@ using Foretier.Core.Rollups;
 using Foretier.Core.Samples;
 using Foretier.Core.Segments;
 using Foretier.Core.Tiers;
-using Foretier.Protocol.Fetching;
 
 namespace Foretier.Tests.Differential;
 
@@ -39,7 +38,7 @@ internal sealed class Placement
         {
             health.Connected(node);
         }
-        Answerer = new(catalog, node => new Source(node, _held), health, TimeProvider.System);
+        Answerer = new(catalog, node => new LayerSource(node, _held), health, TimeProvider.System);
     }
 
     public long Origin { get; }
@@ -164,39 +163,5 @@ internal sealed class Placement
         _held[(node, window, after)] = held;
         catalog.Put(new Holding("edge", window, node, tier, after, through,
             all.Count == 0 ? TimeRange.Nothing : new(all.Min(l => l.FirstTime), all.Max(l => l.LastTime) + 1), 1, 1));
-    }
-
-    private sealed class Source(string node, Dictionary<(string, Window, long), Dictionary<string, List<Layer>>> held) : IDataSource
-    {
-        public string Node => node;
-
-        public Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel)
-        {
-            var slices = new List<Slice>();
-            for (var i = 0; i < request.Parts.Count; i++)
-            {
-                var part = request.Parts[i];
-                foreach (var name in request.Series)
-                {
-                    var layers = held[(node, part.Window, part.After)][name];
-                    if (request.Raw)
-                    {
-                        slices.Add(new(i, name, SeriesScan.Raw(part.Range, layers), null)
-                        {
-                            Erased = part.After == 0 ? [] : [.. layers.Where(l => l.IsTombstone).Select(l => new TimeRange(l.FirstTime, l.LastTime + 1).Clip(part.Range)).Where(r => !r.IsEmpty)],
-                        });
-                        continue;
-                    }
-                    var rows = request.NewRows();
-                    SeriesScan.Into(rows, request.GridOf(part), layers);
-                    slices.Add(new(i, name, null, rows));
-                }
-            }
-            // As it goes over a link.
-            using var wire = new MemoryStream();
-            FetchCodec.Write(wire, new(slices, [], []));
-            wire.Position = 0;
-            return Task.FromResult(FetchCodec.Read(wire));
-        }
     }
 }

@@ -1,0 +1,108 @@
+using System.Buffers.Text;
+using System.Text.Json;
+using Foretier.Core.Query;
+using Foretier.Core.Samples;
+
+namespace Foretier.Node.Serve;
+
+/// <summary>Points as JSON, <c>[t,v]</c>: most of what an answer is made of, so without a writer's book-keeping for each bracket.</summary>
+internal static class PointText
+{
+    /// <summary>Room for a point whose value is a number: two numbers of 32 characters at most and what is around them.</summary>
+    public const int NumberBytesMax = 80;
+
+    // Most readings have few decimals: as whole numbers of those they are written several times as fast as by searching for the shortest text.
+    private const int DecimalsMax = 4;
+
+    /// <summary>Below it a decimal of so many digits is no other double's, and so the shortest text of its own.</summary>
+    private const double DigitsMax = 1e15;
+
+    private static readonly double[] Powers = [1, 10, 100, 1_000, 10_000];
+
+    /// <summary>Writes <c>[t,v]</c>, epoch ms with a fraction where there is one.</summary>
+    /// <param name="to">At least <see cref="NumberBytesMax"/> bytes, and for a state six for each of its characters.</param>
+    /// <returns>Bytes written.</returns>
+    public static int Write(Span<byte> to, ResultPoint point)
+    {
+        to[0] = (byte)'[';
+        var at = 1 + WriteTime(to[1..], point.Time);
+        to[at++] = (byte)',';
+        if (point.State is { } state)
+        {
+            to[at++] = (byte)'"';
+            var text = JsonEncodedText.Encode(state).EncodedUtf8Bytes;
+            text.CopyTo(to[at..]);
+            at += text.Length;
+            to[at++] = (byte)'"';
+        }
+        else
+        {
+            at += WriteNumber(to[at..], point.Value);
+        }
+        to[at++] = (byte)']';
+        return at;
+    }
+
+    private static int WriteTime(Span<byte> to, long micros)
+    {
+        int written;
+        if (micros % Instant.Millisecond == 0)
+        {
+            Utf8Formatter.TryFormat(micros / Instant.Millisecond, to, out written);
+        }
+        else
+        {
+            Utf8Formatter.TryFormat(micros / 1000m, to, out written);
+        }
+        return written;
+    }
+
+    /// <summary>The shortest text that reads back to the same number; null where it is none.</summary>
+    public static int WriteNumber(Span<byte> to, double value)
+    {
+        if (!double.IsFinite(value))
+        {
+            "null"u8.CopyTo(to);
+            return 4;
+        }
+        for (var decimals = 0; decimals <= DecimalsMax && value != 0; decimals++)
+        {
+            var scaled = Math.Round(value * Powers[decimals]);
+            if (Math.Abs(scaled) >= DigitsMax)
+            {
+                break;
+            }
+            // A correctly rounded quotient: it is the double nearest to that decimal.
+            if (scaled / Powers[decimals] == value)
+            {
+                return WriteDecimal(to, (long)scaled, decimals);
+            }
+        }
+        Utf8Formatter.TryFormat(value, to, out var written);
+        return written;
+    }
+
+    private static int WriteDecimal(Span<byte> to, long scaled, int decimals)
+    {
+        var at = 0;
+        if (scaled < 0)
+        {
+            to[at++] = (byte)'-';
+            scaled = -scaled;
+        }
+        var (whole, rest) = Math.DivRem(scaled, (long)Powers[decimals]);
+        Utf8Formatter.TryFormat(whole, to[at..], out var written);
+        at += written;
+        if (decimals == 0)
+        {
+            return at;
+        }
+        to[at++] = (byte)'.';
+        for (var digit = at + decimals - 1; digit >= at; digit--)
+        {
+            (rest, var last) = Math.DivRem(rest, 10);
+            to[digit] = (byte)('0' + last);
+        }
+        return at + decimals;
+    }
+}

@@ -1,0 +1,32 @@
+using Foretier.Core.Partitions;
+using Foretier.Core.Query;
+using Foretier.Core.Samples;
+using Foretier.Protocol.Fetching;
+
+namespace Foretier.Tests.Differential;
+
+/// <summary>A source that has its layers in memory, by node, window and the flush they begin after; what it answers goes over a wire.</summary>
+internal sealed class LayerSource(string node, Dictionary<(string Node, Window Window, long After), Dictionary<string, List<Layer>>> held) : IDataSource
+{
+    public string Node => node;
+
+    public Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel)
+    {
+        var scan = new FetchScan(request);
+        for (var i = 0; i < request.Parts.Count; i++)
+        {
+            var part = request.Parts[i];
+            foreach (var name in request.Series)
+            {
+                var layers = held[(node, part.Window, part.After)][name];
+                IReadOnlyList<TimeRange> erased = part.After == 0 ? []
+                    : [.. layers.Where(l => l.IsTombstone).Select(l => new TimeRange(l.FirstTime, l.LastTime + 1).Clip(part.Range)).Where(r => !r.IsEmpty)];
+                scan.Add(i, part.Range, name, layers, erased);
+            }
+        }
+        using var wire = new MemoryStream();
+        FetchCodec.Write(wire, scan.Result());
+        wire.Position = 0;
+        return Task.FromResult(FetchCodec.Read(wire));
+    }
+}
