@@ -21,6 +21,13 @@ internal sealed class BlockIndex
 
     public ReadOnlySpan<BlockHead> Of(int series) => CollectionsMarshal.AsSpan(_series.GetValueOrDefault(series));
 
+    public bool Has(long key)
+    {
+        var head = new BlockHead(key, 0, 0, 0, 0);
+        var heads = Of(head.Series);
+        return CountBefore(heads, head.StartOffset) is var at && at < heads.Length && heads[at].Key == key;
+    }
+
     /// <summary>How many blocks begin before <paramref name="offset"/>.</summary>
     public static int CountBefore(ReadOnlySpan<BlockHead> heads, long offset)
     {
@@ -46,10 +53,9 @@ internal sealed class BlockIndex
         foreach (var key in deleted)
         {
             var head = new BlockHead(key, 0, 0, 0, 0);
-            if (_series.TryGetValue(head.Series, out var heads)
-                && CountBefore(CollectionsMarshal.AsSpan(heads), head.StartOffset) is var at && at < heads.Count && heads[at].Key == key)
+            if (Has(key))
             {
-                heads.RemoveAt(at);
+                _series[head.Series].RemoveAt(CountBefore(Of(head.Series), head.StartOffset));
             }
         }
         foreach (var block in written)

@@ -174,7 +174,16 @@ internal sealed class WindowFile : IDisposable
             var confirmed = _log.Confirmed;
             _db.BeginTrans();
             _engine.Delete(Collection, deleted.Select(key => new BsonValue(key)));
-            _blocks.Upsert(written.Select(DocumentOf));
+            if (_index is { } index)
+            {
+                // What is known to be new needs no look for what it replaces.
+                _engine.Update(Collection, written.Where(block => index.Has(block.Key)).Select(DocumentOf));
+                _engine.Insert(Collection, written.Where(block => !index.Has(block.Key)).Select(DocumentOf), BsonAutoId.Int64);
+            }
+            else
+            {
+                _blocks.Upsert(written.Select(DocumentOf));
+            }
             if (meta.Tombstones.Count > 0)
             {
                 _blocks.Upsert(DocumentOf(StoredTombstone.ToBlock(meta.Tombstones)));

@@ -20,16 +20,16 @@ internal static partial class RollupColumns
     {
         if ((parts & RollupParts.Spread) != 0)
         {
-            Numbers(to, rows, rollup => rollup.Detail!.M2);
+            Numbers(to, rows, (in rollup) => rollup.Detail!.M2);
         }
         if ((parts & RollupParts.Increase) != 0)
         {
-            Numbers(to, rows, rollup => rollup.Detail!.Resets);
+            Numbers(to, rows, (in rollup) => rollup.Detail!.Resets);
             if ((flags & HasOwnNumbers) != 0)
             {
-                Integers(to, rows, row => row.Rollup.Detail!.HasNumber ? 1 : 0);
-                Numbers(to, rows, rollup => rollup.Detail!.FirstNumber);
-                Numbers(to, rows, rollup => rollup.Detail!.LastNumber);
+                Integers(to, rows, (in row) => row.Rollup.Detail!.HasNumber ? 1 : 0);
+                Numbers(to, rows, (in rollup) => rollup.Detail!.FirstNumber);
+                Numbers(to, rows, (in rollup) => rollup.Detail!.LastNumber);
             }
         }
         if ((parts & RollupParts.Durations) != 0)
@@ -44,7 +44,7 @@ internal static partial class RollupColumns
                     times.Add(micros);
                 }
             }
-            Integers(to, rows, row => row.Rollup.Detail!.Durations.Count);
+            Integers(to, rows, (in row) => row.Rollup.Detail!.Durations.Count);
             StateColumn.Write(to, [.. states], isAll: true);
             IntColumn.Write(to, [.. times]);
         }
@@ -61,7 +61,7 @@ internal static partial class RollupColumns
                     counts.Add(sketch.Counts[i]);
                 }
             }
-            Integers(to, rows, row => row.Rollup.Detail!.Sketch.Length);
+            Integers(to, rows, (in row) => row.Rollup.Detail!.Sketch.Length);
             IntColumn.Write(to, [.. keys]);
             IntColumn.Write(to, [.. counts]);
         }

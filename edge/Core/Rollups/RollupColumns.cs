@@ -15,6 +15,9 @@ internal static partial class RollupColumns
     /// <summary>The first or last number of a row is not its first or last sample.</summary>
     private const int HasOwnNumbers = 4;
 
+    // By reference: a row has more than a hundred bytes.
+    private delegate TField FieldOf<TRow, TField>(in TRow row);
+
     public static void Write(ByteWriter to, ReadOnlySpan<BucketRow> rows, RollupParts parts)
     {
         int flags = 0;
@@ -24,24 +27,24 @@ internal static partial class RollupColumns
                 | ((parts & RollupParts.Increase) == 0 || IsPlain(row.Rollup) ? 0 : HasOwnNumbers);
         }
         to.Byte(flags);
-        Integers(to, rows, row => row.Start);
-        Integers(to, rows, row => row.Rollup.FirstTime - row.Start);
-        Integers(to, rows, row => row.Rollup.LastTime - row.Rollup.FirstTime);
-        Integers(to, rows, row => row.Rollup.Count);
-        Integers(to, rows, row => row.Rollup.Count - row.Rollup.Numbers);
-        Numbers(to, rows, rollup => rollup.Min);
-        Numbers(to, rows, rollup => rollup.Max);
-        Numbers(to, rows, rollup => rollup.First);
-        Numbers(to, rows, rollup => rollup.Last);
-        Numbers(to, rows, rollup => rollup.SumHigh);
-        Numbers(to, rows, rollup => rollup.SumLow);
+        Integers(to, rows, (in row) => row.Start);
+        Integers(to, rows, (in row) => row.Rollup.FirstTime - row.Start);
+        Integers(to, rows, (in row) => row.Rollup.LastTime - row.Rollup.FirstTime);
+        Integers(to, rows, (in row) => row.Rollup.Count);
+        Integers(to, rows, (in row) => row.Rollup.Count - row.Rollup.Numbers);
+        Numbers(to, rows, (in rollup) => rollup.Min);
+        Numbers(to, rows, (in rollup) => rollup.Max);
+        Numbers(to, rows, (in rollup) => rollup.First);
+        Numbers(to, rows, (in rollup) => rollup.Last);
+        Numbers(to, rows, (in rollup) => rollup.SumHigh);
+        Numbers(to, rows, (in rollup) => rollup.SumLow);
         if ((flags & HasFirstStates) != 0)
         {
-            States(to, rows, rollup => rollup.FirstState);
+            States(to, rows, (in rollup) => rollup.FirstState);
         }
         if ((flags & HasLastStates) != 0)
         {
-            States(to, rows, rollup => rollup.LastState);
+            States(to, rows, (in rollup) => rollup.LastState);
         }
         WriteDetails(to, rows, parts, flags);
     }
@@ -90,9 +93,10 @@ internal static partial class RollupColumns
         }
     }
 
-    private static void Integers(ByteWriter to, ReadOnlySpan<BucketRow> rows, Func<BucketRow, long> field)
+    private static void Integers(ByteWriter to, ReadOnlySpan<BucketRow> rows, FieldOf<BucketRow, long> field)
     {
-        var integers = new long[rows.Length];
+        using var rented = new Rented<long>(rows.Length);
+        var integers = rented.Span;
         for (var i = 0; i < rows.Length; i++)
         {
             integers[i] = field(rows[i]);
@@ -100,9 +104,10 @@ internal static partial class RollupColumns
         IntColumn.Write(to, integers);
     }
 
-    private static void Numbers(ByteWriter to, ReadOnlySpan<BucketRow> rows, Func<Rollup, double> field)
+    private static void Numbers(ByteWriter to, ReadOnlySpan<BucketRow> rows, FieldOf<Rollup, double> field)
     {
-        var numbers = new double[rows.Length];
+        using var rented = new Rented<double>(rows.Length);
+        var numbers = rented.Span;
         for (var i = 0; i < rows.Length; i++)
         {
             numbers[i] = field(rows[i].Rollup);
@@ -110,7 +115,7 @@ internal static partial class RollupColumns
         ValueColumn.Write(to, numbers);
     }
 
-    private static void States(ByteWriter to, ReadOnlySpan<BucketRow> rows, Func<Rollup, string?> field)
+    private static void States(ByteWriter to, ReadOnlySpan<BucketRow> rows, FieldOf<Rollup, string?> field)
     {
         var states = new string?[rows.Length];
         for (var i = 0; i < rows.Length; i++)

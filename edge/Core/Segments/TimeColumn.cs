@@ -31,20 +31,26 @@ internal static class TimeColumn
         times[1..].CopyTo(steps);
         Running.Scale(steps, -times[0], 1);
         unit.Divide(steps);
-        if (times.Length > 3 && TryEven(steps, out var step))
+        var step = times.Length > 3 ? EvenStep(steps) : 0;
+        if (step > 0)
         {
             using var rentedOffs = new Rented<long>(steps.Length);
             var offs = rentedOffs.Span;
             steps.CopyTo(offs);
             AddRamp(offs, -step, -step);
             Running.Differences(steps);
-            IntOrders.Of(offs, mayPrefix: true, out var offBits);
-            IntOrders.Of(steps, mayPrefix: true, out var stepBits);
-            if (offBits < stepBits)
+            if (BitsOf(Running.Extremes(offs)) < BitsOf(Running.Extremes(steps)))
             {
-                to.Byte(Even);
-                to.VarUInt((ulong)step);
-                IntColumn.Write(to, offs);
+                var offOrders = IntOrders.Of(offs, mayPrefix: true, out var offBits);
+                var stepOrders = IntOrders.Of(steps, mayPrefix: true, out var stepBits);
+                if (offBits < stepBits)
+                {
+                    to.Byte(Even);
+                    to.VarUInt((ulong)step);
+                    IntColumn.Write(to, offs, offOrders);
+                    return;
+                }
+                IntColumn.Write(to, steps, stepOrders);
                 return;
             }
         }
@@ -53,6 +59,9 @@ internal static class TimeColumn
             Running.Differences(steps);
         }
         IntColumn.Write(to, steps);
+
+        // 64 where the range itself overflows.
+        static int BitsOf((long Min, long Max) of) => Bits.Length((ulong)(of.Max - of.Min));
     }
 
     /// <summary>Fills <paramref name="times"/>, and makes sure that they ascend and end at <paramref name="last"/>.</summary>
@@ -143,34 +152,31 @@ internal static class TimeColumn
         return true;
     }
 
-    /// <summary>True where times (since the first) are nearer to an even step than the steps between them are to each other.</summary>
-    private static bool TryEven(ReadOnlySpan<long> times, out long step)
+    /// <summary>The even step nearest to times since the first; 0 or less where there is none.</summary>
+    private static long EvenStep(ReadOnlySpan<long> times)
     {
-        // Least squares over all: the ends alone would be off by their own lateness.
-        double count = times.Length, sum = 0, weighted = 0;
-        for (var i = 0; i < times.Length; i++)
+        // Least squares over all: the ends alone would be off by their own lateness. Four sums at a time, for an addition takes four cycles.
+        double sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0, weighted0 = 0, weighted1 = 0, weighted2 = 0, weighted3 = 0;
+        var i = 0;
+        for (; i + 4 <= times.Length; i += 4)
         {
-            sum += times[i];
-            weighted += (double)times[i] * i;
+            double a = times[i], b = times[i + 1], c = times[i + 2], d = times[i + 3];
+            sum0 += a;
+            sum1 += b;
+            sum2 += c;
+            sum3 += d;
+            weighted0 += a * i;
+            weighted1 += b * (i + 1);
+            weighted2 += c * (i + 2);
+            weighted3 += d * (i + 3);
         }
-        step = (long)Math.Round((weighted - sum * (count - 1) / 2) * 12 / (count * (count * count - 1)));
-        if (step <= 0)
+        for (; i < times.Length; i++)
         {
-            return false;
+            sum0 += times[i];
+            weighted0 += (double)times[i] * i;
         }
-        long offMin = long.MaxValue, offMax = long.MinValue, stepMin = times[0], stepMax = times[0];
-        for (var i = 0; i < times.Length; i++)
-        {
-            var off = times[i] - step * (i + 1);
-            offMin = Math.Min(offMin, off);
-            offMax = Math.Max(offMax, off);
-            if (i > 0)
-            {
-                stepMin = Math.Min(stepMin, times[i] - times[i - 1]);
-                stepMax = Math.Max(stepMax, times[i] - times[i - 1]);
-            }
-        }
-        return offMax - offMin >= 0 && Bits.Length((ulong)(offMax - offMin)) < Bits.Length((ulong)(stepMax - stepMin));
+        double count = times.Length, sum = sum0 + sum1 + (sum2 + sum3), weighted = weighted0 + weighted1 + (weighted2 + weighted3);
+        return (long)Math.Round((weighted - sum * (count - 1) / 2) * 12 / (count * (count * count - 1)));
     }
 
     /// <summary>Adds start, start + step, start + 2 step, …</summary>

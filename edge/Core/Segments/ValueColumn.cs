@@ -41,6 +41,17 @@ internal static class ValueColumn
         using var other = new ByteWriter(values.Length * 2 + 64);
         var (best, trial) = (one, other);
         var exceptions = values.Length;
+        if (mayRun && runs * 3 < values.Length)
+        {
+            RunValues.Write(Begin(trial, Runs), values, runs);
+            Keep(ref best, ref trial);
+            // A code takes a bit a value at least, and a packing two bytes a change.
+            if (best.Length * 8 < values.Length && runs * 16 < values.Length)
+            {
+                to.Bytes(best.Written);
+                return;
+            }
+        }
         if (DecimalValues.TryScale(values, out var scaled))
         {
             using var integers = scaled;
@@ -63,11 +74,6 @@ internal static class ValueColumn
             {
                 XorValues.Write(Begin(trial, Xor), values);
             }
-            Keep(ref best, ref trial);
-        }
-        if (mayRun && runs * 3 < values.Length)
-        {
-            RunValues.Write(Begin(trial, Runs), values, runs);
             Keep(ref best, ref trial);
         }
         if (best.Length > 1 + 8 * values.Length)

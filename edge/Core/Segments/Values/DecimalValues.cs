@@ -109,18 +109,28 @@ internal sealed class DecimalValues : IDisposable
         Span<int> counts = stackalloc int[DecimalScale.Max + 1];
         counts.Clear();
         var sampled = Math.Min(values.Length, 128);
-        for (var i = 0; i < sampled; i++)
+        // Every fourth first: where none of them is a decimal the others need no look, and what is none takes the longest to find out.
+        var held = 0;
+        for (var phase = 0; phase < 4 && (phase == 0 || held > 0 || sampled < 64); phase++)
         {
-            var decimals = DecimalScale.Of(values[(int)((long)i * values.Length / sampled)]);
-            if (decimals >= 0)
+            for (var i = phase; i < sampled; i += 4)
             {
-                counts[decimals]++;
+                var decimals = DecimalScale.Of(values[(int)((long)i * values.Length / sampled)]);
+                if (decimals >= 0)
+                {
+                    counts[decimals]++;
+                    held++;
+                }
             }
+        }
+        if (held == 0)
+        {
+            return -1;
         }
         // log2(10) bits for each further digit of every value held, 80 for each value that is not.
         var best = -1;
         var bestBits = 80.0 * sampled;
-        var held = 0;
+        held = 0;
         for (var decimals = 0; decimals <= DecimalScale.Max; decimals++)
         {
             held += counts[decimals];

@@ -66,16 +66,23 @@ internal static class NearDecimalValues
         Span<int> counts = stackalloc int[DecimalScale.Max + 1];
         counts.Clear();
         var sampled = Math.Min(values.Length, 64);
+        var far = 0;
         for (var i = 0; i < sampled; i++)
         {
             var value = values[(int)((long)i * values.Length / sampled)];
+            far++;
             for (var decimals = 0; decimals <= DecimalScale.Max; decimals++)
             {
                 if (Math.Abs((double)Nearest(value, DecimalScale.Power(decimals)).Miss) <= NearUlps)
                 {
                     counts[decimals]++;
+                    far--;
                     break;
                 }
+            }
+            if (far * 10 > sampled)
+            {
+                return -1;
             }
         }
         var near = 0;

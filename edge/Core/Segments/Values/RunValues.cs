@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using Foretier.Core.Segments.Integers;
 
 namespace Foretier.Core.Segments.Values;
@@ -9,7 +11,19 @@ internal static class RunValues
     {
         var bits = ValueColumn.BitsOf(values);
         var runs = 1;
-        for (var i = 1; i < bits.Length; i++)
+        var i = 1;
+        if (Lanes.IsOn)
+        {
+            ref var first = ref MemoryMarshal.GetReference(bits);
+            var same = Vector256<long>.Zero;
+            for (; i + Lanes.Count <= bits.Length; i += Lanes.Count)
+            {
+                // Each equal neighbour counts -1.
+                same += Vector256.Equals(Vector256.LoadUnsafe(ref first, (nuint)i), Vector256.LoadUnsafe(ref first, (nuint)i - 1));
+            }
+            runs += i - 1 + (int)Vector256.Sum(same);
+        }
+        for (; i < bits.Length; i++)
         {
             runs += bits[i] != bits[i - 1] ? 1 : 0;
         }

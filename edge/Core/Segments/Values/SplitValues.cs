@@ -102,37 +102,47 @@ internal static class SplitValues
     private static (int Right, int Count, double BitsEach) Cut(ReadOnlySpan<ulong> bits, Span<ushort> lefts)
     {
         Span<ushort> sample = stackalloc ushort[Math.Min(bits.Length, 256)];
-        Span<(int Times, ushort Left)> counts = stackalloc (int, ushort)[sample.Length];
+        for (var i = 0; i < sample.Length; i++)
+        {
+            sample[i] = (ushort)(bits[(int)((long)i * bits.Length / sample.Length)] >> (64 - LeftBitsMax));
+        }
+        // Sorted once: equal left parts lie side by side wherever they are cut.
+        sample.Sort();
+        Span<(int Times, int Left)> top = stackalloc (int, int)[LeftsMax];
         var (bestBits, bestRight, bestCount) = (double.MaxValue, 63, 1);
         for (var right = 63; right >= 64 - LeftBitsMax; right--)
         {
-            for (var i = 0; i < sample.Length; i++)
-            {
-                sample[i] = (ushort)(bits[(int)((long)i * bits.Length / sample.Length)] >> right);
-            }
-            sample.Sort();
             var distinct = 0;
-            for (var i = 0; i < sample.Length; i++)
+            for (int i = 0, end; i < sample.Length; i = end)
             {
-                if (i == 0 || sample[i] != sample[i - 1])
+                var left = sample[i] >> (right - (64 - LeftBitsMax));
+                for (end = i + 1; end < sample.Length && sample[end] >> (right - (64 - LeftBitsMax)) == left; end++)
                 {
-                    counts[distinct++] = (0, sample[i]);
                 }
-                counts[distinct - 1].Times--;
+                // The most frequent first, of equals the lower.
+                var place = distinct;
+                while (place > 0 && top[place - 1].Times < end - i)
+                {
+                    place--;
+                }
+                if (place < LeftsMax)
+                {
+                    distinct = Math.Min(distinct + 1, LeftsMax);
+                    top[place..(distinct - 1)].CopyTo(top[(place + 1)..]);
+                    top[place] = (end - i, left);
+                }
             }
-            // The most frequent first, of equals the lower.
-            counts[..distinct].Sort();
             var held = 0;
-            for (var count = 1; count <= Math.Min(distinct, LeftsMax); count++)
+            for (var count = 1; count <= distinct; count++)
             {
-                held -= counts[count - 1].Times;
+                held += top[count - 1].Times;
                 var estimate = right + BitOperations.Log2((uint)count * 2 - 1) + ExceptionBits * (double)(sample.Length - held) / sample.Length;
                 if (estimate < bestBits)
                 {
                     (bestBits, bestRight, bestCount) = (estimate, right, count);
                     for (var i = 0; i < count; i++)
                     {
-                        lefts[i] = counts[i].Left;
+                        lefts[i] = (ushort)top[i].Left;
                     }
                 }
             }
