@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using Foretier.Cli.Ask;
 using Foretier.Cli.Backtest;
+using Foretier.Cli.Forecast;
 using Foretier.Cli.Import;
 using Foretier.Cli.Simulate;
 using Foretier.Cli.Up;
@@ -48,6 +49,8 @@ internal static class CommandLine
             LedgerCommand.Make(),
             AccountsCommand.Make(),
             DevicesCommand.Make(),
+            ForecastCommand.Make(),
+            ScorecardCommand.Make(),
             BacktestCommand.Make(),
             KeysCommand.Make(),
             DoctorCommand.Make(),

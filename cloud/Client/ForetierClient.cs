@@ -82,6 +82,18 @@ public sealed class ForetierClient : IDisposable
     /// <inheritdoc cref="QueryAsync"/>
     public Task<LedgerReply> LedgerAsync(CancellationToken cancel = default) => AskAsync(() => _api.LedgerAsync(cancel));
 
+    /// <summary>What is expected of a series in the next 24 hours, beside what came in the last 48.</summary>
+    /// <param name="series">account/device/measurement</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<ForecastReply> ForecastAsync(string series, CancellationToken cancel = default) => AskAsync(() => _api.ForecastAsync(series, cancel));
+
+    /// <summary>How forecasts came out, at every edge.</summary>
+    /// <param name="days">Over the last 1 to 90 days.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<ScorecardReply> ScorecardAsync(int days, CancellationToken cancel = default) => AskAsync(() => _api.ScorecardAsync(days, cancel));
+
     /// <inheritdoc cref="QueryAsync"/>
     public Task<TierReply> TierAsync(CancellationToken cancel = default) => AskAsync(() => _api.TierAsync(cancel));
 

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Foretier.Agent.Allocate;
 using Foretier.Agent.Hot;
 using Foretier.Agent.Ingest.Identity;
 using Foretier.Agent.Ingest.Mqtt;
@@ -33,5 +34,15 @@ internal static class AgentMetrics
             .OrderByDescending(d => d.IsSilent).ThenByDescending(d => d.Span).Take(DevicesMax)
             .Select(d => new Measurement<double>(d.Span!.Value / (double)Instant.Second, new("device", d.Name.ToString()), new("silent", d.IsSilent ? "1" : "0"))),
             "s", $"Time since a device was heard; at most {DevicesMax} devices, silent ones first.");
+    }
+
+    public static void Observe(this NodeMetrics metrics, MapRefresh map)
+    {
+        var meter = metrics.Meter;
+        meter.CreateObservableCounter("foretier.forecast.cycles", () => map.Cycles.Cycles, "{cycle}", "Hourly forecasts of all series since the start.");
+        meter.CreateObservableCounter("foretier.forecast.fallbacks", () => map.Cycles.Fallbacks, "{cycle}", "Those of them that went on without their model.");
+        meter.CreateObservableGauge("foretier.forecast.model", () => map.Model is null ? 0 : 1, null, "1 where the last one had its model, 0 where it was seasonal baselines alone.");
+        meter.CreateObservableGauge("foretier.forecast.series", () => map.Cycles.Series, "{series}", "Series forecast in the last one.");
+        meter.CreateObservableGauge("foretier.forecast.seconds", () => map.Cycles.Took.TotalSeconds, "s", "How long the last one took.");
     }
 }

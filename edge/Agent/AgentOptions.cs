@@ -5,6 +5,7 @@ using Foretier.Agent.Ingest.Http;
 using Foretier.Agent.Ingest.Identity;
 using Foretier.Agent.Ingest.Mqtt;
 using Foretier.Node.Hosting;
+using Foretier.Predict.Models;
 
 namespace Foretier.Agent;
 
@@ -28,6 +29,13 @@ public sealed class AgentOptions : NodeOptions
 
     /// <summary>Forecast and map. Node and Directory follow from the node's own settings.</summary>
     public AllocateOptions Allocate { get; set; } = new() { Directory = "" };
+
+    /// <summary>Where the models lie that forecast.</summary>
+    public ModelOptions Models { get; set; } = new();
+
+    /// <summary>Starts a child process with a model, for a cycle; null where no model is wanted. Its deadlines are of this machine, whatever a test's clock says.</summary>
+    internal Func<CancellationToken, Task<IInference>>? StartModel(ModelContract contract) => Models.Of(contract) is not { } folder ? null
+        : async cancel => await ChildInference.StartAsync(folder, new(), TimeProvider.System, cancel);
 
     internal AllocateOptions AllocateChecked() => (Allocate with { Node = Node, Directory = Path.Combine(Data, "map") }).Validated();
 

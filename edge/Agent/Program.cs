@@ -60,7 +60,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
 
     // Forecast: the map of what is to come, and room for it.
     await using var map = new MapRefresh(ConfigurationException.Check(options.AllocateChecked), catalog, store.ReserveAsync, store.NameOf, clock,
-        logs.CreateLogger<MapRefresh>());
+        logs.CreateLogger<MapRefresh>(), options.StartModel(ModelContract.VolumeLstm));
     store.Accepted = map.Observe;
     map.Start();
 
@@ -102,12 +102,14 @@ return await NodeHost.RunAsync(args, "agent", async args =>
         },
         Devices = administration.Duties,
         Enrolment = administration.Enrolment,
+        Forecasts = new() { Of = map.ForecastOf, Scorecard = map.ScorecardOf },
         Report = () => new SelfCheck(options, clock).Report(checks.Make(), store.Ledger, store.Problems),
     }, below: null, clock, logs.CreateLogger<Cascade>());
 
     app.MapHealth(Problems);
     using var metrics = new NodeMetrics(options.Node, clock);
     metrics.Observe(store, ingest, devices, watch);
+    metrics.Observe(map);
     metrics.Map(app);
     var api = app.MapApi();
     new QueryApi(answerer, catalog, clock, () => map.Current, access.Asked).Map(api);

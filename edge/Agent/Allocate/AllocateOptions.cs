@@ -17,6 +17,12 @@ public sealed record AllocateOptions
     /// <summary>How long before a window opens its room is reserved. 1 h to 24 h, default 2 h.</summary>
     public TimeSpan ReserveAhead { get; init; } = TimeSpan.FromHours(2);
 
+    /// <summary>The time zone whose clock the habits of the site follow, such as Europe/Berlin. Default UTC.</summary>
+    public string TimeZone { get; init; } = "UTC";
+
+    /// <summary>The same of single accounts, where theirs is another.</summary>
+    public IReadOnlyDictionary<string, string> TimeZones { get; init; } = new Dictionary<string, string>();
+
     public PlannerOptions Planner { get; init; } = new();
 
     /// <exception cref="ArgumentException">A value is impossible; the message names it.</exception>
@@ -26,9 +32,16 @@ public sealed record AllocateOptions
         Require(Node.Length > 0, nameof(Node), "must not be empty");
         Require(NewcomerDelay >= TimeSpan.Zero && NewcomerDelay <= TimeSpan.FromMinutes(10), nameof(NewcomerDelay), "must lie within 0 and 10 min");
         Require(ReserveAhead >= TimeSpan.FromHours(1) && ReserveAhead <= TimeSpan.FromHours(24), nameof(ReserveAhead), "must lie within 1 h and 24 h");
+        foreach (var (key, zone) in TimeZones.Select(zone => ($"{nameof(TimeZones)}:{zone.Key}", zone.Value)).Append((nameof(TimeZone), TimeZone)))
+        {
+            Require(TimeZoneInfo.TryFindSystemTimeZoneById(zone, out _), key, $"is '{zone}', no time zone this machine knows; use a name such as Europe/Berlin");
+        }
         Planner.Validate();
         return this;
     }
+
+    /// <summary>The time zone an account lives by.</summary>
+    internal TimeZoneInfo ZoneOf(string account) => TimeZoneInfo.FindSystemTimeZoneById(TimeZones.GetValueOrDefault(account, TimeZone));
 
     private static void Require(bool condition, string name, string rule)
     {

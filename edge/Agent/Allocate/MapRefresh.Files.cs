@@ -3,6 +3,7 @@ using Foretier.Core.Partitions;
 using Foretier.Core.Samples;
 using Foretier.Predict;
 using Foretier.Predict.Plan;
+using Foretier.Predict.Score;
 using Foretier.Predict.Volume;
 
 namespace Foretier.Agent.Allocate;
@@ -12,6 +13,9 @@ public sealed partial class MapRefresh
     private const string MapFile = "partition-map";
     private const string VolumeFile = "volume-history";
     private const string AccessFile = "access-log";
+    private const string LearnedFile = "volume-learned";
+    private const string ScoreFile = "scorecard";
+    private const string KindFile = "kind-mix";
 
     private string PathOf(string name) => Path.Combine(_options.Directory, name);
 
@@ -46,6 +50,24 @@ public sealed partial class MapRefresh
         Save(VolumeFile, stream => Volumes.Save(stream, now), ref problem);
         Save(AccessFile, Access.Save, ref problem);
         _savedAt = now;
+    }
+
+    private void LoadLearned()
+    {
+        _learnedAt = Instant.Now(_clock);
+        _cycle.Resume(
+            SealedFile.Read(PathOf(LearnedFile), VolumeForecaster.Load, Damaged),
+            SealedFile.Read(PathOf(ScoreFile), Scorecard.Load, Damaged),
+            SealedFile.Read(PathOf(KindFile), KindMix.Load, Damaged));
+    }
+
+    /// <summary>What was learned, and the scores of the hours it was learned from: together, so that no hour counts twice.</summary>
+    private void SaveLearned(long now, ref string? problem)
+    {
+        Save(LearnedFile, _cycle.Forecaster.Save, ref problem);
+        Save(ScoreFile, _cycle.Scorecard.Save, ref problem);
+        Save(KindFile, _cycle.KindMix.Save, ref problem);
+        _learnedAt = now;
     }
 
     private void Save(string name, Action<Stream> write, ref string? problem)

@@ -5,6 +5,7 @@ using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
 using Foretier.Predict;
 using Foretier.Predict.Access;
+using Foretier.Predict.Models;
 using Foretier.Predict.Plan;
 using Foretier.Predict.Volume;
 using Foretier.Protocol;
@@ -29,6 +30,7 @@ public sealed partial class MapRefresh : IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger<MapRefresh> _log;
     private readonly PartitionPlanner _planner;
+    private readonly ForecastCycle _cycle;
     private readonly SemaphoreSlim _one = new(1, 1);
     private readonly Channel<bool> _requests = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly CancellationTokenSource _stop = new();
@@ -42,10 +44,10 @@ public sealed partial class MapRefresh : IAsyncDisposable
     /// <summary>Opens what was kept. What is damaged is moved aside, named in the log, and begun anew.</summary>
     /// <param name="reserve">Creates the file of a window that is to come, with so many bytes; called again where more turn out to be needed.</param>
     /// <param name="nameOf">The name of a series handle, for <see cref="Observe(int, long, int)"/>; null for handles it does not know.</param>
-    /// <param name="zoneOf">The time zone an account lives by; UTC where left out.</param>
+    /// <param name="startModel">Starts what runs volume-lstm for a cycle; null: seasonal baselines only.</param>
     public MapRefresh(
         AllocateOptions options, Catalog catalog, Func<Window, long, CancellationToken, Task> reserve, Func<int, string?> nameOf,
-        TimeProvider clock, ILogger<MapRefresh> log, Func<string, TimeZoneInfo>? zoneOf = null)
+        TimeProvider clock, ILogger<MapRefresh> log, Func<CancellationToken, Task<IInference>>? startModel = null)
     {
         _options = options.Validated();
         _catalog = catalog;
@@ -53,10 +55,12 @@ public sealed partial class MapRefresh : IAsyncDisposable
         _nameOf = nameOf;
         _clock = clock;
         _log = log;
-        _planner = new(options.Planner, zoneOf);
+        _planner = new(options.Planner, _options.ZoneOf);
         Volumes = LoadVolumes();
         Access = SealedFile.Read(PathOf(AccessFile), stream => AccessLog.Load(stream), Damaged) ?? new();
         _current = LoadMap();
+        _cycle = new(Volumes, catalog, _options.ZoneOf, startModel);
+        LoadLearned();
     }
 
     /// <summary>The map as of now. Never null; swapped whole.</summary>
@@ -102,7 +106,8 @@ public sealed partial class MapRefresh : IAsyncDisposable
             {
                 ForgetHandles();
             }
-            var map = _planner.Plan(_options.Node, Volumes, Access, MeasureBytes(), _current, now);
+            await ForecastAsync(now, cancel).ConfigureAwait(false);
+            var map = _planner.Plan(_options.Node, Volumes, Access, MeasureBytes(), _current, now, _cycle.Of);
             if (!ReferenceEquals(map, _current))
             {
                 Save(MapFile, stream => PartitionMapFile.Save(stream, map), ref problem);
@@ -112,8 +117,12 @@ public sealed partial class MapRefresh : IAsyncDisposable
             {
                 SaveCounts(now, ref problem);
             }
+            if (now - _learnedAt >= LearnedEvery || now < _learnedAt)
+            {
+                SaveLearned(now, ref problem);
+            }
             problem = await ReserveAsync(map, now, cancel).ConfigureAwait(false) ?? problem;
-            Problem = problem;
+            Problem = problem ?? (_cycle.Failure is { } failure ? $"forecasts come from seasonal baselines: {failure.Message}" : null);
             return map;
         }
         finally
@@ -154,12 +163,15 @@ public sealed partial class MapRefresh : IAsyncDisposable
         await Completion.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         string? problem = null;
         SaveCounts(Instant.Now(_clock), ref problem);
+        SaveLearned(Instant.Now(_clock), ref problem);
         _stop.Dispose();
         _one.Dispose();
     }
 
     private async Task RunAsync(CancellationToken stop)
     {
+        // Forecasting thousands of series takes a while: not on the thread that starts it.
+        await Task.Yield();
         try
         {
             while (true)

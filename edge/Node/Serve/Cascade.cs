@@ -31,6 +31,7 @@ public sealed record NodeDuties
     public DeletionDuties? Deletion { get; init; }
     public DeviceDuties? Devices { get; init; }
     public EnrolmentDuties? Enrolment { get; init; }
+    public ForecastDuties? Forecasts { get; init; }
 
     /// <summary>What it finds when it looks at itself.</summary>
     public Func<NodeReport>? Report { get; init; }
@@ -50,6 +51,7 @@ public sealed class Cascade(NodeDuties own, LinkHub? below, TimeProvider clock, 
         new DeletionApi(own.Deletion, this, clock).Map(group);
         new DeviceApi(own.Devices, this).Map(group);
         new EnrolmentApi(own.Enrolment, this).Map(group);
+        new ForecastApi(own.Forecasts, this).Map(group);
         group.MapGet("/doctor", DoctorAsync).Taking().WithSummary("What every node finds when it looks at itself.").RequireAdminOrNode();
     }
 

@@ -34,11 +34,13 @@ public sealed class PartitionPlanner
     /// <summary>Not thread-safe: one plan at a time.</summary>
     /// <param name="previous">The edge's map so far.</param>
     /// <param name="now">µs.</param>
-    public PartitionMap Plan(string edge, VolumeHistory volumes, AccessLog access, SampleBytes bytes, PartitionMap previous, long now)
+    /// <param name="forecastOf">What is known already of a series, <see cref="HoursFrom"/> now on; null, or no answer: the mean of the hour of the week.</param>
+    public PartitionMap Plan(
+        string edge, VolumeHistory volumes, AccessLog access, SampleBytes bytes, PartitionMap previous, long now, Func<string, SeriesForecast?>? forecastOf = null)
     {
         var open = Window.DayOf(now);
         var last = Window.DayOf(open.Start + _options.WindowsAhead * Instant.Day);
-        var series = Forecast(volumes, access, now, (int)((last.End - Instant.Floor(now, Instant.Hour)) / Instant.Hour));
+        var series = Forecast(volumes, access, now, HoursFrom(now), forecastOf);
         var draft = new Draft(edge, previous, previous.Revision + 1);
         foreach (var entry in previous.Entries)
         {
@@ -58,15 +60,24 @@ public sealed class PartitionPlanner
         return draft.ToMap();
     }
 
-    private List<PlannedSeries> Forecast(VolumeHistory volumes, AccessLog access, long now, int hours)
+    /// <summary>Hours that a plan needs forecasts of, from the full hour on.</summary>
+    public int HoursFrom(long now)
+    {
+        var last = Window.DayOf(Window.DayOf(now).Start + _options.WindowsAhead * Instant.Day);
+        return (int)((last.End - Instant.Floor(now, Instant.Hour)) / Instant.Hour);
+    }
+
+    private List<PlannedSeries> Forecast(VolumeHistory volumes, AccessLog access, long now, int hours, Func<string, SeriesForecast?>? forecastOf)
     {
         var buffer = new int[SeriesVolume.HoursRead];
         List<PlannedSeries> planned = new(volumes.Count);
         foreach (var volume in volumes.Series)
         {
-            if (SeriesKey.TryParse(volume.Series, out var key))
+            if (SeriesKey.TryParse(volume.Series, out var key) && key is not null)
             {
-                var forecast = ForecasterOf(key!.Account).Forecast(volumes.Read(volume, now, buffer), hours);
+                var known = forecastOf?.Invoke(volume.Series);
+                var isCurrent = known is not null && known.Start == Instant.Floor(now, Instant.Hour) && known.Bands.Count >= hours;
+                var forecast = isCurrent ? known! : ForecasterOf(key.Account).Forecast(volumes.Read(volume, now, buffer), hours);
                 planned.Add(new(key.Account, volume, forecast, access.ReadsPerDay(volume.Series, now)));
             }
         }

@@ -32,6 +32,9 @@ internal sealed class BaselineExperts
     /// <summary>Of the series forecast last: actual less HoW4's mean of each hour of its history, NaN = unknown.</summary>
     public ReadOnlySpan<float> WeekErrors => _weekErrors.AsSpan(0, _hours);
 
+    /// <summary>Of the series forecast last: hours of its history of which the count is known.</summary>
+    public int KnownHours => _sums.Known;
+
     /// <param name="history">Closed hours, oldest first; at most <see cref="SeriesVolume.HoursRead"/> of them.</param>
     /// <param name="slots">Hour of the week of each of them, and of those to forecast.</param>
     /// <param name="into">Reset to as many hours as are to be forecast.</param>

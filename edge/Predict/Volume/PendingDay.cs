@@ -23,9 +23,12 @@ internal sealed class PendingDay
 
     public bool HasModel { get; private set; }
 
-    public static PendingDay Of(long origin, ExpertBands bands, ReadOnlySpan<Band> mixed)
+    /// <summary>Hours that were known of the series when this was said.</summary>
+    public int KnownHours { get; private set; }
+
+    public static PendingDay Of(long origin, int knownHours, ExpertBands bands, ReadOnlySpan<Band> mixed)
     {
-        var pending = new PendingDay(origin) { HasModel = bands.HasModel };
+        var pending = new PendingDay(origin) { HasModel = bands.HasModel, KnownHours = knownHours };
         mixed[..Hours].CopyTo(pending._mixed);
         var largest = 0f;
         for (var expert = bands.HasModel ? 0 : 1; expert < ExpertBands.Experts; expert++)
@@ -73,6 +76,7 @@ internal sealed class PendingDay
         writer.Write7BitEncodedInt64(Origin);
         writer.Write((byte)Learned);
         writer.Write(HasModel);
+        writer.Write7BitEncodedInt(KnownHours);
         writer.Write(_unit);
         foreach (var value in _said)
         {
@@ -92,6 +96,7 @@ internal sealed class PendingDay
         {
             Learned = reader.ReadByte(),
             HasModel = reader.ReadBoolean(),
+            KnownHours = reader.Read7BitEncodedInt(),
             _unit = reader.ReadSingle(),
         };
         foreach (ref var value in pending._said.AsSpan())

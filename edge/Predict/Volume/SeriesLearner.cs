@@ -4,7 +4,7 @@ namespace Foretier.Predict.Volume;
 
 /// <summary>
 /// What has been learned of one series: whom to believe, how far to stretch the band, and the forecast it is to learn from next.
-/// About 1,600 bytes, whatever the series. Not thread-safe.
+/// About 2,200 bytes, whatever the series. Not thread-safe.
 /// </summary>
 /// <remarks>
 /// One forecast in 25 hours is kept until its hours have closed, so that each hour of the day is seen at each distance in turn. An hour counts as closed
@@ -14,6 +14,9 @@ internal sealed class SeriesLearner
 {
     /// <summary>Hours from one forecast that is learned from to the next.</summary>
     public const int PeriodHours = 25;
+
+    /// <summary>Hours of which it is kept what had been said, to be drawn beside what came.</summary>
+    public const int SaidHours = 48;
 
     /// <summary>Hours after its start that an hour has closed.</summary>
     private const int ClosedAfterHours = 2;
@@ -26,8 +29,10 @@ internal sealed class SeriesLearner
 
     private readonly Conformal _high = new(1 - P90), _low = new(1 - P90);
     private Hedge _hedge = new();
+    private readonly Band[] _said = new Band[SaidHours];
     private PendingDay? _pending;
     private float _bias;
+    private long _saidUntil = -1;
 
     public float HighFactor => _high.Factor;
 
@@ -52,6 +57,7 @@ internal sealed class SeriesLearner
         Span<float> said = stackalloc float[ExpertBands.Experts], weights = stackalloc float[ExpertBands.Experts];
         for (; pending.Learned < ExpertBands.DayHours && pending.Origin + pending.Learned + ClosedAfterHours <= end; pending.Learned++)
         {
+            Remember(pending.Origin + pending.Learned, pending.Mixed(pending.Learned));
             var at = history.Counts.Length - (end - pending.Origin - pending.Learned);
             if (at < 0 || history.Counts[(int)at] < 0)
             {
@@ -85,8 +91,9 @@ internal sealed class SeriesLearner
     }
 
     /// <summary>Mixes what the experts say, and keeps it to learn from where it is time.</summary>
+    /// <param name="knownHours">Of the history they said it from.</param>
     /// <param name="mean">The expected count of each hour.</param>
-    public void Mix(long end, ExpertBands bands, Population population, Span<Band> into, Span<double> mean)
+    public void Mix(long end, int knownHours, ExpertBands bands, Population population, Span<Band> into, Span<double> mean)
     {
         Span<float> middle = stackalloc float[ExpertBands.Experts], high = stackalloc float[ExpertBands.Experts];
         Weigh(0, population, middle);
@@ -109,10 +116,36 @@ internal sealed class SeriesLearner
             mean[h] = Math.Max(0, Middle(into[h]) + _bias);
         }
         var origin = end / Instant.Hour;
-        if (_pending is null || origin >= _pending.Origin + PeriodHours)
+        // What was said when less than half was known, of a series just begun or before its past was imported, teaches nothing of what is said now.
+        if (_pending is null || origin >= _pending.Origin + PeriodHours || (origin > _pending.Origin && knownHours > 2 * _pending.KnownHours))
         {
-            _pending = PendingDay.Of(origin, bands, into);
+            _pending = PendingDay.Of(origin, knownHours, bands, into);
         }
+    }
+
+    /// <summary>What had been said of an hour, at whatever distance; null where nothing is kept of it.</summary>
+    /// <param name="hour">Hours since 1970.</param>
+    public Band? Said(long hour)
+    {
+        if (_pending is { } pending && hour >= pending.Origin + pending.Learned && hour < pending.Origin + ExpertBands.DayHours)
+        {
+            return pending.Mixed((int)(hour - pending.Origin));
+        }
+        return hour <= _saidUntil && hour > _saidUntil - SaidHours && _said[hour % SaidHours] is { P50: not float.NaN } said ? said : null;
+    }
+
+    private void Remember(long hour, Band band)
+    {
+        if (hour <= _saidUntil - SaidHours || hour > _saidUntil + SaidHours)
+        {
+            Array.Fill(_said, new(float.NaN, float.NaN, float.NaN));
+            _saidUntil = hour;
+        }
+        for (; _saidUntil < hour; _saidUntil++)
+        {
+            _said[(_saidUntil + 1) % SaidHours] = new(float.NaN, float.NaN, float.NaN);
+        }
+        _said[hour % SaidHours] = band;
     }
 
     public void Save(BinaryWriter writer)
@@ -123,6 +156,14 @@ internal sealed class SeriesLearner
         writer.Write(_bias);
         writer.Write(_pending is not null);
         _pending?.Save(writer);
+        writer.Write7BitEncodedInt64(_saidUntil + 1);
+        for (var hour = _saidUntil - SaidHours + 1; _saidUntil >= 0 && hour <= _saidUntil; hour++)
+        {
+            Band said = _said[hour % SaidHours];
+            writer.Write(said.P10);
+            writer.Write(said.P50);
+            writer.Write(said.P90);
+        }
     }
 
     public static SeriesLearner Load(BinaryReader reader)
@@ -132,7 +173,12 @@ internal sealed class SeriesLearner
         learner._low.Load(reader);
         learner._bias = reader.ReadSingle();
         learner._pending = reader.ReadBoolean() ? PendingDay.Load(reader) : null;
-        return float.IsFinite(learner._bias) ? learner : throw new InvalidDataException("a bias is not a number");
+        learner._saidUntil = reader.Read7BitEncodedInt64() - 1;
+        for (var hour = learner._saidUntil - SaidHours + 1; learner._saidUntil >= 0 && hour <= learner._saidUntil; hour++)
+        {
+            learner._said[hour % SaidHours] = new(reader.ReadSingle(), reader.ReadSingle(), reader.ReadSingle());
+        }
+        return float.IsFinite(learner._bias) && learner._saidUntil is -1 or >= SaidHours ? learner : throw new InvalidDataException("a bias is not a number");
     }
 
     private Band Stretched(Band band) => new Band(Whole(band.P50 - _low.Stretch(band.P50, band.P50 - band.P10)), Whole(band.P50),

@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Text;
 using Foretier.Predict.Models;
 
@@ -13,7 +14,7 @@ public readonly record struct ForecastItem(string Name, TimeZoneInfo Zone);
 /// series by <see cref="Hedge"/>, its P90 kept honest by <see cref="Conformal"/>. The agent, the gateway and the backtest run this same code.
 /// </summary>
 /// <remarks>
-/// What it has learned of a series is about 1,600 bytes; it does no I/O and knows no clock. Not thread-safe: one cycle at a time.
+/// What it has learned of a series is about 2,200 bytes; it does no I/O and knows no clock. Not thread-safe: one cycle at a time.
 /// 1. Learn from the hours that have closed. 2. Ask the baselines, and take in the model's answer. 3. Mix, stretch. 4. Keep one forecast in 25 hours to learn from.
 /// </remarks>
 public sealed class VolumeForecaster
@@ -48,9 +49,29 @@ public sealed class VolumeForecaster
     public async Task<SeriesForecast[]> ForecastAsync(
         IReadOnlyList<ForecastItem> batch, ReadHistory read, int hours, IInference? model, Action<int, ClosedHour>? closed, CancellationToken cancel)
     {
+        var answer = model is null || batch.Count == 0 ? null : await model.RunAsync(Inputs(batch, read), cancel).ConfigureAwait(false);
+        return Forecast(batch, read, hours, answer, closed);
+    }
+
+    /// <summary>What a model is asked of a batch; its answer goes to <see cref="Forecast(IReadOnlyList{ForecastItem}, ReadHistory, int, Tensor?, Action{int, ClosedHour}?)"/>.</summary>
+    /// <inheritdoc cref="ForecastAsync"/>
+    public IReadOnlyList<Tensor> Inputs(IReadOnlyList<ForecastItem> batch, ReadHistory read)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(batch.Count, BatchMax);
+        for (var i = 0; i < batch.Count; i++)
+        {
+            var history = read(i, _counts);
+            _input.Add(history.Counts, HoursOf(batch[i].Zone).Around(history.End, history.Counts.Length, ExpertBands.DayHours));
+        }
+        return _input.Take();
+    }
+
+    /// <param name="answer">The model's to this batch, null where it gave none.</param>
+    /// <inheritdoc cref="ForecastAsync"/>
+    public SeriesForecast[] Forecast(IReadOnlyList<ForecastItem> batch, ReadHistory read, int hours, Tensor? answer, Action<int, ClosedHour>? closed)
+    {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(batch.Count, BatchMax);
         ArgumentOutOfRangeException.ThrowIfLessThan(hours, ExpertBands.DayHours);
-        var answer = model is null || batch.Count == 0 ? null : await model.RunAsync(Inputs(batch, read), cancel).ConfigureAwait(false);
         var forecasts = new SeriesForecast[batch.Count];
         for (var i = 0; i < forecasts.Length; i++)
         {
@@ -84,14 +105,34 @@ public sealed class VolumeForecaster
         return (Weights(0), Weights(1), learner.HighFactor);
     }
 
+    /// <summary>What had been said of an hour that has passed, or passes; null where nothing is kept of it.</summary>
+    /// <param name="hour">Hours since 1970; the last 48 are kept.</param>
+    public Band? Said(string series, long hour) => _learners.GetValueOrDefault(series)?.Said(hour);
+
+    /// <summary>Mean over all series of the weight that each expert has in the P50.</summary>
+    public IReadOnlyDictionary<Expert, float> Believed()
+    {
+        var sums = new float[ExpertBands.Experts];
+        Span<float> weights = stackalloc float[ExpertBands.Experts];
+        foreach (var learner in _learners.Values)
+        {
+            learner.Weigh(0, _population, weights);
+            for (var e = 0; e < sums.Length; e++)
+            {
+                sums[e] += weights[e];
+            }
+        }
+        return Enum.GetValues<Expert>().ToDictionary(expert => expert, expert => _learners.Count == 0 ? _population.Prior(0)[(int)expert] : sums[(int)expert] / _learners.Count);
+    }
+
     /// <summary>
-    /// Layout: sealed payload "FTVF": population (seen, weight of each expert at each level) · series (count, then each: name, hedge, stretches,
-    /// bias, forecast being learned from). Numbers are 7-bit encoded or f32, texts as BinaryWriter writes them.
+    /// Layout: sealed payload "FTVF", deflated: population (seen, weight of each expert at each level) · series (count, then each: name, hedge, stretches,
+    /// bias, forecast being learned from, what was said lately). Numbers are 7-bit encoded or f32, texts as BinaryWriter writes them.
     /// </summary>
     public void Save(Stream to)
     {
         using var payload = new MemoryStream();
-        using (var writer = new BinaryWriter(payload, Encoding.UTF8, leaveOpen: true))
+        using (var writer = new BinaryWriter(new DeflateStream(payload, CompressionLevel.Fastest, leaveOpen: true), Encoding.UTF8))
         {
             writer.Write((byte)ExpertBands.Experts);
             _population.Save(writer);
@@ -109,7 +150,7 @@ public sealed class VolumeForecaster
     public static VolumeForecaster Load(Stream from)
     {
         var payload = SealedPayload.Read(from, Magic, FormatVersion, out _);
-        using var reader = new BinaryReader(new MemoryStream(payload.ToArray()), Encoding.UTF8);
+        using var reader = new BinaryReader(new DeflateStream(new MemoryStream(payload.ToArray()), CompressionMode.Decompress), Encoding.UTF8);
         try
         {
             if (reader.ReadByte() != ExpertBands.Experts)
@@ -130,16 +171,6 @@ public sealed class VolumeForecaster
         }
     }
 
-    private IReadOnlyList<Tensor> Inputs(IReadOnlyList<ForecastItem> batch, ReadHistory read)
-    {
-        for (var i = 0; i < batch.Count; i++)
-        {
-            var history = read(i, _counts);
-            _input.Add(history.Counts, HoursOf(batch[i].Zone).Around(history.End, history.Counts.Length, ExpertBands.DayHours));
-        }
-        return _input.Take();
-    }
-
     private SeriesForecast Forecast(ForecastItem item, int index, ReadHistory read, int hours, Tensor? answer, Action<int, ClosedHour>? closed)
     {
         var history = read(index, _counts);
@@ -156,7 +187,7 @@ public sealed class VolumeForecaster
         }
         var mixed = new Band[hours];
         var mean = new double[hours];
-        learner.Mix(history.End, _bands, _population, mixed, mean);
+        learner.Mix(history.End, _baselines.KnownHours, _bands, _population, mixed, mean);
         // Rare bursts can raise the mean above what nine hours in ten stay within; room is for both.
         var p90 = new double[hours];
         for (var h = 0; h < hours; h++)

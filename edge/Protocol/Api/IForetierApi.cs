@@ -36,6 +36,12 @@ public interface IForetierApi
     [Get("/api/v1/ledger")]
     Task<LedgerReply> LedgerAsync(CancellationToken cancel);
 
+    [Get("/api/v1/forecast")]
+    Task<ForecastReply> ForecastAsync([Query] string series, CancellationToken cancel);
+
+    [Get("/api/v1/scorecard")]
+    Task<ScorecardReply> ScorecardAsync([Query] int days, CancellationToken cancel);
+
     [Get("/api/v1/tier")]
     Task<TierReply> TierAsync(CancellationToken cancel);
 

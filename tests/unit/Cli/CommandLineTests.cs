@@ -220,4 +220,39 @@ public sealed class CommandLineTests : IDisposable
         Assert.Equal(ExitCode.Refused, bad.Code);
         Assert.Contains("payload format invalid (0x99): not finite", bad.Error, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task Forecast_is_drawn_in_characters_and_as_a_page()
+    {
+        var hour = 1_489_017_600_000L;
+        var past = string.Join(',', Enumerable.Range(0, 48).Select(i => $$"""{"t":{{hour + (i - 48) * 3_600_000L}},"count":{{i % 7}}{{(i > 20 ? ""","expected":{"p10":1,"p50":3.5,"p90":6}""" : "")}}}"""));
+        var coming = string.Join(',', Enumerable.Range(0, 24).Select(i => $$"""{"t":{{hour + i * 3_600_000L}},"expected":{"p10":1,"p50":3,"p90":8},"mean":3.2}"""));
+        var body = $$"""{"series":"acme/b/<t>","edge":"edge-1","zone":"UTC","model":"volume-lstm 2","coming":[{{coming}}],"past":[{{past}}],"open":1,"weightsP50":{"Model":0.9,"SN24":0.1},"weightsP90":{"Model":1},"stretch":1.1}""";
+        var page = Path.Combine(_folder, "forecast.html");
+        var (code, output, error, asked) = await AskAsync(200, body, "forecast", "acme/b/<t>", "--html", page);
+        Assert.Equal(ExitCode.Ok, code);
+        Assert.Equal("GET /api/v1/forecast?series=acme%2Fb%2F%3Ct%3E Bearer k", asked);
+        Assert.Contains("24 h: 77 samples expected; last 48 h: 27 of 27 hours", output);
+        Assert.Contains("┿", output);
+        Assert.Contains("Model 0.90", output);
+        var html = await File.ReadAllTextAsync(page);
+        Assert.Contains("acme/b/&lt;t&gt;", html);
+        Assert.Equal(48, html.Split("class=\"came\"").Length - 1);
+        Assert.Equal(1, html.Split("<polygon").Length - 1);
+        Assert.DoesNotContain("NaN", html);
+        Assert.Contains(page, error);
+    }
+
+    [Fact]
+    public async Task Scorecard_is_a_table_by_class()
+    {
+        const string line = """{"kind":"gauge","size":"1-10/h","distance":"2-6h","hours":120,"samples":600,"wql":0.2,"baselines":{"SN24":0.3,"SN168":0.4,"HoW4":0.25},"bestBaseline":"HoW4","mase":0.7,"coverageP90":0.9,"overReservation":0.3,"underReservation":0.01,"overReservationHoW4":0.6}""";
+        var body = $$"""{"nodes":[{"node":"edge-1","days":7,"fallback":"it was ended","classes":[{{line}}],"all":{{line}},"believed":{"HoW4":0.7,"SN24":0.3},"kindMixes":[{"account":"acme","brier":0.1,"brierYesterday":0.2}]}]}""";
+        var (code, output, _, asked) = await AskAsync(200, body, "scorecard");
+        Assert.Equal(ExitCode.Ok, code);
+        Assert.Equal("GET /api/v1/scorecard?days=7 Bearer k", asked);
+        Assert.Contains("seasonal baselines alone (it was ended)", output);
+        Assert.Contains("0.200", output);
+        Assert.Contains("HoW4 0.70", output);
+    }
 }

@@ -3,6 +3,7 @@ using Foretier.Agent.Hot;
 using Foretier.Core.Partitions;
 using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
+using Foretier.Predict.Models;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
@@ -114,6 +115,9 @@ public sealed class MapRefreshTests : IDisposable
     [InlineData("partition-map")]
     [InlineData("volume-history")]
     [InlineData("access-log")]
+    [InlineData("volume-learned")]
+    [InlineData("scorecard")]
+    [InlineData("kind-mix")]
     public async Task Damaged_file_is_named_kept_aside_and_begun_anew(string name)
     {
         var path = Path.Combine(_folder, name);
@@ -196,6 +200,109 @@ public sealed class MapRefreshTests : IDisposable
     }
 
     private long Now => Instant.Now(_clock);
+
+    [Fact]
+    public async Task Model_is_started_once_an_hour_and_newcomers_within_it_do_without()
+    {
+        var starts = 0;
+        await using var refresh = Open(_ =>
+        {
+            starts++;
+            return Task.FromResult<IInference>(new FlatModel());
+        });
+        refresh.Observe(1, Now, 10);
+        await refresh.RefreshAsync(_none);
+        refresh.Observe(2, Now, 10);
+        await refresh.RefreshAsync(_none);
+        Assert.Equal(1, starts);
+        Assert.NotNull(refresh.ForecastOf("acme/b/t"));
+        Assert.Equal("volume-lstm 7", refresh.ForecastOf("acme/a/t")!.Model);
+        _clock.Advance(TimeSpan.FromHours(1));
+        await refresh.RefreshAsync(_none);
+        Assert.Equal(2, starts);
+        Assert.Equal((2, 0), (refresh.Cycles.Cycles, refresh.Cycles.Fallbacks));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Model_that_fails_leaves_baselines_in_the_same_cycle_and_is_named_until_it_is_back(bool atStart)
+    {
+        var isWell = false;
+        await using var refresh = Open(_ => isWell || !atStart ? Task.FromResult<IInference>(new FlatModel { Failure = isWell ? null : new(InferenceFailure.Killed, "it was ended by signal 9") })
+            : throw new InferenceException(InferenceFailure.Missing, "it was ended by signal 9"));
+        refresh.Volumes.Fill("acme/a/t", Monday, Monday + 20 * Instant.Hour, _ => 60);
+        var map = await refresh.RefreshAsync(_none);
+        Assert.NotNull(map.Find("acme/a/t", Now));
+        Assert.InRange(refresh.ForecastOf("acme/a/t")!.Coming[5].Expected.P50, 55, 65);
+        Assert.Null(refresh.Model);
+        Assert.Contains("seasonal baselines", refresh.Problem);
+        Assert.Contains("signal 9", refresh.Problem);
+        Assert.Contains("signal 9", refresh.ScorecardOf(7).Fallback);
+        Assert.Equal(1, refresh.Cycles.Fallbacks);
+        isWell = true;
+        _clock.Advance(TimeSpan.FromHours(1));
+        await refresh.RefreshAsync(_none);
+        Assert.Null(refresh.Problem);
+        Assert.Equal("volume-lstm 7", refresh.Model);
+    }
+
+    [Fact]
+    public async Task Forecasts_are_scored_by_class_and_survive_a_restart()
+    {
+        _catalog.Put(new SeriesInfo("acme/a/t", "edge-1", null, "counter"));
+        await using (var refresh = Open())
+        {
+            Assert.Null(refresh.ScorecardOf(7).All);
+            for (var hour = 0; hour < 60; hour++)
+            {
+                refresh.Observe("acme/a/t", Now + Instant.Minute, 20 + hour % 3);
+                _clock.Advance(TimeSpan.FromHours(1));
+                await refresh.RefreshAsync(_none);
+            }
+            Check(refresh);
+        }
+        await using var again = Open();
+        Check(again);
+
+        static void Check(MapRefresh refresh)
+        {
+            var card = refresh.ScorecardOf(7);
+            Assert.InRange(card.All!.Hours, 45, 60);
+            Assert.Equal(card.All.Hours, card.Classes.Sum(line => line.Hours));
+            Assert.All(card.Classes, line => Assert.Equal(("counter", "10-100/h"), (line.Kind, line.Size)));
+            Assert.Equal(["1h", "2-6h", "7-24h"], card.Classes.Select(line => line.Distance!).Order(StringComparer.Ordinal));
+            Assert.InRange(card.All.Wql!.Value, 0.001, 0.5);
+            Assert.Equal(0, Assert.Single(card.KindMixes).Brier, 6);
+        }
+    }
+
+    [Fact]
+    public async Task Habits_of_an_account_follow_its_own_time_zone()
+    {
+        var options = new AllocateOptions { Directory = _folder, TimeZones = new Dictionary<string, string> { ["acme"] = "Asia/Tokyo" } };
+        await using var refresh = new MapRefresh(options, _catalog, Reserve, _ => null, _clock, _log);
+        refresh.Observe("acme/a/t", Now, 5);
+        refresh.Observe("other/a/t", Now, 5);
+        await refresh.RefreshAsync(_none);
+        Assert.Equal(("Asia/Tokyo", "UTC"), (refresh.ForecastOf("acme/a/t")!.Zone, refresh.ForecastOf("other/a/t")!.Zone));
+        Assert.Null(refresh.ForecastOf("acme/none/t"));
+        var error = Assert.Throws<ArgumentException>(() => (options with { TimeZone = "Mars/Olympus" }).Validated());
+        Assert.Contains("Allocate:TimeZone", error.Message);
+    }
+
+    private MapRefresh Open(Func<CancellationToken, Task<IInference>> startModel) => new(new() { Directory = _folder, Node = "edge-1" }, _catalog, Reserve,
+        series => series switch { 1 => "acme/a/t", 2 => "acme/b/t", _ => null }, _clock, _log, startModel);
+
+    /// <summary>Says 60 of every hour, or fails.</summary>
+    private sealed class FlatModel : IInference
+    {
+        public InferenceException? Failure { get; init; }
+        public ModelManifest Manifest { get; } = new("volume-lstm", 7, 1, "", default, "", new("", ""), [], "");
+        public Task<Tensor> RunAsync(IReadOnlyList<Tensor> inputs, CancellationToken cancel) => Failure is not null ? Task.FromException<Tensor>(Failure)
+            : Task.FromResult(new Tensor([.. Enumerable.Repeat(60f, inputs[0].Batch * 72)], [inputs[0].Batch, 24, 3]));
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
 
     private MapRefresh Open() => new(new() { Directory = _folder, Node = "edge-1" }, _catalog, Reserve,
         series => series switch { 1 => "acme/a/t", 2 => "acme/b/t", _ => null }, _clock, _log);

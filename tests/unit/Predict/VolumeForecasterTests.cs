@@ -92,16 +92,22 @@ public class VolumeForecasterTests
     public async Task What_is_kept_of_a_series_has_a_bound()
     {
         var forecaster = new VolumeForecaster();
-        var histories = Noisy(30);
+        // Each another history, or the file would be small by their likeness.
+        var random = new Random(4);
+        var histories = new VolumeHistory();
+        foreach (var name in Enumerable.Range(0, 100).Select(i => $"acme/d{i:000}/t"))
+        {
+            histories.Fill(name, Monday, Monday + 30 * Instant.Day, _ => random.Next(0, 100_000));
+        }
         var batch = Enumerable.Range(0, 100).Select(i => new ForecastItem($"acme/d{i:000}/t", _utc)).ToList();
         for (var day = 1; day < 30; day++)
         {
             var now = Monday + day * Instant.Day;
-            await forecaster.ForecastAsync(batch, (_, into) => histories.Read(histories.Find(Series)!, now, into), 24, null, null, default);
+            await forecaster.ForecastAsync(batch, (i, into) => histories.Read(histories.Find($"acme/d{i:000}/t")!, now, into), 24, null, null, default);
         }
         using var file = new MemoryStream();
         forecaster.Save(file);
-        Assert.InRange(file.Length / 100.0, 500, 1_600);
+        Assert.InRange(file.Length / 100.0, 10, 2_200);
         forecaster.Keep(name => name == "acme/d001/t");
         Assert.Equal(1, forecaster.Count);
     }
@@ -135,6 +141,32 @@ public class VolumeForecasterTests
             await ForecastAsync(forecaster, history, Monday + hour * Instant.Hour, closed: _ => learned++);
         }
         Assert.InRange(learned, 24, 72);
+    }
+
+    [Fact]
+    public async Task What_had_been_said_of_the_last_two_days_is_kept_for_each_hour()
+    {
+        var history = Noisy(20);
+        var forecaster = new VolumeForecaster();
+        var said = new Dictionary<long, Band>();
+        for (var hour = 10 * 24; hour < 20 * 24; hour++)
+        {
+            var forecast = await ForecastAsync(forecaster, history, Monday + hour * Instant.Hour);
+            var origin = forecast.Start / Instant.Hour;
+            if ((hour - 10 * 24) % 25 == 0)
+            {
+                for (var h = 0; h < 24; h++)
+                {
+                    said[origin + h] = forecast.Bands[h];
+                }
+            }
+        }
+        var now = Monday / Instant.Hour + 20 * 24 - 1;
+        for (var back = 3; back < 45; back++)
+        {
+            Assert.Equal(said.TryGetValue(now - back, out var band) ? band : null, forecaster.Said(Series, now - back));
+        }
+        Assert.Null(forecaster.Said(Series, now - 60));
     }
 
     [Fact]

@@ -1,0 +1,16 @@
+using Foretier.Predict.Models;
+
+namespace Foretier.Agent;
+
+/// <summary>Where the models lie that forecast.</summary>
+public sealed record ModelOptions
+{
+    /// <summary>What <see cref="Directory"/> says where no model is wanted.</summary>
+    public const string None = "none";
+
+    /// <summary>A folder with one for each model (volume-lstm, …); null: those that came with the program; <c>none</c>: seasonal baselines only.</summary>
+    public string? Directory { get; init; }
+
+    /// <summary>The folder of a model, null where none is wanted.</summary>
+    internal string? Of(ModelContract contract) => Directory == None ? null : Path.Combine(Directory is { Length: > 0 } own ? own : ModelFolder.Shipped, contract.Id);
+}
