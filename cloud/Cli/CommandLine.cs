@@ -5,6 +5,7 @@ using Foretier.Cli.Ask;
 using Foretier.Cli.Backtest;
 using Foretier.Cli.Forecast;
 using Foretier.Cli.Import;
+using Foretier.Cli.Replay;
 using Foretier.Cli.Simulate;
 using Foretier.Cli.Up;
 using Foretier.Client;
@@ -53,6 +54,7 @@ internal static class CommandLine
             ScorecardCommand.Make(),
             BacktestCommand.Make(),
             KeysCommand.Make(),
+            ReplayCommand.Make(),
             DoctorCommand.Make(),
             Json,
             Data,

@@ -1,0 +1,1 @@
+"""What training access-ranker needs."""
