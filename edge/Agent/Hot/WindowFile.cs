@@ -177,7 +177,11 @@ internal sealed class WindowFile : IDisposable
             if (_index is { } index)
             {
                 // What is known to be new needs no look for what it replaces.
-                _engine.Update(Collection, written.Where(block => index.Has(block.Key)).Select(DocumentOf));
+                var replaced = written.Count(block => index.Has(block.Key));
+                if (_engine.Update(Collection, written.Where(block => index.Has(block.Key)).Select(DocumentOf)) != replaced)
+                {
+                    throw new InvalidDataException($"{_name.Data} has not all of the {replaced} blocks that are written over");
+                }
                 _engine.Insert(Collection, written.Where(block => !index.Has(block.Key)).Select(DocumentOf), BsonAutoId.Int64);
             }
             else
