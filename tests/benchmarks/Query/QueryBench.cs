@@ -79,11 +79,11 @@ internal static class QueryBench
     private static void Compare(Targets targets, DataSet set, List<Contestant> ours, List<Contestant> others)
     {
         List<Contestant> all = [.. ours, .. others];
+        var kinds = QuestionsOf(set).Select(kind => (kind.Name, kind.Questions, Figures: Asked(all, kind.Questions))).ToList();
+        // Last, when every server is as warm as it gets: a floor of cold code would be taken off answers of warm code.
         var floors = Measure(all, null);
-        foreach (var (name, questions) in QuestionsOf(set))
+        foreach (var (name, _, figures) in kinds)
         {
-            Check(all, questions);
-            var figures = Measure(all, questions);
             foreach (var one in all)
             {
                 var (figure, floor) = (figures[one], floors[one]);
@@ -101,6 +101,12 @@ internal static class QueryBench
                 targets.AtMost($"    {one.Name} / the best: p99", figures[one].Percentile(0.99) / others.Min(o => figures[o].Percentile(0.99)), 1, "");
             }
         }
+    }
+
+    private static Dictionary<Contestant, Figures> Asked(List<Contestant> all, List<BenchQuestion> questions)
+    {
+        Check(all, questions);
+        return Measure(all, questions);
     }
 
     /// <summary>All in turn, round by round: what else the machine does meets each of them.</summary>
