@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using Foretier.Cli.Ask;
 using Foretier.Cli.Backtest;
+using Foretier.Cli.Export;
 using Foretier.Cli.Forecast;
 using Foretier.Cli.Import;
 using Foretier.Cli.Replay;
@@ -46,6 +47,7 @@ internal static class CommandLine
             QueryCommand.Make(),
             ExplainCommand.Make(),
             SeriesCommand.Make(),
+            ExportCommand.Make(),
             TierCommand.Make(),
             LedgerCommand.Make(),
             AccountsCommand.Make(),
