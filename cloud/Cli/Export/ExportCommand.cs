@@ -13,7 +13,7 @@ internal static class ExportCommand
     public static Command Make()
     {
         var glob = new Argument<string?>("GLOB") { Description = "Only series that match, for example 'acme/*/temperature' (default: all).", Arity = ArgumentArity.ZeroOrOne };
-        var workload = new Option<bool>("--workload") { Description = "Samples an hour of every series, from its first sample on any tier to the last full hour.", Required = true };
+        var workload = new Option<bool>("--workload") { Description = "Samples an hour of every series, from its first sample on any tier to the last full hour." };
         var output = new Option<string?>("--out") { Description = "File to write, gzipped where it ends with .gz (default: standard output).", HelpName = "FILE" };
         var from = new Option<string?>("--from") { Description = $"Begin: {TimeText.Forms} (default: the first sample there is).", HelpName = "TIME" };
         var zone = new Option<string>("--tz") { Description = "Time zone on whose clock the devices and people live, such as Europe/Rome.", HelpName = "ZONE", DefaultValueFactory = _ => "UTC" };
@@ -23,6 +23,10 @@ internal static class ExportCommand
             """) { glob, workload, output, from, zone };
         command.Validators.Add(result =>
         {
+            if (!result.GetValue(workload))
+            {
+                result.AddError("say what to export: --workload");
+            }
             if (result.GetValue(CommandLine.Json) && result.GetResult(output) is null)
             {
                 result.AddError("--json describes what was written to a file: name it with --out");
