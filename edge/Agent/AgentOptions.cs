@@ -4,6 +4,7 @@ using Foretier.Agent.Ingest.Foreign;
 using Foretier.Agent.Ingest.Http;
 using Foretier.Agent.Ingest.Identity;
 using Foretier.Agent.Ingest.Mqtt;
+using Foretier.Agent.Sensors;
 using Foretier.Node.Hosting;
 using Foretier.Predict.Models;
 
@@ -36,6 +37,9 @@ public sealed class AgentOptions : NodeOptions
     /// <summary>Starts a child process with a model, for a cycle; null where no model is wanted. Its deadlines are of this machine, whatever a test's clock says.</summary>
     internal Func<CancellationToken, Task<IInference>>? StartModel(ModelContract contract) => Models.Of(contract) is not { } folder ? null
         : async cancel => await ChildInference.StartAsync(folder, new(), TimeProvider.System, cancel);
+
+    /// <summary>Devices on this board's own buses.</summary>
+    public SensorsOptions Sensors { get; set; } = new();
 
     internal AllocateOptions AllocateChecked() => (Allocate with { Node = Node, Directory = Path.Combine(Data, "map") }).Validated();
 

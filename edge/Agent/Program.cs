@@ -5,6 +5,7 @@ using Foretier.Agent.Ingest.Http;
 using Foretier.Agent.Ingest.Identity;
 using Foretier.Agent.Ingest.Identity.Certificates;
 using Foretier.Agent.Ingest.Mqtt;
+using Foretier.Agent.Sensors;
 using Foretier.Agent.Ship;
 using Foretier.Core.Query;
 using Foretier.Core.Samples;
@@ -79,6 +80,8 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     app.MapMqtt(mqtt, ingest);
     using var influx = new InfluxApi(ConfigurationException.Check(options.Influx.Validated), ingest.Intake, ingest.LogIns);
     influx.Map(app);
+    await using var sensors = new SensorSet(ConfigurationException.Check(options.Sensors.Validated), Board.Real, ingest.Intake, clock, logs.CreateLogger<SensorSet>());
+    sensors.Start();
 
     // Questions, asked here or by the node above.
     var access = new AccessBook(clock, map.Count, below: null);
@@ -88,7 +91,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     var administration = new Administration(options.Node, store, devices, certificates, watch, TimeProvider.System);
     var checks = new AgentChecks(options, mqtt, store, devices, watch, certificates, shipper is null ? null : () => shipper.Status.LastError, clock);
     var ring = app.Services.GetRequiredService<KeyRing>();
-    IEnumerable<string> Problems() => store.Problems.Concat(new[] { ring.Problem, devices.Problem, certificates.Problem, shipper?.Status.LastError, map.Problem }.OfType<string>());
+    IEnumerable<string> Problems() => store.Problems.Concat(new[] { ring.Problem, devices.Problem, certificates.Problem, shipper?.Status.LastError, map.Problem }.OfType<string>()).Concat(sensors.Problems);
     var cascade = new Cascade(new NodeDuties
     {
         Ledger = () => store.Ledger,
@@ -103,13 +106,14 @@ return await NodeHost.RunAsync(args, "agent", async args =>
         Devices = administration.Duties,
         Enrolment = administration.Enrolment,
         Forecasts = new() { Of = map.ForecastOf, Scorecard = map.ScorecardOf },
-        Report = () => new SelfCheck(options, clock).Report(checks.Make(), store.Ledger, store.Problems),
+        Report = () => new SelfCheck(options, clock).Report(checks.Make().Concat(sensors.Checks()), store.Ledger, store.Problems),
     }, below: null, clock, logs.CreateLogger<Cascade>());
 
     app.MapHealth(Problems);
     using var metrics = new NodeMetrics(options.Node, clock);
     metrics.Observe(store, ingest, devices, watch);
     metrics.Observe(map);
+    sensors.Observe(metrics.Meter);
     metrics.Map(app);
     var api = app.MapApi();
     new QueryApi(answerer, catalog, clock, () => map.Current, access.Asked).Map(api);
