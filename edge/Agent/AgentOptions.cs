@@ -34,10 +34,6 @@ public sealed class AgentOptions : NodeOptions
     /// <summary>Where the models lie that forecast.</summary>
     public ModelOptions Models { get; set; } = new();
 
-    /// <summary>Starts a child process with a model, for a cycle; null where no model is wanted. Its deadlines are of this machine, whatever a test's clock says.</summary>
-    internal Func<CancellationToken, Task<IInference>>? StartModel(ModelContract contract) => Models.Of(contract) is not { } folder ? null
-        : async cancel => await ChildInference.StartAsync(folder, new(), TimeProvider.System, cancel);
-
     /// <summary>Devices on this board's own buses.</summary>
     public SensorsOptions Sensors { get; set; } = new();
 

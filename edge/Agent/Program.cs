@@ -61,7 +61,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
 
     // Forecast: the map of what is to come, and room for it.
     await using var map = new MapRefresh(ConfigurationException.Check(options.AllocateChecked), catalog, store.ReserveAsync, store.NameOf, clock,
-        logs.CreateLogger<MapRefresh>(), options.StartModel(ModelContract.VolumeLstm));
+        logs.CreateLogger<MapRefresh>(), options.Models.Starter(ModelContract.VolumeLstm), options.Models.Starter(ModelContract.AccessRanker));
     store.Accepted = map.Observe;
     map.Start();
 

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Foretier.Node.Hosting;
+using Foretier.Predict.Models;
 
 namespace Foretier.Gateway;
 
@@ -16,4 +17,7 @@ public sealed class GatewayOptions : NodeOptions
     /// <summary>The largest batch it takes, bytes.</summary>
     [Range(1 << 20, 64 << 20)]
     public int BatchBytesMax { get; set; } = 32 << 20;
+
+    /// <summary>Where the models lie that forecast.</summary>
+    public ModelOptions Models { get; set; } = new();
 }

@@ -64,7 +64,7 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     var answerer = new Answerer(catalog, node => sources.GetValueOrDefault(node) ?? follower.SourceOf(node), health, clock);
 
     // What is asked, here and above, of the edges' series; the edges are told.
-    await using var keeper = new AccessKeeper(options.Data, clock, logs.CreateLogger<AccessKeeper>());
+    await using var keeper = new AccessKeeper(options.Data, options.Models.Starter(ModelContract.AccessRanker), clock, logs.CreateLogger<AccessKeeper>());
     await using var forwarder = new AccessForwarder(options.Node, hub, follower, catalog, clock, logs.CreateLogger<AccessForwarder>());
     forwarder.Start();
     var access = new AccessBook(clock, keeper.Count, forwarder);

@@ -31,6 +31,7 @@ public sealed partial class MapRefresh : IAsyncDisposable
     private readonly ILogger<MapRefresh> _log;
     private readonly PartitionPlanner _planner;
     private readonly ForecastCycle _cycle;
+    private readonly AccessForecaster _accessForecaster;
     private readonly SemaphoreSlim _one = new(1, 1);
     private readonly Channel<bool> _requests = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly CancellationTokenSource _stop = new();
@@ -45,9 +46,11 @@ public sealed partial class MapRefresh : IAsyncDisposable
     /// <param name="reserve">Creates the file of a window that is to come, with so many bytes; called again where more turn out to be needed.</param>
     /// <param name="nameOf">The name of a series handle, for <see cref="Observe(int, long, int)"/>; null for handles it does not know.</param>
     /// <param name="startModel">Starts what runs volume-lstm for a cycle; null: seasonal baselines only.</param>
+    /// <param name="startRanker">Starts what runs access-ranker for a cycle; null: EWMA-28d only.</param>
     public MapRefresh(
         AllocateOptions options, Catalog catalog, Func<Window, long, CancellationToken, Task> reserve, Func<int, string?> nameOf,
-        TimeProvider clock, ILogger<MapRefresh> log, Func<CancellationToken, Task<IInference>>? startModel = null)
+        TimeProvider clock, ILogger<MapRefresh> log, Func<CancellationToken, Task<IInference>>? startModel = null,
+        Func<CancellationToken, Task<IInference>>? startRanker = null)
     {
         _options = options.Validated();
         _catalog = catalog;
@@ -60,6 +63,8 @@ public sealed partial class MapRefresh : IAsyncDisposable
         Access = SealedFile.Read(PathOf(AccessFile), stream => AccessLog.Load(stream), Damaged) ?? new();
         _current = LoadMap();
         _cycle = new(Volumes, catalog, _options.ZoneOf, startModel);
+        _accessForecaster = new(_options.ZoneOf, startRanker);
+        Expected = AccessForecast.Of(Access, Instant.Now(clock));
         LoadLearned();
     }
 
@@ -71,7 +76,10 @@ public sealed partial class MapRefresh : IAsyncDisposable
     /// <summary>Every question for the edge's series, asked here or above, belongs in here.</summary>
     public AccessLog Access { get; }
 
-    public void Count(AccessCount count) => Access.Record(count.Series, count.Step, new(count.Shape), count.Hour * Instant.Hour, count.Count);
+    /// <summary>What is expected to be read in the next 24 hours, as of the last refresh. Swapped whole.</summary>
+    public AccessForecast Expected { get; private set; }
+
+    public void Count(AccessCount count) => Access.Record(count.Series, count.Step, new(count.Shape), count.Hour * Instant.Hour, count.Count, Instant.Now(_clock));
 
     /// <summary>What could not be done at the last refresh, for the health page; null where all went well.</summary>
     public string? Problem { get; private set; }
@@ -107,7 +115,8 @@ public sealed partial class MapRefresh : IAsyncDisposable
                 ForgetHandles();
             }
             await ForecastAsync(now, cancel).ConfigureAwait(false);
-            var map = _planner.Plan(_options.Node, Volumes, Access, MeasureBytes(), _current, now, _cycle.Of);
+            Expected = await _accessForecaster.MakeAsync(Access, now, cancel).ConfigureAwait(false);
+            var map = _planner.Plan(_options.Node, Volumes, Expected, MeasureBytes(), _current, now, _cycle.Of);
             if (!ReferenceEquals(map, _current))
             {
                 Save(MapFile, stream => PartitionMapFile.Save(stream, map), ref problem);
@@ -122,7 +131,8 @@ public sealed partial class MapRefresh : IAsyncDisposable
                 SaveLearned(now, ref problem);
             }
             problem = await ReserveAsync(map, now, cancel).ConfigureAwait(false) ?? problem;
-            Problem = problem ?? (_cycle.Failure is { } failure ? $"forecasts come from seasonal baselines: {failure.Message}" : null);
+            Problem = problem ?? (_cycle.Failure is { } failure ? $"forecasts come from seasonal baselines: {failure.Message}"
+                : _accessForecaster.Failure is { } without ? $"reads are expected by EWMA-28d: {without.Message}" : null);
             return map;
         }
         finally

@@ -67,7 +67,7 @@ public sealed partial class AccessLog(int keysMax = AccessLog.KeysMaxDefault, lo
     }
 
     /// <summary>A read whose range nobody noted.</summary>
-    /// <inheritdoc cref="Record(string, long, ReadShape, long, int)"/>
+    /// <inheritdoc cref="Record(string, long, ReadShape, long, int, long?)"/>
     public void Record(string series, long step, long time, int count = 1) => Record(series, step, ReadShape.Unknown, time, count);
 
     /// <param name="series">Its name.</param>
@@ -75,7 +75,8 @@ public sealed partial class AccessLog(int keysMax = AccessLog.KeysMaxDefault, lo
     /// <param name="shape">The stretch of time that was asked for.</param>
     /// <param name="time">When it was asked, µs.</param>
     /// <param name="count">How often.</param>
-    public void Record(string series, long step, ReadShape shape, long time, int count = 1)
+    /// <param name="now">Where that is told late: what time it is now, µs.</param>
+    public void Record(string series, long step, ReadShape shape, long time, int count = 1, long? now = null)
     {
         if (count <= 0 || time < Instant.Earliest || step < 0)
         {
@@ -99,7 +100,7 @@ public sealed partial class AccessLog(int keysMax = AccessLog.KeysMaxDefault, lo
                 _bytes += KeyBytes;
             }
             var hour = time / Instant.Hour;
-            if (hours.Last > hour + AheadMax)
+            if (hours.Last > Math.Max(hour, now / Instant.Hour ?? 0) + AheadMax)
             {
                 // Counted by a clock that was wrong then: it would hold off every true read until its day comes.
                 _bytes -= hours.Bytes;
@@ -158,6 +159,18 @@ public sealed partial class AccessLog(int keysMax = AccessLog.KeysMaxDefault, lo
         {
             return [.. _reads.OrderBy(r => r.Key, StringComparer.Ordinal)
                 .SelectMany(r => r.Value.Select(k => new ReadSeries(r.Key, k.Key.Step, k.Key.Shape, k.Value.All())))];
+        }
+    }
+
+    /// <summary>A copy of all that is kept, each with the reads a day to expect by EWMA over 28 days.</summary>
+    public IReadOnlyList<(ReadSeries Reads, double ReadsPerDay)> Averages(long now)
+    {
+        lock (_lock)
+        {
+            var hour = now / Instant.Hour;
+            var watched = Watched(hour);
+            return [.. _reads.OrderBy(r => r.Key, StringComparer.Ordinal).SelectMany(r => r.Value.Select(k =>
+                (new ReadSeries(r.Key, k.Key.Step, k.Key.Shape, k.Value.All()), Faded(k.Value, hour) / watched * 24)))];
         }
     }
 

@@ -36,7 +36,7 @@ public sealed class PartitionPlanner
     /// <param name="now">µs.</param>
     /// <param name="forecastOf">What is known already of a series, <see cref="HoursFrom"/> now on; null, or no answer: the mean of the hour of the week.</param>
     public PartitionMap Plan(
-        string edge, VolumeHistory volumes, AccessLog access, SampleBytes bytes, PartitionMap previous, long now, Func<string, SeriesForecast?>? forecastOf = null)
+        string edge, VolumeHistory volumes, AccessForecast access, SampleBytes bytes, PartitionMap previous, long now, Func<string, SeriesForecast?>? forecastOf = null)
     {
         var open = Window.DayOf(now);
         var last = Window.DayOf(open.Start + _options.WindowsAhead * Instant.Day);
@@ -67,7 +67,7 @@ public sealed class PartitionPlanner
         return (int)((last.End - Instant.Floor(now, Instant.Hour)) / Instant.Hour);
     }
 
-    private List<PlannedSeries> Forecast(VolumeHistory volumes, AccessLog access, long now, int hours, Func<string, SeriesForecast?>? forecastOf)
+    private List<PlannedSeries> Forecast(VolumeHistory volumes, AccessForecast access, long now, int hours, Func<string, SeriesForecast?>? forecastOf)
     {
         var buffer = new int[SeriesVolume.HoursRead];
         List<PlannedSeries> planned = new(volumes.Count);
@@ -78,7 +78,7 @@ public sealed class PartitionPlanner
                 var known = forecastOf?.Invoke(volume.Series);
                 var isCurrent = known is not null && known.Start == Instant.Floor(now, Instant.Hour) && known.Bands.Count >= hours;
                 var forecast = isCurrent ? known! : ForecasterOf(key.Account).Forecast(volumes.Read(volume, now, buffer), hours);
-                planned.Add(new(key.Account, volume, forecast, access.ReadsPerDay(volume.Series, now)));
+                planned.Add(new(key.Account, volume, forecast, access.ReadsPerDay(volume.Series)));
             }
         }
         return planned;
@@ -91,7 +91,7 @@ public sealed class PartitionPlanner
     }
 
     private void Plan(
-        Draft draft, string account, List<PlannedSeries> series, Window window, bool isOpen, AccessLog access, SampleBytes bytes, long now)
+        Draft draft, string account, List<PlannedSeries> series, Window window, bool isOpen, AccessForecast access, SampleBytes bytes, long now)
     {
         var byName = series.ToDictionary(s => s.Name, StringComparer.Ordinal);
         var before = draft.GroupsBefore(account, window, out var announced);
@@ -110,12 +110,12 @@ public sealed class PartitionPlanner
     }
 
     private PartitionEntry Predict(
-        Draft draft, PartitionId id, int count, List<PlannedSeries> members, SampleBytes bytes, PartitionEntry? similar, AccessLog access, long now)
+        Draft draft, PartitionId id, int count, List<PlannedSeries> members, SampleBytes bytes, PartitionEntry? similar, AccessForecast access, long now)
     {
         var reads = members.Select(m => m.ReadsPerDay).DefaultIfEmpty().Max();
         var pattern = PatternOf(reads, similar?.Access, isKnown: access.Since <= now - Instant.Day);
         var prefer = pattern switch { AccessPattern.Frequent => Tier.Ssd, AccessPattern.Occasional => Tier.Hdd, _ => Tier.Archive };
-        var rollups = ReadyRollups.Of(members, access, now, similar?.Rollups, _options.RollupReadsPerDayMin);
+        var rollups = ReadyRollups.Of(members, access, similar?.Rollups, _options.RollupReadsPerDayMin);
         if (members.Count == 0)
         {
             return new(id, draft.Edge, count, 0, 0, default, pattern, prefer, rollups, draft.Revision);

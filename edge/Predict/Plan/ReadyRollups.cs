@@ -14,7 +14,7 @@ internal static class ReadyRollups
     /// enough for one that is ready already. Finest first.
     /// </summary>
     public static IReadOnlyList<string> Of(
-        IEnumerable<PlannedSeries> members, AccessLog access, long now, IReadOnlyList<string>? before, double readsPerDayMin)
+        IEnumerable<PlannedSeries> members, AccessForecast access, IReadOnlyList<string>? before, double readsPerDayMin)
     {
         Span<double> reads = stackalloc double[Standard.Length];
         reads.Clear();
@@ -24,7 +24,7 @@ internal static class ReadyRollups
             {
                 continue;
             }
-            foreach (var (step, readsPerDay) in access.StepsOf(member.Name, now))
+            foreach (var (step, readsPerDay) in access.StepsOf(member.Name))
             {
                 var fit = Array.FindLastIndex(Standard, s => step > 0 && step % s.Step == 0);
                 if (fit >= 0)

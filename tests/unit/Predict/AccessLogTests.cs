@@ -147,6 +147,15 @@ public class AccessLogTests
         log.Record("acme/d/t", 0, _lastHour, Monday, 2);
         Assert.Equal([(Monday / Instant.Hour, 2)], Assert.Single(log.Snapshot()).Hours);
     }
+
+    [Fact]
+    public void Reads_that_are_told_days_late_join_those_that_came_meanwhile()
+    {
+        var log = new AccessLog();
+        log.Record("acme/d/t", 0, _lastHour, Monday, 2);
+        log.Record("acme/d/t", 0, _lastHour, Monday - 5 * Instant.Day, 1, now: Monday);
+        Assert.Equal([(Monday / Instant.Hour - 120, 1), (Monday / Instant.Hour, 2)], Assert.Single(log.Snapshot()).Hours);
+    }
 }
 
 /// <summary>Writes what the previous program wrote.</summary>

@@ -228,7 +228,7 @@ public class PartitionPlannerTests
     }
 
     private static PartitionMap Plan(VolumeHistory volumes, AccessLog access, PartitionMap previous, long now) =>
-        new PartitionPlanner(_options).Plan("edge-1", volumes, access, _bytes, previous, now);
+        new PartitionPlanner(_options).Plan("edge-1", volumes, AccessForecast.Of(access, now), _bytes, previous, now);
 
     private static (VolumeHistory, AccessLog) Fleet(int series, int seed, long until)
     {
