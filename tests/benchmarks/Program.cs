@@ -8,6 +8,10 @@ if (args is ["crash", ..])
 {
     return await CrashMode.RunAsync(args[1..]);
 }
+if (args is ["childkill", ..])
+{
+    return await ChildKillMode.RunAsync(args[1..]);
+}
 if (args is ["protocol", ..])
 {
     return await ProtocolMode.RunAsync(args[1..]);

@@ -19,7 +19,7 @@ internal static class BacktestCommand
             Required = true,
             AllowMultipleArgumentsPerToken = true,
         };
-        var model = new Option<string?>("--model") { Description = "Folder with model.onnx and model.json (default: the volume-lstm that came with this program).", HelpName = "DIR" };
+        var model = new Option<string?>("--model") { Description = "Folder with model.onnx and model.json (default: the volume-lstm that came with this program); or of folders without-FILE, each the model for the file of that name.", HelpName = "DIR" };
         var none = new Option<bool>("--no-model") { Description = "Seasonal baselines only: what remains when a model fails." };
         var zone = new Option<string?>("--tz") { Description = "Time zone whose clock the habits in files of UTC times follow, such as Europe/Berlin (default: UTC).", HelpName = "ZONE" };
         var series = new Option<string[]>("--series-column") { Description = "Column of a CSV that names the series; several are joined by @ (default: series, sensor, …, else all but time and value).", HelpName = "NAME" };
@@ -47,15 +47,20 @@ internal static class BacktestCommand
             var own = ZoneOf(parse.GetValue(zone));
             // All are read first: a file that is none should not cost the work on those before it.
             var files = parse.GetRequiredValue(data).Select(path => (Path: path, File: HourlyFile.Read(path, own, parse.GetValue(series) ?? [], parse.GetValue(time)))).ToList();
-            await using var inference = parse.GetValue(none) ? null : Open(parse.GetValue(model), session.Terminal);
+            var folder = parse.GetValue(model);
             var scores = new List<BacktestScore>();
+            var models = new List<ModelManifest?>();
             foreach (var (path, file) in files)
             {
+                await using var inference = parse.GetValue(none) ? null : Open(FolderOf(folder, path), session.Terminal);
+                models.Add(inference?.Manifest);
                 scores.Add(await ScoreAsync(path, file, inference, session, cancel).ConfigureAwait(false));
             }
-            var pooled = BacktestFigures.Of(null, BacktestScore.Of(scores));
-            var reply = new BacktestReply(inference is null ? "baselines, Hedge and ACI" : "model, Hedge and ACI", inference is null ? null : BacktestModel.Of(inference.Manifest),
-                [.. files.Zip(scores, (file, score) => BacktestFigures.Of(file.Path, score))], pooled);
+            var pooled = BacktestFigures.Of(null, null, BacktestScore.Of(scores));
+            var same = models.TrueForAll(one => one?.Sha256 == models[0]?.Sha256);
+            var reply = new BacktestReply(models[0] is null ? "baselines, Hedge and ACI" : same ? "model, Hedge and ACI" : "each file's own model, Hedge and ACI",
+                same && models[0] is { } only ? BacktestModel.Of(only) : null,
+                [.. files.Select((file, i) => BacktestFigures.Of(file.Path, models[i] is { } one && !same ? BacktestModel.Of(one) : null, scores[i]))], pooled);
             if (session.Terminal.Json)
             {
                 session.Terminal.WriteDocument(reply);
@@ -87,6 +92,10 @@ internal static class BacktestCommand
             progress.End();
         }
     }
+
+    /// <summary>The model for a file: where a folder has one by its name, that.</summary>
+    private static string? FolderOf(string? folder, string file) =>
+        folder is not null && Path.Combine(folder, "without-" + Path.GetFileName(file).Split('.')[0]) is var own && Directory.Exists(own) ? own : folder;
 
     private static OnnxInference? Open(string? folder, Terminal terminal)
     {
@@ -122,14 +131,14 @@ internal static class BacktestCommand
     private static void Show(Terminal terminal, BacktestReply reply, List<BacktestScore>? perSeries)
     {
         terminal.WriteLine(reply.Model is { } model
-            ? $"{reply.Forecaster}; {model.Id} {model.Version}, trained on {string.Join(", ", model.TrainedOn)}" : reply.Forecaster);
+            ? $"{reply.Forecaster}; {model.Id} {model.Version}, trained on: {string.Join("; ", model.TrainedOn)}" : reply.Forecaster);
         var table = Terminal.NewTable("file", ">series", ">rated", ">wql", ">best baseline", "", ">of it", ">model alone", ">mase", ">coverage", ">where P90 ≥ 1", ">over", ">HoW4's", ">of it");
         foreach (var (file, at) in reply.Files.Append(reply.Pooled).Select((file, at) => (file, at)))
         {
             Add(table, file.File is null ? "pooled" : Path.GetFileName(file.File), file);
             foreach (var one in perSeries is not null && file.File is not null ? perSeries[at].Series : [])
             {
-                Add(table, "  " + one.Name, BacktestFigures.Of(null, new([one], 0)));
+                Add(table, "  " + one.Name, BacktestFigures.Of(null, null, new([one], 0)));
             }
         }
         terminal.Write(table);

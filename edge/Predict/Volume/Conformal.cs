@@ -13,8 +13,8 @@ internal sealed class Conformal(float outsideShare)
     /// <summary>A stretch beyond these says that the experts are wrong, and would be slow to come back from.</summary>
     private const double FactorMin = 0.1, FactorMax = 8;
 
-    /// <summary>γ begins at 0.1, for a series that is new, and sinks with the root of its age: steadier and steadier, and never deaf.</summary>
-    private const double StepFirst = 0.1, StepLast = 0.004;
+    /// <summary>γ begins at 0.03, for a series that is new, and sinks with the root of its age: steadier and steadier, and never deaf.</summary>
+    private const double StepFirst = 0.03, StepLast = 0.003;
 
     /// <summary>A band of no width cannot be stretched: it gets this part of what arrivals at random would have.</summary>
     private const float WidthMin = 0.02f;

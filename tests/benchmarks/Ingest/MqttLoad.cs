@@ -54,12 +54,19 @@ internal sealed class MqttLoad : IDisposable
     /// </summary>
     public async Task<LoadResult> PacedAsync(double messagesPerSecond, TimeSpan duration)
     {
+        using var over = new CancellationTokenSource(duration);
+        return await PacedAsync(messagesPerSecond, over.Token);
+    }
+
+    /// <summary>The same until <paramref name="over"/>.</summary>
+    public async Task<LoadResult> PacedAsync(double messagesPerSecond, CancellationToken over)
+    {
         var started = Stopwatch.GetTimestamp();
-        var receiving = _publishers.Select(p => Task.Run(p.ReceiveAsync)).ToList();
+        var receiving = _publishers.Select(p => Task.Run(p.ReceiveAsync, CancellationToken.None)).ToList();
         var pace = new Thread(() =>
         {
             long due = 0;
-            while (Stopwatch.GetElapsedTime(started) is var elapsed && elapsed < duration)
+            while (Stopwatch.GetElapsedTime(started) is var elapsed && !over.IsCancellationRequested)
             {
                 for (var until = (long)(elapsed.TotalSeconds * messagesPerSecond); due < until; due++)
                 {
@@ -69,7 +76,7 @@ internal sealed class MqttLoad : IDisposable
             }
         });
         pace.Start();
-        await Task.Run(pace.Join);
+        await Task.Run(pace.Join, CancellationToken.None);
         foreach (var publisher in _publishers)
         {
             publisher.NoMore();

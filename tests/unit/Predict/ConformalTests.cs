@@ -13,13 +13,13 @@ public class ConformalTests
         var random = new Random(5);
         var conformal = new Conformal(0.1f);
         int within = 0, all = 0;
-        for (var hour = 0; hour < 3_000; hour++)
+        for (var hour = 0; hour < 12_000; hour++)
         {
             // Exponential with mean 10: nine tenths lie below 23.
             var count = -10 * Math.Log(1 - random.NextDouble());
             var high = 5 + conformal.Stretch(5, (float)(18 * width));
             conformal.Learn(count > high);
-            if (hour > 500)
+            if (hour > 3_000)
             {
                 within += count <= high ? 1 : 0;
                 all++;
