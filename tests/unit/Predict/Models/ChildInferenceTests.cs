@@ -70,8 +70,8 @@ public class ChildInferenceTests
     }
 
     [Theory]
-    [InlineData(InferenceFailure.Hung, "sh", "-c", "sleep 600")]
-    [InlineData(InferenceFailure.Garbage, "sh", "-c", "echo hello; sleep 600")]
+    [InlineData(InferenceFailure.Hung, "sh", "-c", "exec sleep 600")]
+    [InlineData(InferenceFailure.Garbage, "sh", "-c", "echo hello; exec sleep 600")]
     [InlineData(InferenceFailure.Garbage, "sh", "-c", "cat")]
     [InlineData(InferenceFailure.Garbage, "sh", "-c", "cat /dev/urandom")]
     [InlineData(InferenceFailure.Killed, "sh", "-c", "kill -ABRT $$")]
@@ -111,12 +111,12 @@ public class ChildInferenceTests
     [Fact]
     public async Task It_gets_no_secrets_and_no_telemetry_and_goes_first_when_memory_is_short()
     {
-        Environment.SetEnvironmentVariable("FORETIER__LINK__TOKEN", "secret");
+        Environment.SetEnvironmentVariable("SECRET_OF_A_TEST", "secret");
         await using var child = await StartAsync(Agent());
-        Environment.SetEnvironmentVariable("FORETIER__LINK__TOKEN", null);
+        Environment.SetEnvironmentVariable("SECRET_OF_A_TEST", null);
         var process = $"/proc/{child.ProcessId}";
         var environment = File.ReadAllText($"{process}/environ").Split('\0');
-        Assert.DoesNotContain(environment, entry => entry.StartsWith("FORETIER", StringComparison.OrdinalIgnoreCase));
+        Assert.DoesNotContain(environment, entry => entry.Contains("SECRET", StringComparison.Ordinal) || entry.StartsWith("FORETIER", StringComparison.OrdinalIgnoreCase));
         Assert.Contains("ORT_DISABLE_TELEMETRY=1", environment);
         Assert.Equal("1000", File.ReadAllText($"{process}/oom_score_adj").Trim());
         // What reports home opens sockets.
