@@ -11,6 +11,7 @@ internal sealed class BaselineExperts
     /// <summary>Below this many errors, or hours alike, a quantile of them says little; then arrivals at random widen it.</summary>
     private const int ErrorsMin = 24;
     private const int AlikeMin = 6;
+    private const int AnyWeek = -1;
 
     /// <summary>The 90th percentile of a normal distribution in standard deviations.</summary>
     private const float Z90 = 1.2816f;
@@ -134,40 +135,43 @@ internal sealed class BaselineExperts
 
     private void Empirical(ReadOnlySpan<int> counts, ReadOnlySpan<byte> slots, ReadOnlySpan<byte> ahead, ExpertBands into)
     {
+        Span<Band> days = into[Expert.Days], lastDays = into[Expert.LastDays], weeks = into[Expert.Weeks], kinds = into[Expert.DayKind];
         var weekAgo = counts.Length - LocalHours.OfWeek;
         for (var h = 0; h < into.Hours; h++)
         {
-            int week = ahead[h], day = week % 24;
-            if (h >= 24 && ahead[h - 24] % 24 == day)
-            {
-                into[Expert.Days][h] = into[Expert.Days][h - 24];
-                into[Expert.LastDays][h] = into[Expert.LastDays][h - 24];
-            }
-            else
-            {
-                var days = into[Expert.Days][h] = Of(Gather(counts, slots, day, 0, static (slot, _) => true, week), default);
-                var n = Gather(counts, slots, day, weekAgo, static (slot, _) => true, week);
-                n = Gather(counts, slots, (day + 1) % 24, weekAgo, static (slot, _) => true, week, n);
-                n = Gather(counts, slots, (day + 23) % 24, weekAgo, static (slot, _) => true, week, n);
-                into[Expert.LastDays][h] = Of(n, days);
-            }
-            var alike = Gather(counts, slots, day, 0, static (slot, week) => slot == week, week);
-            alike = Gather(counts, slots, (day + 1) % 24, 0, static (slot, week) => slot == (week + 1) % LocalHours.OfWeek, week, alike);
-            alike = Gather(counts, slots, (day + 23) % 24, 0, static (slot, week) => slot == (week + LocalHours.OfWeek - 1) % LocalHours.OfWeek, week, alike);
-            into[Expert.Weeks][h] = Of(alike, into[Expert.Days][h]);
-            alike = Gather(counts, slots, day, 0, static (slot, week) => IsWeekend(slot) == IsWeekend(week), week);
-            into[Expert.DayKind][h] = Of(alike, into[Expert.Days][h]);
+            int week = ahead[h], day = week % 24, next = (day + 1) % 24, last = (day + 23) % 24;
+            // A day on, what depends on the hour of the day alone is the same.
+            var isKnown = h >= 24 && ahead[h - 24] % 24 == day;
+            days[h] = isKnown ? days[h - 24] : Of(Gather(counts, slots, day, AnyWeek, 0, 0), default);
+            lastDays[h] = isKnown ? lastDays[h - 24]
+                : Of(Gather(counts, slots, last, AnyWeek, weekAgo, Gather(counts, slots, next, AnyWeek, weekAgo, Gather(counts, slots, day, AnyWeek, weekAgo, 0))), days[h]);
+            weeks[h] = Of(Gather(counts, slots, last, (week + LocalHours.OfWeek - 1) % LocalHours.OfWeek, 0,
+                Gather(counts, slots, next, (week + 1) % LocalHours.OfWeek, 0, Gather(counts, slots, day, week, 0, 0))), days[h]);
+            kinds[h] = isKnown && IsWeekend(ahead[h - 24]) == IsWeekend(week) ? kinds[h - 24] : Of(GatherKind(counts, slots, day, IsWeekend(week)), days[h]);
         }
     }
 
     private static bool IsWeekend(int week) => week / 24 is 0 or 6;
 
-    /// <summary>Collects known counts of an hour of the day.</summary>
-    private int Gather(ReadOnlySpan<int> counts, ReadOnlySpan<byte> slots, int day, int from, Func<int, int, bool> isAlike, int week, int n = 0)
+    /// <summary>Adds the known counts of an hour of the day, of one hour of the week or any, from some hour of the history on, to the <paramref name="n"/> there are.</summary>
+    private int Gather(ReadOnlySpan<int> counts, ReadOnlySpan<byte> slots, int day, int week, int from, int n)
     {
         foreach (var i in _sums.HoursOf(day))
         {
-            if (i >= from && isAlike(slots[i], week))
+            if (i >= from && (week == AnyWeek || slots[i] == week))
+            {
+                _alike[n++] = counts[i];
+            }
+        }
+        return n;
+    }
+
+    private int GatherKind(ReadOnlySpan<int> counts, ReadOnlySpan<byte> slots, int day, bool isWeekend)
+    {
+        var n = 0;
+        foreach (var i in _sums.HoursOf(day))
+        {
+            if (IsWeekend(slots[i]) == isWeekend)
             {
                 _alike[n++] = counts[i];
             }
@@ -183,9 +187,24 @@ internal sealed class BaselineExperts
             return instead is { } given && given != default ? given : Random(_sums.Mean);
         }
         var values = _alike.AsSpan(0, n);
-        values.Sort();
+        Sort(values);
         var band = new Band(At(values, 0.1f), At(values, 0.5f), At(values, 0.9f));
         return (n < AlikeMin ? band with { P90 = Math.Max(band.P90, Random(band.P50).P90) } : band).Ordered();
+    }
+
+    /// <summary>By insertion: they are few, and many of them are the same.</summary>
+    private static void Sort(Span<float> values)
+    {
+        for (var i = 1; i < values.Length; i++)
+        {
+            var value = values[i];
+            var at = i;
+            for (; at > 0 && values[at - 1] > value; at--)
+            {
+                values[at] = values[at - 1];
+            }
+            values[at] = value;
+        }
     }
 
     private static float At(ReadOnlySpan<float> sorted, float p)

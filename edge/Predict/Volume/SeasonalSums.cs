@@ -6,6 +6,9 @@ internal sealed class SeasonalSums
     /// <summary>28 days, and one more where clocks were put back.</summary>
     private const int DaysMax = SeriesVolume.HoursRead / 24 + 1;
 
+    /// <summary>√(1 − 1/n²); of more than 28 it is 1 to three digits.</summary>
+    private static readonly float[] _shrink = [.. Enumerable.Range(0, DaysMax + 1).Select(n => n < 2 ? 0 : MathF.Sqrt(1 - 1f / (n * n)))];
+
     private readonly double[] _week = new double[LocalHours.OfWeek], _day = new double[24];
     private readonly int[] _weekCount = new int[LocalHours.OfWeek], _dayCount = new int[24], _listed = new int[24];
     private readonly short[] _hours = new short[24 * DaysMax];
@@ -60,6 +63,6 @@ internal sealed class SeasonalSums
         var (sum, n) = isOfWeek && _weekCount[week] > 1 ? (_week[week], _weekCount[week])
             : _dayCount[week % 24] > 1 ? (_day[week % 24], _dayCount[week % 24]) : (_sum, Known);
         expected = (float)((sum - count) / (n - 1));
-        return (count - expected) * MathF.Sqrt(1 - 1f / ((float)n * n));
+        return (count - expected) * (n < _shrink.Length ? _shrink[n] : 1);
     }
 }

@@ -14,7 +14,7 @@ public readonly record struct ForecastItem(string Name, TimeZoneInfo Zone);
 /// series by <see cref="Hedge"/>, its P90 kept honest by <see cref="Conformal"/>. The agent, the gateway and the backtest run this same code.
 /// </summary>
 /// <remarks>
-/// What it has learned of a series is about 2,200 bytes; it does no I/O and knows no clock. Not thread-safe: one cycle at a time.
+/// What it has learned of a series is about 2,400 bytes; it does no I/O and knows no clock. Not thread-safe: one cycle at a time.
 /// 1. Learn from the hours that have closed. 2. Ask the baselines, and take in the model's answer. 3. Mix, stretch. 4. Keep one forecast in 25 hours to learn from.
 /// </remarks>
 public sealed class VolumeForecaster
