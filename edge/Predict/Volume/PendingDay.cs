@@ -9,6 +9,9 @@ internal sealed class PendingDay
     private const int Hours = ExpertBands.DayHours;
     private const int Values = ExpertBands.Experts * Hedge.Levels * Hours;
 
+    /// <summary>As far back as any forecaster's history reaches, less the 25 hours that a forecast waits, and some late ones.</summary>
+    public const int BasisHours = SeriesVolume.HoursRead - 72;
+
     private readonly Half[] _said = new Half[Values];
     private readonly Band[] _mixed = new Band[Hours];
     private float _unit = 1;
@@ -26,9 +29,12 @@ internal sealed class PendingDay
     /// <summary>Hours that were known of the series when this was said.</summary>
     public int KnownHours { get; private set; }
 
-    public static PendingDay Of(long origin, int knownHours, ExpertBands bands, ReadOnlySpan<Band> mixed)
+    /// <summary>Samples that were known, when this was said, of the <see cref="BasisHours"/> before it.</summary>
+    public long Basis { get; private set; }
+
+    public static PendingDay Of(long origin, int knownHours, long basis, ExpertBands bands, ReadOnlySpan<Band> mixed)
     {
-        var pending = new PendingDay(origin) { HasModel = bands.HasModel, KnownHours = knownHours };
+        var pending = new PendingDay(origin) { HasModel = bands.HasModel, KnownHours = knownHours, Basis = basis };
         mixed[..Hours].CopyTo(pending._mixed);
         var largest = 0f;
         for (var expert = bands.HasModel ? 0 : 1; expert < ExpertBands.Experts; expert++)
@@ -54,6 +60,19 @@ internal sealed class PendingDay
         return pending;
     }
 
+    /// <summary>Samples known of the hours that <see cref="Basis"/> is of.</summary>
+    /// <param name="end">The full hour after the last of <paramref name="counts"/>, in hours since 1970.</param>
+    public static long BasisOf(long origin, long end, ReadOnlySpan<int> counts)
+    {
+        long sum = 0;
+        var to = counts.Length - (end - origin);
+        for (var i = Math.Max(0, to - BasisHours); i < Math.Min(to, counts.Length); i++)
+        {
+            sum += Math.Max(0, counts[(int)i]);
+        }
+        return sum;
+    }
+
     public Band Mixed(int hour) => _mixed[hour];
 
     /// <summary>What each expert said of an hour at a level, NaN where nothing.</summary>
@@ -77,6 +96,7 @@ internal sealed class PendingDay
         writer.Write((byte)Learned);
         writer.Write(HasModel);
         writer.Write7BitEncodedInt(KnownHours);
+        writer.Write7BitEncodedInt64(Basis);
         writer.Write(_unit);
         foreach (var value in _said)
         {
@@ -97,6 +117,7 @@ internal sealed class PendingDay
             Learned = reader.ReadByte(),
             HasModel = reader.ReadBoolean(),
             KnownHours = reader.Read7BitEncodedInt(),
+            Basis = reader.Read7BitEncodedInt64(),
             _unit = reader.ReadSingle(),
         };
         foreach (ref var value in pending._said.AsSpan())

@@ -24,6 +24,9 @@ internal sealed class SeriesLearner
     private const float P50 = 0.5f, P90 = 0.9f;
     private const double WeightMin = 1e-6;
 
+    /// <summary>So many samples may come late without being taken for an import.</summary>
+    private const int ImportedMin = 100;
+
     /// <summary>Ten days.</summary>
     private static readonly float _biasFade = MathF.Pow(0.5f, 1 / 240f);
 
@@ -48,9 +51,9 @@ internal sealed class SeriesLearner
         {
             return;
         }
-        if (pending.Origin > end + ExpertBands.DayHours)
+        // The clock was ahead when this was said, or the past has been imported since: it teaches nothing of what is said now.
+        if (pending.Origin > end + ExpertBands.DayHours || PendingDay.BasisOf(pending.Origin, end, history.Counts) > 2 * pending.Basis + ImportedMin)
         {
-            // The clock was ahead when this was said.
             _pending = null;
             return;
         }
@@ -91,9 +94,10 @@ internal sealed class SeriesLearner
     }
 
     /// <summary>Mixes what the experts say, and keeps it to learn from where it is time.</summary>
-    /// <param name="knownHours">Of the history they said it from.</param>
+    /// <param name="history">They said it from this.</param>
+    /// <param name="knownHours">Of the history.</param>
     /// <param name="mean">The expected count of each hour.</param>
-    public void Mix(long end, int knownHours, ExpertBands bands, Population population, Span<Band> into, Span<double> mean)
+    public void Mix(in HourlyHistory history, int knownHours, ExpertBands bands, Population population, Span<Band> into, Span<double> mean)
     {
         Span<float> middle = stackalloc float[ExpertBands.Experts], high = stackalloc float[ExpertBands.Experts];
         Weigh(0, population, middle);
@@ -115,11 +119,11 @@ internal sealed class SeriesLearner
                 : new Band(Hedge.Count(p10 / middleSum), Hedge.Count(p50 / middleSum), Hedge.Count(p90 / highSum)).Ordered());
             mean[h] = Math.Max(0, Middle(into[h]) + _bias);
         }
-        var origin = end / Instant.Hour;
-        // What was said when less than half was known, of a series just begun or before its past was imported, teaches nothing of what is said now.
+        var origin = history.End / Instant.Hour;
+        // What was said when less than half was known, of a series just begun, teaches nothing of what is said now.
         if (_pending is null || origin >= _pending.Origin + PeriodHours || (origin > _pending.Origin && knownHours > 2 * _pending.KnownHours))
         {
-            _pending = PendingDay.Of(origin, knownHours, bands, into);
+            _pending = PendingDay.Of(origin, knownHours, PendingDay.BasisOf(origin, origin, history.Counts), bands, into);
         }
     }
 

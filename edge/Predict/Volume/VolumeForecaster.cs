@@ -187,7 +187,7 @@ public sealed class VolumeForecaster
         }
         var mixed = new Band[hours];
         var mean = new double[hours];
-        learner.Mix(history.End, _baselines.KnownHours, _bands, _population, mixed, mean);
+        learner.Mix(history, _baselines.KnownHours, _bands, _population, mixed, mean);
         // Rare bursts can raise the mean above what nine hours in ten stay within; room is for both.
         var p90 = new double[hours];
         for (var h = 0; h < hours; h++)

@@ -170,6 +170,24 @@ public class VolumeForecasterTests
     }
 
     [Fact]
+    public async Task Forecast_made_before_the_past_was_imported_is_not_learned_from()
+    {
+        var history = new VolumeHistory();
+        history.Observe(Series, Monday, 1);
+        var forecaster = new VolumeForecaster();
+        var now = Monday + 30 * Instant.Day;
+        await ForecastAsync(forecaster, history, now);
+        history.Fill(Series, Monday + 2 * Instant.Day, now + Instant.Day, _ => 60);
+        var expected = new List<double>();
+        for (var hour = 1; hour < 26; hour++)
+        {
+            await ForecastAsync(forecaster, history, now + hour * Instant.Hour, closed: closed => expected.Add(closed.Ours.P50));
+        }
+        Assert.True(expected.Count > 15);
+        Assert.All(expected, p50 => Assert.InRange(p50, 55, 65));
+    }
+
+    [Fact]
     public async Task Hours_nobody_counted_are_not_learned_from()
     {
         var history = Noisy(20);
