@@ -159,7 +159,7 @@ public sealed partial class HotStore
             }
             // A file must never be ahead of the journal: after a crash its position would skip records that do not exist yet.
             await _journal.WaitDurableAsync(ticket, cancel);
-            await Task.Run(() => FlushRepaired(state), cancel);
+            await Background.RunAsync(() => FlushRepaired(state));
         }
     }
 

@@ -76,7 +76,7 @@ public sealed partial class HotStore
                     return;
                 }
             }
-            await Task.Run(() => SealRepaired(state), cancel);
+            await Background.RunAsync(() => SealRepaired(state));
         }
         finally
         {
