@@ -187,7 +187,7 @@ internal sealed class CrashMode(int kills, int seed, bool withGateway)
             for (var day = 0; day < 60 && day <= _next / 4000; day++)
             {
                 var from = Day + day * 86_400_000L;
-                using var response = await WholeAsync(http, patience,$"api/v1/query?series=acme/crash/m{series}&fn=raw&from={from}&to={from + 86_400_000}");
+                using var response = await WholeAsync(http, patience, $"api/v1/query?series=acme/crash/m{series}&fn=raw&from={from}&to={from + 86_400_000}");
                 if (response.StatusCode == System.Net.HttpStatusCode.NotFound)
                 {
                     continue; // the series is not known: killed before its first sample
