@@ -52,7 +52,7 @@ internal sealed class SeriesLearner
             return;
         }
         // The clock was ahead when this was said, or the past has been imported since: it teaches nothing of what is said now.
-        if (pending.Origin > end + ExpertBands.DayHours || PendingDay.BasisOf(pending.Origin, end, history.Counts) > 2 * pending.Basis + ImportedMin)
+        if (pending.Origin > end + ExpertBands.DayHours || PendingDay.BasisOf(pending.Origin, end, history.Counts) > pending.Basis + pending.Basis / 4 + ImportedMin)
         {
             _pending = null;
             return;

@@ -169,15 +169,18 @@ public class VolumeForecasterTests
         Assert.Null(forecaster.Said(Series, now - 60));
     }
 
-    [Fact]
-    public async Task Forecast_made_before_the_past_was_imported_is_not_learned_from()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(16)] // in the middle of the import
+    public async Task Forecast_made_before_the_past_was_imported_is_not_learned_from(int daysBefore)
     {
         var history = new VolumeHistory();
         history.Observe(Series, Monday, 1);
+        history.Fill(Series, Monday + 2 * Instant.Day, Monday + (2 + daysBefore) * Instant.Day, _ => 60);
         var forecaster = new VolumeForecaster();
         var now = Monday + 30 * Instant.Day;
         await ForecastAsync(forecaster, history, now);
-        history.Fill(Series, Monday + 2 * Instant.Day, now + Instant.Day, _ => 60);
+        history.Fill(Series, Monday + (2 + daysBefore) * Instant.Day, now + Instant.Day, _ => 60);
         var expected = new List<double>();
         for (var hour = 1; hour < 26; hour++)
         {
