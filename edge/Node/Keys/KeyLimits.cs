@@ -10,8 +10,8 @@ public sealed class KeyLimits(int requestsPerSecond) : IDisposable
         RateLimitPartition.GetTokenBucketLimiter(caller.Name, _ => new()
         {
             TokenLimit = 2 * requestsPerSecond,
-            TokensPerPeriod = Math.Max(1, requestsPerSecond / 10),
-            ReplenishmentPeriod = TimeSpan.FromSeconds(requestsPerSecond >= 10 ? 0.1 : 1.0 / requestsPerSecond),
+            TokensPerPeriod = PerDrop(requestsPerSecond),
+            ReplenishmentPeriod = TimeSpan.FromSeconds((double)PerDrop(requestsPerSecond) / requestsPerSecond),
             QueueLimit = 0,
         }));
 
@@ -27,4 +27,7 @@ public sealed class KeyLimits(int requestsPerSecond) : IDisposable
     }
 
     public void Dispose() => _limits.Dispose();
+
+    /// <summary>About ten drops a second, of whole requests.</summary>
+    private static int PerDrop(int requestsPerSecond) => Math.Max(1, requestsPerSecond / 10);
 }
