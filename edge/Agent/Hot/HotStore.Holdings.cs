@@ -126,11 +126,16 @@ public sealed partial class HotStore
             return new(Node, state.Window, Node, Tier.Ssd, 0, Holding.Latest, new(rollups.From, rollups.To), rollups.Count, state.FileBytes, Instant.Minute);
         }
         var count = state.FileCount + state.MemoryCount;
-        if (count == 0 && state.ErasedExtent.IsEmpty && state.MemoryExtent.IsEmpty)
-        {
-            return null;
-        }
         var extent = state.Extent;
+        if (extent.IsEmpty)
+        {
+            if (state.Meta is null || state.SentThrough == 0)
+            {
+                return null;
+            }
+            // All of it was deleted, and the gateway may not know: unlisted, what it still has would be taken for the window.
+            extent = state.Window.Range;
+        }
         if (state.Dropped.Through > 0 && !state.MemoryExtent.IsEmpty)
         {
             // Rounded to hours, so that the samples that follow are asked for before the catalog, here and above, hears of them.

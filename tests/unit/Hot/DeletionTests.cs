@@ -157,6 +157,34 @@ public class DeletionTests
     }
 
     [Fact]
+    public async Task A_window_whose_every_sample_was_deleted_stays_listed_while_the_gateway_may_have_some()
+    {
+        var bench = await HotBench.OpenAsync();
+        var gateway = new FakeGateway();
+        await bench.AppendDurablyAsync("t", (Day, 1), (Day + Second, 2));
+        await bench.Store.FlushAllAsync(CancellationToken.None);
+        await using (var shipper = NewShipper(bench, gateway))
+        {
+            while (bench.Store.Unshipped().Count > 0)
+            {
+                await Task.Delay(1);
+            }
+        }
+        var done = await bench.DeleteAsync("t", Day, Day + Instant.Day);
+        Assert.Equal((2L, true, false), (done.Samples, done.IsWritten, done.IsBelow));
+        Assert.NotEmpty(gateway.Samples);
+        for (var round = 0; round < 2; round++)
+        {
+            // Whoever asks for the window is told that it is empty, and does not turn to the gateway.
+            var holding = Assert.Single(bench.Own);
+            Assert.True(holding.IsWhole);
+            Assert.Equal((0L, bench.Window.Range), (holding.Count, holding.Extent));
+            Assert.Empty(await bench.ReadAsync());
+            await bench.CrashAsync(new Random(round));
+        }
+    }
+
+    [Fact]
     public async Task Tombstones_outlive_sealing_and_unsealing_and_a_wider_one_stands_for_those_within()
     {
         var bench = await HotBench.OpenAsync();
