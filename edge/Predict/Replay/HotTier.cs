@@ -53,16 +53,16 @@ public sealed class HotTier(IReadOnlyList<double> sizes, double capacity)
     }
 
     /// <summary>Makes it hold exactly these: first what leaves, then what comes.</summary>
-    public void Become(ReadOnlySpan<bool> chosen)
+    public void Become(IReadOnlyList<bool> chosen)
     {
-        for (var key = 0; key < chosen.Length; key++)
+        for (var key = 0; key < chosen.Count; key++)
         {
             if (!chosen[key])
             {
                 Demote(key);
             }
         }
-        for (var key = 0; key < chosen.Length; key++)
+        for (var key = 0; key < chosen.Count; key++)
         {
             if (chosen[key])
             {

@@ -2,42 +2,40 @@ using Foretier.Core.Query;
 using Foretier.Core.Samples;
 using Foretier.Predict.Access;
 using Foretier.Predict.Models;
+using Foretier.Predict.Place;
 
 namespace Foretier.Predict.Replay;
 
 /// <summary>
 /// What a node does: expected reads by <see cref="AccessScorer"/>, who reads by the clock by <see cref="PeriodicReaders"/>, placed by
-/// <see cref="HotPlacement"/>.
+/// <see cref="PlacePolicy"/>.
 /// </summary>
 internal sealed class PredictivePolicy(ReadTrace trace, IInference? ranker, long epochSeconds) : ReplayPolicy("predictive")
 {
     private readonly ReadFeatures _features = new(trace.ZoneOf);
-    private readonly HotPlacement _placement = new();
+    private readonly PlacePolicy _policy = new(new() { Lead = TimeSpan.FromSeconds(epochSeconds) });
     private readonly ReaderBook _readers = new(trace.ZoneOf);
     private readonly Dictionary<string, int> _known = new(StringComparer.Ordinal);
-    private readonly double[] _scores = new double[trace.Names.Count];
-    private readonly double[] _sizes = [.. trace.Sizes];
+    private readonly Candidate[] _candidates = new Candidate[trace.Names.Count];
 
     public override async ValueTask EpochAsync(long time, HotTier tier, CancellationToken cancel)
     {
         var hour = time / 3600;
-        Array.Clear(_scores);
+        for (var key = 0; key < _candidates.Length; key++)
+        {
+            _candidates[key] = new(trace.Names[key], "", tier.Has(key) ? CandidateState.Here : CandidateState.Below, trace.Sizes[key], Demand.None, SavedSeconds: 1);
+        }
         List<string> names = [.. _known.Keys.Where(name => _features.IsRemembered(name, hour))];
         var scores = await AccessScorer.ScoreAsync(_features, names, hour, ranker, cancel).ConfigureAwait(false);
         for (var i = 0; i < scores.Length; i++)
         {
-            _scores[_known[names[i]]] = scores[i];
+            Expect(_known[names[i]], new(scores[i]));
         }
-        var epochHours = epochSeconds / 3600;
-        foreach (var (name, reads) in _readers.Due(hour, hour + epochHours))
+        foreach (var (name, reads) in _readers.Due(hour, hour + epochSeconds / 3600))
         {
-            // Worth bringing for this one time, if it is not here anyway.
-            if (reads > 2 * _placement.MoveCost)
-            {
-                _scores[_known[name]] = Math.Max(_scores[_known[name]], reads * 24 / epochHours);
-            }
+            Expect(_known[name], _candidates[_known[name]].Demand with { Due = time * Instant.Second, DueReads = reads });
         }
-        tier.Become(_placement.Choose(_scores, _sizes, tier.IsHot, tier.Capacity));
+        tier.Become(_policy.Plan(_candidates, new(tier.Capacity), time * Instant.Second).Keeps);
     }
 
     public override void Read(long time, int key, int count, HotTier tier)
@@ -47,4 +45,6 @@ internal sealed class PredictivePolicy(ReadTrace trace, IInference? ranker, long
         _features.Add(name, time / 3600, count);
         _readers.Add(name, ReadShape.Unknown, time / 3600, count);
     }
+
+    private void Expect(int key, Demand demand) => _candidates[key] = _candidates[key] with { Demand = demand };
 }

@@ -1,4 +1,5 @@
 using Foretier.Predict.Access;
+using Foretier.Predict.Place;
 
 namespace Foretier.Predict.Replay;
 
@@ -20,8 +21,12 @@ public abstract class ReplayPolicy(string name)
     /// <summary>Fills the tier with what has the highest scores per size; nothing with a score of 0.</summary>
     protected static void Fill(HotTier tier, ReadOnlySpan<double> scores)
     {
-        var sizes = tier.Sizes as double[] ?? [.. tier.Sizes];
-        tier.Become(new HotPlacement(MoveCost: 0).Choose(scores, sizes, tier.IsHot, tier.Capacity));
+        var candidates = new Candidate[scores.Length];
+        for (var key = 0; key < candidates.Length; key++)
+        {
+            candidates[key] = new("", "", tier.Has(key) ? CandidateState.Here : CandidateState.Below, tier.Sizes[key], new(scores[key]), SavedSeconds: 1);
+        }
+        tier.Become(new PlacePolicy(new() { MoveCost = 0 }).Plan(candidates, new(tier.Capacity), 0).Keeps);
     }
 }
 

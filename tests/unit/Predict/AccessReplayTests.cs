@@ -67,17 +67,6 @@ public class AccessReplayTests
     }
 
     [Fact]
-    public void A_gain_below_the_margin_moves_nothing_and_one_above_it_does()
-    {
-        var placement = new HotPlacement();
-        Assert.Equal([true, false], placement.Choose([1, 1 + placement.Margin * 0.99], [1, 1], [true, false], 1));
-        Assert.Equal([false, true], placement.Choose([1, 1 + placement.Margin * 1.01], [1, 1], [true, false], 1));
-        Assert.Equal([true, false], placement.Choose([0.5, 0], [1, 1], [false, true], 2));
-        // By the byte: two small ones with a read each are worth more than a large one with three.
-        Assert.Equal([false, true, true], placement.Choose([3, 1.6, 1.6], [2, 1, 1], [false, false, false], 2));
-    }
-
-    [Fact]
     public void A_workload_repeats_with_its_seed_and_is_another_with_another()
     {
         var options = new WorkloadOptions { Seed = 4, Accounts = 2, Devices = 6, Days = 60 };
