@@ -42,7 +42,7 @@ return await NodeHost.RunAsync(args, "router", async args =>
     forwarder.Start();
     var access = new AccessBook(clock, own: null, forwarder);
 
-    var answerer = new Answerer(catalog, node => node == ArchiveManifest.Node ? archiveSource : follower.SourceOf(node), health, clock);
+    var answerer = new Answerer(catalog, node => node == ArchiveManifest.Node ? archiveSource : follower.SourceOf(node), health, clock, () => map.Current);
     var cascade = new Cascade(new NodeDuties
     {
         Deletion = new() { EdgesOf = name => catalog.View.Named(name).Select(series => series.Edge) },

@@ -87,7 +87,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     var access = new AccessBook(clock, map.Count, below: null);
     var health = new SourceHealth(clock);
     health.Own(options.Node);
-    var answerer = new Answerer(catalog, node => node == options.Node ? store : null, health, clock);
+    var answerer = new Answerer(catalog, node => node == options.Node ? store : null, health, clock, () => map.Current);
     var administration = new Administration(options.Node, store, devices, certificates, watch, TimeProvider.System);
     var checks = new AgentChecks(options, mqtt, store, devices, watch, certificates, shipper is null ? null : () => shipper.Status.LastError, clock);
     var ring = app.Services.GetRequiredService<KeyRing>();

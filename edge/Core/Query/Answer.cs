@@ -11,6 +11,9 @@ public sealed record Answer(
 {
     public bool IsPartial => Missing.Count > 0;
 
+    /// <summary>Every fetch that was made for it, those that failed too, in the order they were made.</summary>
+    public IReadOnlyList<FetchCost> Costs { get; init; } = [];
+
     /// <summary>False where a function was answered within an error bound.</summary>
     public bool IsExact => Question.IsExact;
 
@@ -21,6 +24,7 @@ public sealed record Answer(
     {
         Tiers = ReferenceEquals(Tiers, other.Tiers) ? Tiers : TierUse.Condense([.. Tiers, .. other.Tiers]),
         Missing = Planner.Union(Missing.Concat(other.Missing)),
+        Costs = ReferenceEquals(Costs, other.Costs) ? Costs : [.. Costs, .. other.Costs],
         Watermark = Math.Min(Watermark, other.Watermark),
     };
 }

@@ -1,3 +1,4 @@
+using Foretier.Core.Partitions;
 using Foretier.Core.Rollups;
 using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
@@ -9,13 +10,27 @@ namespace Foretier.Core.Query;
 /// they differ in what their catalog knows.
 /// </summary>
 /// <remarks>
-/// A source that fails is avoided and the rest planned anew; a source that no longer holds what was planned (data moved meanwhile) makes
-/// the catalog refresh and the plan be made again. After <see cref="AttemptsMax"/> tries what is still open is reported as missing.
+/// A source that fails, or is late where another has the same, is avoided and its share planned anew; a source that no longer holds what was planned
+/// (data moved meanwhile) makes the catalog refresh and the plan be made again. After <see cref="AttemptsMax"/> tries what is still open is reported
+/// as missing. A source that is passed over because it was slow is asked now and then beside the answer, to learn whether it still is.
 /// </remarks>
-public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceOf, SourceHealth health, TimeProvider clock)
+/// <param name="catalog">Who holds what.</param>
+/// <param name="sourceOf">The way to a node, if there is one.</param>
+/// <param name="health">Who can be reached, at what cost; learned here.</param>
+/// <param name="clock">Times fetches.</param>
+/// <param name="map">What is predicted; null: nothing.</param>
+public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceOf, SourceHealth health, TimeProvider clock, Func<PartitionMap>? map = null)
 {
     private const int AttemptsMax = 5;
+
+    /// <summary>A probe is not to be felt by the source.</summary>
+    private const long ProbeRowsMax = 20_000;
+
+    private static readonly TimeSpan ProbeAfter = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan CatalogPatience = TimeSpan.FromMilliseconds(300);
+
+    private readonly Fetching _fetching = new(sourceOf, health, clock);
+    private long _probedAt;
 
     /// <summary>Series of the catalog that the question names, or the reason why it cannot be asked.</summary>
     /// <param name="question">What is asked.</param>
@@ -47,7 +62,10 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
     }
 
     public Plan Plan(Question question, IReadOnlyCollection<SeriesInfo> series, IReadOnlySet<string>? avoid = null) =>
-        Planner.Make(catalog.View, question, series, health, avoid);
+        Plan(question, series, health.Picture, avoid);
+
+    private Plan Plan(Question question, IReadOnlyCollection<SeriesInfo> series, SourcePicture sources, IReadOnlySet<string>? avoid = null) =>
+        Planner.Make(catalog.View, map?.Invoke() ?? PartitionMap.Empty, question, series, sources, avoid);
 
     /// <exception cref="QuestionRefusedException">The answer has more samples than one may have.</exception>
     public async Task<Answer> AnswerAsync(Question question, IReadOnlyCollection<SeriesInfo> series, CancellationToken cancel)
@@ -75,18 +93,21 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
     private async Task<Answer> AskAsync(Question question, IReadOnlyCollection<SeriesInfo> series, CancellationToken cancel)
     {
         var avoid = new HashSet<string>();
+        var made = new List<Fetched>();
         for (var attempt = 1; ; attempt++)
         {
             var watermark = WatermarkOf(series);
-            var plan = Plan(question, series, avoid);
-            var results = await Task.WhenAll(plan.Fetches.Select(fetch => FetchAsync(fetch, cancel))).ConfigureAwait(false);
+            var sources = health.Picture;
+            var plan = Plan(question, series, sources, avoid);
+            ProbeIfDue(question, series, sources, plan);
+            var fetched = await _fetching.AllAsync(plan.Fetches, made, late => IsReplaceable(question, series, plan, [.. avoid, .. late]), cancel).ConfigureAwait(false);
+            made.AddRange(fetched.Where(f => !made.Exists(m => ReferenceEquals(m.Cost, f.Cost))));
 
             var again = false;
             var unanswered = new List<TimeRange>();
-            for (var i = 0; i < results.Length; i++)
+            foreach (var (fetch, result, _) in fetched)
             {
-                var fetch = plan.Fetches[i];
-                if (results[i] is not { } result)
+                if (result is null)
                 {
                     again |= avoid.Add(fetch.Node);
                     unanswered.AddRange(fetch.Request.Parts.Select(p => p.Range));
@@ -99,30 +120,37 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
             }
             if (!again || attempt == AttemptsMax)
             {
-                var (answers, uses) = Merge(question, series, plan, results);
-                return new(question, answers, uses, Planner.Union(plan.Missing.Concat(unanswered)), watermark, plan.CatalogRevision);
+                var (answers, uses) = Merge(question, series, fetched);
+                return new(question, answers, uses, Planner.Union(plan.Missing.Concat(unanswered)), watermark, plan.CatalogRevision) { Costs = made.ConvertAll(f => f.Cost) };
             }
-            if (results.Any(r => r is { Gone.Count: > 0 }))
+            if (fetched.Any(f => f.Cost.Outcome == FetchOutcome.Moved))
             {
                 await CatalogChangeAsync(plan.CatalogRevision, cancel).ConfigureAwait(false);
             }
         }
     }
 
-    private async Task<FetchResult?> FetchAsync(PlannedFetch fetch, CancellationToken cancel)
+    /// <summary>True where a plan without these nodes misses no more than this one.</summary>
+    private bool IsReplaceable(Question question, IReadOnlyCollection<SeriesInfo> series, Plan plan, HashSet<string> without) =>
+        Planner.Union(plan.Missing.Concat(Plan(question, series, without).Missing)).SequenceEqual(plan.Missing);
+
+    /// <summary>Asks one source that would be asked if it were as fast as it once was, beside the answer.</summary>
+    private void ProbeIfDue(Question question, IReadOnlyCollection<SeriesInfo> series, SourcePicture sources, Plan plan)
     {
-        var started = clock.GetTimestamp();
-        try
+        var probedAt = Volatile.Read(ref _probedAt);
+        if ((probedAt != 0 && clock.GetElapsedTime(probedAt, sources.Now) < ProbeAfter) || Interlocked.CompareExchange(ref _probedAt, sources.Now, probedAt) != probedAt)
         {
-            var source = sourceOf(fetch.Node) ?? throw new DataSourceUnavailableException(fetch.Node, "not connected");
-            var result = await source.FetchAsync(fetch.Request, cancel).ConfigureAwait(false);
-            health.Answered(fetch.Node, clock.GetElapsedTime(started).TotalMilliseconds);
-            return result;
+            return;
         }
-        catch (DataSourceUnavailableException)
+        var view = catalog.View;
+        var holders = series.Select(s => s.Edge).Distinct().SelectMany(view.OfEdge).Select(h => h.Node).ToHashSet();
+        foreach (var node in sources.Unheard(ProbeAfter).Where(node => holders.Contains(node) && plan.Fetches.All(f => f.Node != node)))
         {
-            health.Failed(fetch.Node);
-            return null;
+            if (Plan(question, series, sources.Hoping(node)).Fetches.FirstOrDefault(f => f.Node == node && f.Work.Rows <= ProbeRowsMax) is { } fetch)
+            {
+                _fetching.Probe(fetch);
+                return;
+            }
         }
     }
 
@@ -149,30 +177,30 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
     }
 
     private static (List<SeriesAnswer>, List<TierUse>) Merge(
-        Question question, IReadOnlyCollection<SeriesInfo> series, Plan plan, FetchResult?[] results)
+        Question question, IReadOnlyCollection<SeriesInfo> series, IReadOnlyList<Fetched> fetched)
     {
         var pieces = new Dictionary<string, List<Piece>>();
         var merges = new Dictionary<(int Merge, string Series), List<MergedLayer>>();
         var uses = new List<TierUse>();
         var samples = 0L;
-        for (var i = 0; i < results.Length; i++)
+        foreach (var (fetch, result, _) in fetched)
         {
-            if (results[i] is not { } result)
+            if (result is null)
             {
                 continue;
             }
             uses.AddRange(result.Uses);
             foreach (var slice in result.Slices)
             {
-                var from = plan.Fetches[i].Request.Parts[slice.Part].Range.From;
+                var from = fetch.Request.Parts[slice.Part].Range.From;
                 if (question.NeedsRaw && (samples += slice.Samples?.Count ?? 0) > Question.PointsMax)
                 {
                     throw new QuestionRefusedException(new("too_many_points",
                         $"the answer has more than {Question.PointsMax} samples; use a shorter range, fewer series or a step, or ask in pages with limit="));
                 }
-                if (slice.Rows is null && plan.Fetches[i].Merges[slice.Part] is var merge and >= 0)
+                if (slice.Rows is null && fetch.Merges[slice.Part] is var merge and >= 0)
                 {
-                    GetOrAdd(merges, (merge, slice.Series)).Add(new(plan.Fetches[i].Order[slice.Part], from, slice.Samples!, plan.Fetches[i].Request.Parts[slice.Part].Edge, slice.Erased));
+                    GetOrAdd(merges, (merge, slice.Series)).Add(new(fetch.Order[slice.Part], from, slice.Samples!, fetch.Request.Parts[slice.Part].Edge, slice.Erased));
                 }
                 else
                 {

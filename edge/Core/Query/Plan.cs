@@ -14,5 +14,12 @@ public sealed record Plan(IReadOnlyList<PlannedFetch> Fetches, IReadOnlyList<Tim
 /// they come as raw samples and the later layer wins.
 /// </param>
 /// <param name="Order">For each part: its place among the layers of its merge, oldest first.</param>
+/// <param name="Work">How much it asks for.</param>
+/// <param name="EstimatedMilliseconds">What it is expected to take.</param>
 public sealed record PlannedFetch(
-    string Node, Tier Tier, FetchRequest Request, IReadOnlyList<int> Merges, IReadOnlyList<int> Order, double EstimatedMilliseconds);
+    string Node, Tier Tier, FetchRequest Request, IReadOnlyList<int> Merges, IReadOnlyList<int> Order, FetchWork Work, double EstimatedMilliseconds)
+{
+    /// <summary>True where both ask the same of the same source: the answer to one is the answer to the other.</summary>
+    public bool AsksSameAs(PlannedFetch other) => Node == other.Node && Request.Raw == other.Request.Raw
+        && Request.Series.SequenceEqual(other.Request.Series) && Request.Parts.SequenceEqual(other.Request.Parts);
+}

@@ -1,44 +1,26 @@
-using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using Foretier.Core.Tiers;
 
 namespace Foretier.Core.Query;
 
 /// <summary>
-/// What is known of the sources' reachability and speed: written by links and by every fetch, read by the planner.
-/// Thread-safe; a mutable holder of small immutable records.
+/// What is known of the sources' reachability and speed: written by links and by every fetch, read by the planner as a <see cref="SourcePicture"/>.
+/// Thread-safe; a mutable holder of immutable dictionaries.
 /// </summary>
 public sealed class SourceHealth(TimeProvider clock)
 {
-    /// <summary>Share of the newest measurement in the moving average: a tenfold slowdown shows within five queries.</summary>
-    private const double NewestShare = 0.3;
-
-    /// <summary>A source that failed is tried again after this long, so that one lost packet does not hide a tier.</summary>
-    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
+    /// <summary>A source that failed is tried again after this long.</summary>
+    internal static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
     private const long Always = long.MaxValue;
 
-    private readonly ConcurrentDictionary<string, State> _states = new();
+    private static readonly SourceState Unknown = new(false, 0, 0);
 
-    private sealed record State(bool Connected, long FailedAt, long SeenAt, double? Milliseconds);
+    private ImmutableDictionary<string, SourceState> _states = ImmutableDictionary<string, SourceState>.Empty;
+    private ImmutableDictionary<(string, Tier), SourceCost> _costs = ImmutableDictionary<(string, Tier), SourceCost>.Empty;
 
-    /// <summary>The prior for a source never measured: roughly an index look-up and one block there, ms.</summary>
-    public static double PriorMilliseconds(Tier tier) => tier switch
-    {
-        Tier.Memory => 0.5,
-        Tier.Ssd => 1,
-        Tier.Hdd => 8,
-        _ => 40,
-    };
-
-    public bool IsAvailable(string node)
-    {
-        var state = Of(node);
-        return state.Connected && (state.FailedAt == 0 || clock.GetElapsedTime(state.FailedAt) >= RetryAfter);
-    }
-
-    /// <summary>Expected time of one fetch of this many parts, ms.</summary>
-    public double Estimate(string node, Tier tier, int parts) =>
-        (Of(node).Milliseconds ?? PriorMilliseconds(tier)) + (parts - 1) * 0.1 * PriorMilliseconds(tier);
+    /// <summary>What is known now.</summary>
+    public SourcePicture Picture => new(Volatile.Read(ref _states), Volatile.Read(ref _costs), clock.GetTimestamp(), clock);
 
     public void Connected(string node) => Change(node, s => s with { Connected = true, FailedAt = 0, SeenAt = clock.GetTimestamp() });
 
@@ -52,20 +34,25 @@ public sealed class SourceHealth(TimeProvider clock)
 
     public void Failed(string node) => Change(node, s => s with { FailedAt = clock.GetTimestamp() });
 
-    public void Answered(string node, double milliseconds) => Change(node, s => s with
+    /// <summary>A fetch was answered.</summary>
+    public void Answered(string node, Tier tier, FetchWork work, double milliseconds)
     {
-        FailedAt = 0,
-        SeenAt = s.SeenAt == Always ? Always : clock.GetTimestamp(),
-        Milliseconds = s.Milliseconds is { } old ? old + NewestShare * (milliseconds - old) : milliseconds,
-    });
+        Change(node, s => s.SeenAt == Always ? s.FailedAt == 0 ? s : s with { FailedAt = 0 } : s with { FailedAt = 0, SeenAt = clock.GetTimestamp() });
+        Took(node, tier, work, milliseconds);
+    }
+
+    /// <summary>A fetch took so long, or at least so long where it was given up.</summary>
+    public void Took(string node, Tier tier, FetchWork work, double milliseconds)
+    {
+        var now = clock.GetTimestamp();
+        var key = (node, SourcePicture.TierAsked(tier));
+        ImmutableInterlocked.AddOrUpdate(ref _costs, key, _ => SourceCost.Unknown.Observe(tier, work, milliseconds, now), (_, cost) => cost.Observe(tier, work, milliseconds, now));
+    }
 
     /// <summary>How long ago the node was last heard; null if never.</summary>
-    public TimeSpan? SilentFor(string node) =>
-        Of(node) is { SeenAt: > 0 } state ? state.SeenAt == Always ? TimeSpan.Zero : clock.GetElapsedTime(state.SeenAt) : null;
+    public TimeSpan? SilentFor(string node) => Volatile.Read(ref _states).GetValueOrDefault(node) is { SeenAt: > 0 } state
+        ? state.SeenAt == Always ? TimeSpan.Zero : clock.GetElapsedTime(state.SeenAt) : null;
 
-    private State Of(string node) => _states.TryGetValue(node, out var state) ? state : Unknown;
-
-    private void Change(string node, Func<State, State> change) => _states.AddOrUpdate(node, _ => change(Unknown), (_, s) => change(s));
-
-    private static readonly State Unknown = new(false, 0, 0, null);
+    private void Change(string node, Func<SourceState, SourceState> change) =>
+        ImmutableInterlocked.AddOrUpdate(ref _states, node, _ => change(Unknown), (_, state) => change(state));
 }

@@ -170,6 +170,7 @@ public sealed class CatalogView
 {
     private readonly ILookup<string, SeriesInfo> _byName;
     private readonly ILookup<string, Holding> _byEdge;
+    private readonly Lazy<Dictionary<string, int>> _seriesOf;
 
     public CatalogView(long revision, IReadOnlyList<SeriesInfo> series, IReadOnlyList<Holding> holdings)
     {
@@ -178,6 +179,7 @@ public sealed class CatalogView
         Holdings = holdings;
         _byName = series.ToLookup(s => s.Name);
         _byEdge = holdings.ToLookup(h => h.Edge);
+        _seriesOf = new(() => Series.GroupBy(s => s.Edge).ToDictionary(g => g.Key, g => g.Count()));
     }
 
     public long Revision { get; }
@@ -186,6 +188,9 @@ public sealed class CatalogView
 
     public IEnumerable<SeriesInfo> Named(string name) => _byName[name];
     public IEnumerable<Holding> OfEdge(string edge) => _byEdge[edge];
+
+    /// <summary>How many series an edge took in.</summary>
+    public int SeriesOf(string edge) => _seriesOf.Value.GetValueOrDefault(edge);
 
     public IEnumerable<SeriesInfo> Matching(SeriesGlob glob) =>
         glob.IsExact ? _byName[glob.Text] : Series.Where(s => SeriesKey.TryParse(s.Name, out var key) && glob.Matches(key!));

@@ -43,6 +43,18 @@ internal static class ExplainWriter
             json.WriteStartObject("measured");
             json.WriteNumber("ms", Math.Round(elapsed.TotalMilliseconds, 3));
             json.WriteNumber("points", answer.Series.Sum(s => (s.Raw?.Count ?? 0) + (s.Rows?.Count ?? 0)));
+            json.WriteStartArray("fetches");
+            foreach (var cost in answer.Costs)
+            {
+                json.WriteStartObject();
+                json.WriteString("tier", JsonNamingPolicy.CamelCase.ConvertName(cost.Tier.ToString()));
+                json.WriteString("node", cost.Node);
+                json.WriteString("outcome", JsonNamingPolicy.CamelCase.ConvertName(cost.Outcome.ToString()));
+                json.WriteNumber("estimatedMs", Math.Round(cost.EstimatedMilliseconds, 3));
+                json.WriteNumber("measuredMs", Math.Round(cost.Milliseconds, 3));
+                json.WriteEndObject();
+            }
+            json.WriteEndArray();
             json.WritePropertyName("meta");
             AnswerWriter.WriteMeta(json, answer);
             json.WriteEndObject();
@@ -58,6 +70,7 @@ internal static class ExplainWriter
         json.WriteString("shape", fetch.Request.Raw ? "raw" : "rollups");
         json.WriteNumber("series", fetch.Request.Series.Count);
         json.WriteNumber("estimatedMs", Math.Round(fetch.EstimatedMilliseconds, 3));
+        json.WriteNumber("estimatedRows", fetch.Work.Rows);
         json.WriteNumber("parts", fetch.Request.Parts.Count);
         json.WriteStartArray("windows");
         for (var i = 0; i < Math.Min(fetch.Request.Parts.Count, PartsShown); i++)

@@ -2,6 +2,7 @@ using Foretier.Core.Partitions;
 using Foretier.Core.Query;
 using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
+using Microsoft.Extensions.Time.Testing;
 using Moq;
 
 namespace Foretier.Tests.Unit.Query;
@@ -10,7 +11,6 @@ namespace Foretier.Tests.Unit.Query;
 public class AnswererTests
 {
     private static readonly Window Day = Window.DayOf(1_489_017_600L * Instant.Second);
-    private static readonly Question Question = Question.Parse("acme/d/m", "2017-03-09", "2017-03-10", null, "raw", Day.End, out _)!;
     private readonly Catalog _catalog = new();
     private readonly SourceHealth _health = new(TimeProvider.System);
     private readonly Mock<IDataSource> _edge = Source("edge");
@@ -69,6 +69,53 @@ public class AnswererTests
     }
 
     [Fact]
+    public async Task A_source_that_is_late_is_given_up_where_another_has_the_same_and_what_the_others_said_is_not_asked_again()
+    {
+        var clock = new FakeTimeProvider();
+        Hold("edge", Tier.Ssd, 0, Holding.Latest, count: 1);
+        Hold("gateway", Tier.Hdd, 0, 5, count: 1);
+        var next = new Window(Day.End, Instant.Day);
+        _catalog.Put(HoldingOf("gateway", Tier.Hdd, 0, 5, 1) with { Window = next, Extent = next.Range });
+        var cancelled = false;
+        _edge.Setup(Fetch).Returns<FetchRequest, CancellationToken>(async (_, cancel) =>
+        {
+            using var told = cancel.Register(() => cancelled = true);
+            await Task.Delay(Timeout.Infinite, cancel);
+            return null!;
+        });
+        _gateway.Setup(Fetch).ReturnsAsync((FetchRequest request, CancellationToken _) => request.Parts[0].Window == Day ? Samples(1.5) : new([], [], []));
+
+        var asking = AskAsync(clock, to: "2017-03-11");
+        Assert.False(asking.IsCompleted);
+        clock.Advance(TimeSpan.FromSeconds(5));
+        var answer = await asking;
+
+        Assert.True(cancelled);
+        Assert.False(answer.IsPartial);
+        Assert.Equal([1.5], answer.Series[0].Raw!.Values.ToArray());
+        Assert.Equal([FetchOutcome.Late, FetchOutcome.Answered, FetchOutcome.Answered], answer.Costs.Select(c => c.Outcome).Order().Reverse());
+    }
+
+    [Fact]
+    public async Task A_source_that_is_late_and_has_what_nobody_else_has_is_waited_for()
+    {
+        var clock = new FakeTimeProvider();
+        Hold("edge", Tier.Ssd, 0, Holding.Latest, count: 2);
+        Hold("gateway", Tier.Hdd, 0, 5, count: 1);
+        var result = new TaskCompletionSource<FetchResult>();
+        _edge.Setup(Fetch).Returns(result.Task);
+
+        var asking = AskAsync(clock);
+        clock.Advance(TimeSpan.FromSeconds(8));
+        Assert.False(asking.IsCompleted);
+        result.SetResult(Samples(4.5));
+
+        var answer = await asking;
+        Assert.Equal([4.5], answer.Series[0].Raw!.Values.ToArray());
+        _gateway.Verify(Fetch, Times.Never);
+    }
+
+    [Fact]
     public async Task A_source_without_anything_in_the_range_is_not_asked()
     {
         Hold("edge", Tier.Ssd, 0, Holding.Latest, count: 1);
@@ -102,9 +149,10 @@ public class AnswererTests
 
     private void Hold(string node, Tier tier, long after, long through, long count) => _catalog.Put(HoldingOf(node, tier, after, through, count));
 
-    private Task<Answer> AskAsync()
+    private Task<Answer> AskAsync(TimeProvider? clock = null, string to = "2017-03-10")
     {
-        var answerer = new Answerer(_catalog, node => node == "edge" ? _edge.Object : _gateway.Object, _health, TimeProvider.System);
-        return answerer.AnswerAsync(Question, answerer.Resolve(Question, out _), CancellationToken.None);
+        var answerer = new Answerer(_catalog, node => node == "edge" ? _edge.Object : _gateway.Object, _health, clock ?? TimeProvider.System);
+        var question = Question.Parse("acme/d/m", "2017-03-09", to, null, "raw", Day.End, out _)!;
+        return answerer.AnswerAsync(question, answerer.Resolve(question, out _), CancellationToken.None);
     }
 }

@@ -106,7 +106,7 @@ public class PlannerTests
     {
         _health.Disconnected("edge");
         var question = Ask("2017-03-10", "2017-03-11");
-        var plan = Planner.Make(View(Edge(0, 100)), question, [Info("edge")], _health);
+        var plan = Planner.Make(View(Edge(0, 100)), PartitionMap.Empty, question, [Info("edge")], _health.Picture);
         Assert.Empty(plan.Fetches);
         Assert.Empty(plan.Missing);
     }
@@ -116,12 +116,12 @@ public class PlannerTests
     {
         _health.Connected("edge-2");
         var view = View(Edge(0, 10), Edge(0, 10) with { Edge = "edge-2", Node = "edge-2" });
-        var plan = Planner.Make(view, Ask(), [Info("edge"), Info("edge-2")], _health);
+        var plan = Planner.Make(view, PartitionMap.Empty, Ask(), [Info("edge"), Info("edge-2")], _health.Picture);
         Assert.Equal(2, plan.Fetches.Count);
         Assert.All(plan.Fetches, f => Assert.True(f.Request.Raw && f.Merges[0] >= 0));
     }
 
-    private Plan Make(params Holding[] holdings) => Planner.Make(View(holdings), Ask(), [Info("edge")], _health);
+    private Plan Make(params Holding[] holdings) => Planner.Make(View(holdings), PartitionMap.Empty, Ask(), [Info("edge")], _health.Picture);
 
     private static Question Ask(string from = "2017-03-09", string to = "2017-03-10") => Question.Parse(Series, from, to, "1h", "avg", Day.End, out _)!;
     private static SeriesInfo Info(string edge) => new(Series, edge, "Cel", "gauge");

@@ -1,0 +1,24 @@
+using Foretier.Core.Tiers;
+
+namespace Foretier.Core.Query;
+
+public enum FetchOutcome
+{
+    Answered,
+
+    /// <summary>What was planned is not there any more: planned anew.</summary>
+    Moved,
+
+    /// <summary>The source cannot be reached, or did not answer in its time: another holder was asked.</summary>
+    Failed,
+
+    /// <summary>It took much longer than expected and another holder could be asked: given up.</summary>
+    Late,
+}
+
+/// <summary>What a fetch was expected to cost, and what it did.</summary>
+/// <param name="Milliseconds">From the question until the answer was here, or until it was given up.</param>
+public sealed record FetchCost(string Node, Tier Tier, FetchWork Work, double EstimatedMilliseconds, double Milliseconds, FetchOutcome Outcome);
+
+/// <param name="Result">Null where there is none.</param>
+internal sealed record Fetched(PlannedFetch Fetch, FetchResult? Result, FetchCost Cost);

@@ -1,0 +1,129 @@
+using Foretier.Core.Partitions;
+using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
+
+namespace Foretier.Core.Query;
+
+/// <summary>
+/// The specification's routeQuery, for one window of one edge: which holdings together have its samples, and who is asked for each.
+/// </summary>
+/// <remarks>
+/// predictedPartition and accessPattern come from the map; the tier it prefers is the dataSource where costs are alike. A dataSource that isAvailable is
+/// queried, else the next holder, the archive too; what none of them has is missing.
+/// </remarks>
+internal sealed class Route
+{
+    /// <summary>What being on the tier that the map prefers is worth: enough to choose between equals, too little against a measured difference.</summary>
+    private const double PreferredShare = 0.9;
+
+    private readonly Question _question;
+    private readonly SourcePicture _sources;
+    private readonly IReadOnlySet<string>? _avoid;
+    private readonly List<Holding> _holdings;
+    private readonly FetchWork _work;
+    private readonly Tier? _preferred;
+
+    private Route(List<Holding> holdings, Question question, SourcePicture sources, IReadOnlySet<string>? avoid, FetchWork work, Tier? preferred) =>
+        (_holdings, _question, _sources, _avoid, _work, _preferred) = (holdings, question, sources, avoid, work, preferred);
+
+    /// <summary>The chain (0, v1] + (v1, v2] + … that reaches furthest, then loses least to unreachable nodes, then costs least.</summary>
+    /// <param name="holdings">Of one window of one edge; a handful.</param>
+    /// <param name="question">What is asked.</param>
+    /// <param name="sources">Who can be reached, at what cost.</param>
+    /// <param name="avoid">Nodes that failed this question already.</param>
+    /// <param name="work">Of the whole window.</param>
+    /// <param name="predictedPartition">Of the series, in this window; null where the map says nothing.</param>
+    public static List<Link> Choose(List<Holding> holdings, Question question, SourcePicture sources, IReadOnlySet<string>? avoid, FetchWork work,
+        PartitionEntry? predictedPartition) =>
+        new Route(holdings, question, sources, avoid, work, predictedPartition is null ? null : PreferredTier(predictedPartition)).Best(0).Chain;
+
+    /// <summary>Frequently read data is best read from the SSD, as the specification has it; else the map's own word counts.</summary>
+    private static Tier PreferredTier(PartitionEntry predictedPartition)
+    {
+        var accessPattern = predictedPartition.Access;
+        return accessPattern == AccessPattern.Frequent ? Tier.Ssd : predictedPartition.Prefer;
+    }
+
+    /// <summary>
+    /// The time a holding may have samples of. What an edge says of its open window is old by the time it is read, so there the whole window counts.
+    /// </summary>
+    public static TimeRange ReachOf(Holding holding) => holding.Through != Holding.Latest ? holding.Extent
+        : holding.IsWhole ? holding.Window.Range.Hull(holding.Extent) : new(holding.Extent.From, Math.Max(holding.Extent.To, holding.Window.End));
+
+    private Path Best(long after)
+    {
+        // A window has a handful of holdings: an exhaustive search is the simple way. A link that cannot be reached is part of a chain too:
+        // what follows it is still worth having. One that has nothing in the range costs nothing and need not be reachable.
+        var best = new Path(after, 0, 0, 0, []);
+        var next = long.MaxValue;
+        foreach (var holding in _holdings)
+        {
+            if (holding.After > after)
+            {
+                next = Math.Min(next, holding.After);
+            }
+            if (holding.After > after || holding.Through <= after)
+            {
+                continue;
+            }
+            var isAsked = ReachOf(holding).Overlaps(_question.Range);
+            var isReached = !isAsked || IsAvailable(holding);
+            var rest = Best(holding.Through);
+            var path = new Path(rest.Reached, rest.Lost + (isReached ? 0 : holding.Count), rest.Have + (isReached ? holding.Count : 0),
+                rest.Cost + (isAsked && isReached ? CostOf(holding) : 0), [new(holding, isReached, after), .. rest.Chain]);
+            if (path.IsBetterThan(best))
+            {
+                best = path;
+            }
+        }
+        // Nobody is known to have the flushes before: they are missing, those after them need not be.
+        return best.Chain.Count == 0 && next is > 0 and < long.MaxValue ? Best(next) : best;
+    }
+
+    private bool IsAvailable(Holding holding) => _sources.IsAvailable(holding.Node) && _avoid?.Contains(holding.Node) != true && IsAnswerable(holding);
+
+    /// <summary>Rollups without their samples answer questions whose steps they make up.</summary>
+    private bool IsAnswerable(Holding holding) => holding.Resolution == 0
+        || (!_question.NeedsRaw && _question.Needs == Rollups.RollupParts.None && _question.Grid.IsMadeOf(holding.Resolution));
+
+    private double CostOf(Holding holding)
+    {
+        var isPreferred = _preferred is { } tier && SourcePicture.TierAsked(holding.Tier) == SourcePicture.TierAsked(tier);
+        return _sources.Estimate(holding.Node, holding.Tier, _work) * (isPreferred ? PreferredShare : 1);
+    }
+
+    /// <summary>Ranges of which the chain may lack samples.</summary>
+    public static IEnumerable<TimeRange> MissingIn(List<Link> chain, TimeRange window, TimeRange range)
+    {
+        long reached = 0, have = 0;
+        foreach (var (holding, isAvailable, after) in chain)
+        {
+            if (after > reached)
+            {
+                yield return window;
+            }
+            // An edge's whole holding with no more samples than the links before it has nothing to add, as far as it was last heard.
+            else if (!isAvailable && !(after > 0 && holding.IsWhole && holding.Count <= have))
+            {
+                yield return ReachOf(holding).Clip(range);
+            }
+            have += isAvailable ? holding.Count : 0;
+            reached = holding.Through;
+        }
+    }
+
+    /// <param name="After">The flush up to which the links before it have everything; beyond the last one's Through where there is a gap.</param>
+    internal readonly record struct Link(Holding Holding, bool IsAvailable, long After);
+
+    /// <param name="Lost">Samples of its links that cannot be reached.</param>
+    /// <param name="Have">Samples of those that can.</param>
+    private sealed record Path(long Reached, long Lost, long Have, double Cost, List<Link> Chain)
+    {
+        public bool IsBetterThan(Path other) =>
+            Reached != other.Reached ? Reached > other.Reached
+            : Lost != other.Lost ? Lost < other.Lost
+            // Where something is lost anyway, a second copy of a part of it counts more than its price.
+            : Lost > 0 && Have != other.Have ? Have > other.Have
+            : Cost < other.Cost;
+    }
+}
