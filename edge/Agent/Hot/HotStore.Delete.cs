@@ -85,6 +85,10 @@ public sealed partial class HotStore
         {
             state.Open.Erase(position, series, range.Clip(state.Window.Range));
             state.IsDirty = true;
+            if (MustPublish(state, range.From))
+            {
+                Publish(state);
+            }
         }
         return touched;
     }

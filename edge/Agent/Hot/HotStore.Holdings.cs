@@ -90,10 +90,10 @@ public sealed partial class HotStore
 
     /// <summary>
     /// A window the catalog does not list must be listed at once. A whole one is asked for all of its time anyway; the late part of one that
-    /// was given up is asked for only where it says it reaches.
+    /// was given up is asked for only where it says it reaches; one that is settled might not be asked at all.
     /// </summary>
     private static bool MustPublish(WindowState state, long time) =>
-        state.Published is not { } published || (!published.IsWhole && !published.Extent.Contains(time));
+        state.Published is not { Settled: 0 } published || (!published.IsWhole && !published.Extent.Contains(time));
 
     private void Publish(WindowState state)
     {
@@ -143,6 +143,6 @@ public sealed partial class HotStore
                 .Clip(state.Window.Range));
         }
         return new(Node, state.Window, Node, state.FileCount > 0 ? Tier.Ssd : Tier.Memory, state.Dropped.Through, Holding.Latest, extent,
-            count, state.FileBytes + state.MemoryBytes);
+            count, state.FileBytes + state.MemoryBytes, Settled: state.IsSettled ? state.ShippedThrough : 0);
     }
 }

@@ -166,6 +166,7 @@ public sealed partial class HotStore
             (ticket, _) = _journal.Append(record.WrittenSpan);
             (state.ShippedThrough, state.ShippedUnique) = (through, count);
             state.SettleShipped();
+            state.IsDirty = true;
             foreach (var key in state.Unshipped.Where(head => head.Value.Version <= through).Select(head => head.Key).ToList())
             {
                 state.Unshipped.Remove(key);
@@ -248,6 +249,7 @@ public sealed partial class HotStore
                         $"the gateway has {window} only through flush {through}; flushes up to {state.Dropped.Through} are no longer on this edge");
                 }
                 (state.ShippedThrough, state.ShippedUnique) = (through, state.Dropped.Unique);
+                state.IsDirty = true;
                 if (state.Meta is null)
                 {
                     return;

@@ -91,6 +91,9 @@ internal sealed class WindowState(Window window)
     public long Lost => Dropped.Lost + (Meta?.Lost ?? 0);
     public bool IsShipped => Version <= ShippedThrough;
 
+    /// <summary>The gateway has acknowledged all there is of it.</summary>
+    public bool IsSettled => Meta is not null && IsShipped && !IsInMemory && Damage is null && Removal == Removal.None;
+
     /// <summary>Position of the oldest record that only journal and memory have.</summary>
     public long FirstPosition => Math.Min(Open.FirstPosition, Frozen?.FirstPosition ?? long.MaxValue);
 

@@ -23,10 +23,14 @@ internal sealed class Route
     private readonly FetchWork _work;
     private readonly Tier? _preferred;
 
-    private Route(List<Holding> holdings, Question question, SourcePicture sources, IReadOnlySet<string>? avoid, FetchWork work, Tier? preferred) =>
-        (_holdings, _question, _sources, _avoid, _work, _preferred) = (holdings, question, sources, avoid, work, preferred);
+    /// <summary>The flush that an edge says is the last there is; 0: there may be more.</summary>
+    private readonly long _settled;
 
-    /// <summary>The chain (0, v1] + (v1, v2] + … that reaches furthest, then loses least to unreachable nodes, then costs least.</summary>
+    private Route(List<Holding> holdings, Question question, SourcePicture sources, IReadOnlySet<string>? avoid, FetchWork work, Tier? preferred) =>
+        (_holdings, _question, _sources, _avoid, _work, _preferred, _settled) =
+        (holdings, question, sources, avoid, work, preferred, holdings.Max(holding => holding.Settled));
+
+    /// <summary>The chain (0, v1] + (v1, v2] + … that reaches furthest (to where the edge says that all is settled is far enough), then loses least to unreachable nodes, then costs least.</summary>
     /// <param name="holdings">Of one window of one edge; a handful.</param>
     /// <param name="question">What is asked.</param>
     /// <param name="sources">Who can be reached, at what cost.</param>
@@ -54,7 +58,7 @@ internal sealed class Route
     {
         // A window has a handful of holdings: an exhaustive search is the simple way. A link that cannot be reached is part of a chain too:
         // what follows it is still worth having. One that has nothing in the range costs nothing and need not be reachable.
-        var best = new Path(after, 0, 0, 0, []);
+        var best = new Path(_settled > 0 && after >= _settled ? Holding.Latest : after, 0, 0, 0, []);
         var next = long.MaxValue;
         foreach (var holding in _holdings)
         {

@@ -21,8 +21,12 @@ namespace Foretier.Core.Tiers;
 /// <param name="Count">Samples in it.</param>
 /// <param name="Bytes">Bytes it takes there.</param>
 /// <param name="Resolution">0: samples. Else only their rollups of this step (µs) are kept, and whole steps are all that can be answered.</param>
+/// <param name="Settled">
+/// Of an edge: the flush up to which the next tier has durably acknowledged all that this holding has; 0 where it has more. A chain that reaches it has
+/// the whole window, so that a slow edge need not be asked.
+/// </param>
 public sealed record Holding(string Edge, Window Window, string Node, Tier Tier, long After, long Through, TimeRange Extent, long Count, long Bytes,
-    long Resolution = 0)
+    long Resolution = 0, long Settled = 0)
 {
     /// <summary>The Through of an edge's own holding: everything it has accepted.</summary>
     public const long Latest = long.MaxValue;

@@ -175,6 +175,38 @@ public class ShipperTests
     }
 
     [Fact]
+    public async Task A_window_says_that_it_is_settled_while_the_gateway_has_all_of_it_and_takes_it_back_with_the_next_sample_or_deletion()
+    {
+        var (bench, gateway) = (await HotBench.OpenAsync(), new FakeGateway());
+        long Settled() => Assert.Single(bench.Own).Settled;
+        async Task<bool> SettlesAsync(long flush)
+        {
+            for (var tries = 0; tries < 1_000 && Settled() != flush; tries++)
+            {
+                bench.Clock.Advance(TimeSpan.FromSeconds(1));
+                await Task.Delay(1);
+            }
+            return Settled() == flush;
+        }
+        await bench.AppendDurablyAsync("t", Samples(HotBench.Day, 100));
+        await bench.Store.FlushAllAsync(CancellationToken.None);
+        Assert.Equal(0, Settled());
+        await using var shipper = Ship(bench, gateway);
+        await UntilShippedAsync(bench);
+        Assert.True(await SettlesAsync(1));
+
+        // At once, not with the next round: a question right after the acknowledgement must find it.
+        await bench.AppendDurablyAsync("t", Samples(HotBench.Day, 1, value: 7));
+        Assert.Equal(0, Settled());
+        await UntilShippedAsync(bench);
+        Assert.True(await SettlesAsync(2));
+
+        var deleting = bench.Store.DeleteAsync(new("acme", "boiler", "t"), new(HotBench.Day, HotBench.Day + Instant.Second), TimeSpan.FromSeconds(30), CancellationToken.None);
+        Assert.Equal(0, Settled());
+        await deleting;
+    }
+
+    [Fact]
     public async Task A_gateway_set_back_to_a_backup_gets_what_it_lacks_again()
     {
         var (bench, gateway) = (await HotBench.OpenAsync(), new FakeGateway());

@@ -79,8 +79,14 @@ public class AnswererTests
         var cancelled = false;
         _edge.Setup(Fetch).Returns<FetchRequest, CancellationToken>(async (_, cancel) =>
         {
-            using var told = cancel.Register(() => cancelled = true);
-            await Task.Delay(Timeout.Infinite, cancel);
+            try
+            {
+                await Task.Delay(Timeout.Infinite, cancel);
+            }
+            finally
+            {
+                cancelled = true;
+            }
             return null!;
         });
         _gateway.Setup(Fetch).ReturnsAsync((FetchRequest request, CancellationToken _) => request.Parts[0].Window == Day ? Samples(1.5) : new([], [], []));

@@ -97,7 +97,7 @@ public class LearnedCostTests
     {
         _health.Connected(node);
         _sources[node] = new(node, _clock, milliseconds);
-        _catalog.Put(new Holding("edge", Day, node, tier, 0, through, Day.Range, 1_000, 1));
+        _catalog.Put(new Holding("edge", Day, node, tier, 0, through, Day.Range, 1_000, 1) { Settled = through == Holding.Latest ? 9 : 0 });
     }
 
     /// <summary>Two queries a second.</summary>

@@ -31,6 +31,19 @@ public class PlannerTests
     }
 
     [Fact]
+    public void A_slow_edge_is_passed_over_only_where_it_has_said_that_the_gateway_has_all()
+    {
+        for (var i = 0; i < 20; i++)
+        {
+            _health.Answered("edge", Tier.Ssd, new(1, 24), 500);
+        }
+        Assert.Equal("edge", Assert.Single(Make(Edge(0, 60), Gateway(0, 7, 60)).Fetches).Node);
+        Assert.Equal("gateway", Assert.Single(Make(Edge(0, 60) with { Settled = 7 }, Gateway(0, 7, 60)).Fetches).Node);
+        Assert.Equal("edge", Assert.Single(Make(Edge(0, 60) with { Settled = 7 }, Gateway(0, 6, 60)).Fetches).Node);
+        Assert.Equal(["archive", "gateway"], Make(Edge(0, 60) with { Settled = 7 }, Archive(0, 4, Hours(0, 8)), Gateway(4, 7, 60, Hours(8, 24))).Fetches.Select(f => f.Node).Order());
+    }
+
+    [Fact]
     public void A_window_the_edge_dropped_is_asked_of_the_gateway()
     {
         var plan = Make(Gateway(0, 7, 60));
