@@ -4,6 +4,7 @@ using Foretier.Core.Samples;
 namespace Foretier.Core.Query;
 
 /// <summary>The answer to a question with its provenance.</summary>
+/// <param name="Series">In order of name, each once.</param>
 /// <param name="Missing">Ranges that an unreachable source may have samples of; empty where the answer is complete.</param>
 /// <param name="Watermark">Samples acknowledged before this time are in the answer, missing ranges apart; µs.</param>
 public sealed record Answer(

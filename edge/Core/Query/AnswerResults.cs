@@ -27,8 +27,15 @@ public static class AnswerResults
     public static IReadOnlyList<AnswerResult> Of(Answer answer)
     {
         var (question, grid) = (answer.Question, answer.Question.Grid);
-        return [.. answer.Series.GroupBy(s => SeriesGroup.NameOf(s.Name, question.By)).OrderBy(g => g.Key, StringComparer.Ordinal)
-            .SelectMany(group => Of(new SeriesGroup(group.Key, [.. group], question, grid)))];
+        var groups = question.By == GroupBy.Series ? answer.Series.Select(s => new SeriesGroup(s.Name, [s], question, grid))
+            : answer.Series.GroupBy(s => SeriesGroup.NameOf(s.Name, question.By)).OrderBy(g => g.Key, StringComparer.Ordinal)
+                .Select(group => new SeriesGroup(group.Key, [.. group], question, grid));
+        var results = new List<AnswerResult>(answer.Series.Count * question.Functions.Count);
+        foreach (var group in groups)
+        {
+            results.AddRange(Of(group));
+        }
+        return results;
     }
 
     private static IEnumerable<AnswerResult> Of(SeriesGroup group)

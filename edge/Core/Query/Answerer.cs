@@ -58,7 +58,9 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
                 return [];
             }
         }
-        return question.CheckPoints(inPages ? 1 : found.Values.Select(s => s.Name).Distinct().Count(), out error) ? found.Values : [];
+        // A device that moved is a series of each edge: counted once, where it matters.
+        return question.CheckPoints(inPages ? 1 : found.Count, out error)
+            || question.CheckPoints(found.Values.Select(s => s.Name).Distinct().Count(), out error) ? found.Values : [];
     }
 
     public Plan Plan(Question question, IReadOnlyCollection<SeriesInfo> series, IReadOnlySet<string>? avoid = null) =>
@@ -171,9 +173,17 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
     private long WatermarkOf(IReadOnlyCollection<SeriesInfo> series)
     {
         var now = Instant.Now(clock);
-        var oldest = series.Select(s => s.Edge).Distinct().Select(health.SilentFor)
-            .Select(silent => silent is { } s ? (long)s.TotalMicroseconds : 0).DefaultIfEmpty().Max();
-        return now - oldest;
+        var oldest = TimeSpan.Zero;
+        string? last = null;
+        foreach (var edge in series.Select(s => s.Edge))
+        {
+            if (edge != last && health.SilentFor(edge) is { } silent && silent > oldest)
+            {
+                oldest = silent;
+            }
+            last = edge;
+        }
+        return now - (long)oldest.TotalMicroseconds;
     }
 
     private static (List<SeriesAnswer>, List<TierUse>) Merge(
@@ -217,12 +227,18 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
             // Pieces do not overlap: in order of time they are the whole.
             list.Sort((a, b) => a.From.CompareTo(b.From));
         }
-        var answers = series.GroupBy(s => s.Name).OrderBy(g => g.Key, StringComparer.Ordinal).Select(named =>
+        var units = new Dictionary<string, string?>(series.Count, StringComparer.Ordinal);
+        foreach (var one in series)
         {
-            var parts = pieces.GetValueOrDefault(named.Key) ?? [];
-            return new SeriesAnswer(named.Key, named.Select(s => s.Unit).FirstOrDefault(u => u is not null),
-                question.NeedsRaw ? SamplesOf(parts) : null, question.NeedsRollups ? RowsOf(parts, question) : null);
-        }).ToList();
+            units[one.Name] = units.GetValueOrDefault(one.Name) ?? one.Unit;
+        }
+        var answers = new List<SeriesAnswer>(units.Count);
+        foreach (var (name, unit) in units)
+        {
+            var parts = pieces.GetValueOrDefault(name) ?? [];
+            answers.Add(new(name, unit, question.NeedsRaw ? SamplesOf(parts) : null, question.NeedsRollups ? RowsOf(parts, question) : null));
+        }
+        answers.Sort((a, b) => string.CompareOrdinal(a.Name, b.Name));
         return (answers, TierUse.Condense(uses));
     }
 

@@ -19,6 +19,8 @@ public enum FnKind
     Increase,
     RollingAvg,
     Duration,
+
+    /// <summary>The last: it has no name of its own.</summary>
     Quantile,
 }
 
@@ -26,6 +28,10 @@ public enum FnKind
 /// <param name="Percent">Of a quantile, 0 to 100.</param>
 public readonly record struct Fn(FnKind Kind, double Percent = 0)
 {
+#pragma warning disable CA1308 // the API's names are lower-case
+    private static readonly string[] NamesOfKinds = [.. Enum.GetValues<FnKind>().Select(kind => kind == FnKind.RollingAvg ? "rolling_avg" : kind.ToString().ToLowerInvariant())];
+#pragma warning restore CA1308
+
     public static Fn Raw => new(FnKind.Raw);
     public static Fn Avg => new(FnKind.Avg);
     public static Fn Min => new(FnKind.Min);
@@ -43,14 +49,7 @@ public readonly record struct Fn(FnKind Kind, double Percent = 0)
     /// <summary>p50 is Quantile(50).</summary>
     public static Fn Quantile(double percent) => new(FnKind.Quantile, percent);
 
-    public string Name => Kind switch
-    {
-        FnKind.RollingAvg => "rolling_avg",
-        FnKind.Quantile => string.Create(CultureInfo.InvariantCulture, $"p{Percent}"),
-#pragma warning disable CA1308 // the API's names are lower-case
-        _ => Kind.ToString().ToLowerInvariant(),
-#pragma warning restore CA1308
-    };
+    public string Name => Kind == FnKind.Quantile ? string.Create(CultureInfo.InvariantCulture, $"p{Percent}") : NamesOfKinds[(int)Kind];
 
     /// <summary>What a rollup must have for it.</summary>
     public RollupParts Needs => Kind switch
@@ -66,15 +65,15 @@ public readonly record struct Fn(FnKind Kind, double Percent = 0)
     public bool IsExact => Kind != FnKind.Quantile;
 
     /// <summary>Every name, for those who are told what there is; any p0 to p100 with decimals will do.</summary>
-    public static IEnumerable<string> Names => Enum.GetValues<FnKind>().Where(kind => kind != FnKind.Quantile).Select(kind => new Fn(kind).Name)
+    public static IEnumerable<string> Names => NamesOfKinds[..(int)FnKind.Quantile]
         .Concat(["p50", "p90", "p95", "p99", "p99.9 (any percentile)"]);
 
     public static bool TryParse(string name, out Fn fn)
     {
-        foreach (var kind in Enum.GetValues<FnKind>())
+        for (var kind = FnKind.Raw; kind < FnKind.Quantile; kind++)
         {
             fn = new(kind);
-            if (kind != FnKind.Quantile && string.Equals(fn.Name, name, StringComparison.OrdinalIgnoreCase))
+            if (string.Equals(fn.Name, name, StringComparison.OrdinalIgnoreCase))
             {
                 return true;
             }

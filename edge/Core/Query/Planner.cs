@@ -28,28 +28,31 @@ public static class Planner
         var shares = new Dictionary<(string Edges, string Node, Tier Tier, bool Raw), Share>();
         var merges = 0;
 
-        foreach (var group in series.GroupBy(s => s.Name).GroupBy(named => string.Join('\n', named.Select(s => s.Edge).Order(StringComparer.Ordinal))))
+        foreach (var (edges, names) in NamesByEdges(series))
         {
-            var names = group.Select(named => named.Key).ToList();
             var layers = new List<PlacedLayer>();
-            foreach (var edge in group.Key.Split('\n'))
+            foreach (var edge in edges.Split('\n'))
             {
-                foreach (var window in catalog.OfEdge(edge).Where(h => h.Window.Range.Overlaps(question.Range)).GroupBy(h => h.Window))
+                var windows = catalog.WindowsOf(edge);
+                for (var at = catalog.FirstWindow(edge, question.Range.From); at < windows.Count && windows[at].Window.Start < question.Range.To; at++)
                 {
-                    List<Holding> holdings = [.. window];
-                    // Where there is nobody to choose from the map need not be asked.
-                    var predictedPartition = holdings.Count > 1 ? map.Find(names[0], window.Key.Start) : null;
-                    var work = new FetchWork(1, RowsOf(holdings.Max(h => h.Count), window.Key.Range.Clip(question.Range), window.Key.Range, names.Count, catalog.SeriesOf(edge), question));
-                    var chain = Route.Choose(holdings, question, sources, avoid, work, predictedPartition);
-                    missing.AddRange(Route.MissingIn(chain, window.Key.Range.Clip(question.Range), question.Range));
-                    foreach (var link in chain.Where(link => link.IsAvailable))
+                    var (window, holdings) = windows[at];
+                    var within = window.Range.Clip(question.Range);
+                    var chain = holdings.Count == 1 ? Route.Only(holdings[0], question, sources, avoid) : Route.Choose(holdings, question, sources, avoid,
+                        new(1, RowsOf(holdings.Max(h => h.Count), within, window.Range, names.Count, catalog.SeriesOf(edge), question)), map.Find(names[0], window.Start));
+                    Route.AddMissing(missing, chain, within, question.Range);
+                    foreach (var link in chain)
                     {
+                        if (!link.IsAvailable)
+                        {
+                            continue;
+                        }
                         var reach = Route.ReachOf(link.Holding).Clip(question.Range);
                         var whole = WholeSteps(reach, link.Holding.Resolution);
                         layers.Add(new(link.Holding, whole, layers.Count));
                         // Of the steps that the question's ends cut through nobody knows a part.
-                        missing.Add(new TimeRange(reach.From, whole.From).Clip(link.Holding.Extent));
-                        missing.Add(new TimeRange(whole.To, reach.To).Clip(link.Holding.Extent));
+                        Route.Add(missing, new TimeRange(reach.From, whole.From).Clip(link.Holding.Extent));
+                        Route.Add(missing, new TimeRange(whole.To, reach.To).Clip(link.Holding.Extent));
                     }
                 }
             }
@@ -60,7 +63,7 @@ public static class Planner
                 {
                     var holding = layer.Holding;
                     var raw = merge >= 0 || question.NeedsRaw;
-                    var key = (group.Key, holding.Node, holding.Tier == Tier.Memory ? Tier.Ssd : holding.Tier, raw);
+                    var key = (edges, holding.Node, holding.Tier == Tier.Memory ? Tier.Ssd : holding.Tier, raw);
                     if (!shares.TryGetValue(key, out var share))
                     {
                         shares[key] = share = new(names, holding.Tier);
@@ -73,6 +76,27 @@ public static class Planner
             new(s.Value.Series, s.Value.Parts, s.Key.Raw, question.Step, question.Grid.Origin) { Needs = question.Needs, Edges = question.Edges },
             s.Value.Merges, s.Value.Order, s.Value.Work, sources.Estimate(s.Key.Node, s.Value.Tier, s.Value.Work))).ToList();
         return new(fetches, Union(missing), catalog.Revision);
+    }
+
+    /// <summary>Names of the series by the edges that took them in, mostly one; several, of a device that moved, in order and joined by line ends.</summary>
+    private static Dictionary<string, List<string>> NamesByEdges(IReadOnlyCollection<SeriesInfo> series)
+    {
+        var edgesOf = new Dictionary<string, string>(series.Count, StringComparer.Ordinal);
+        foreach (var one in series)
+        {
+            edgesOf[one.Name] = !edgesOf.TryGetValue(one.Name, out var others) ? one.Edge
+                : string.Join('\n', others.Split('\n').Append(one.Edge).Order(StringComparer.Ordinal));
+        }
+        var names = new Dictionary<string, List<string>>(StringComparer.Ordinal);
+        foreach (var (name, edges) in edgesOf)
+        {
+            if (!names.TryGetValue(edges, out var together))
+            {
+                names[edges] = together = [];
+            }
+            together.Add(name);
+        }
+        return names;
     }
 
     /// <summary>Samples or rollups that a stretch of a holding will bring, as far as its count tells: series alike, evenly over time.</summary>
@@ -98,7 +122,8 @@ public static class Planner
     private static List<(TimeRange Range, List<PlacedLayer> Over)> Sweep(List<PlacedLayer> layers)
     {
         var stretches = new List<(TimeRange, List<PlacedLayer>)>();
-        var starts = layers.Where(l => !l.Range.IsEmpty).OrderBy(l => l.Range.From).ToList();
+        layers.RemoveAll(l => l.Range.IsEmpty);
+        var starts = layers.OrderBy(l => l.Range.From).ToList();
         var active = new List<PlacedLayer>();
         var next = 0;
         var at = starts.Count > 0 ? starts[0].Range.From : 0;
@@ -107,6 +132,13 @@ public static class Planner
             if (active.Count == 0)
             {
                 at = starts[next].Range.From;
+                if (next + 1 == starts.Count || starts[next + 1].Range.From >= starts[next].Range.To)
+                {
+                    // Alone, as mostly.
+                    stretches.Add((starts[next].Range, [starts[next]]));
+                    next++;
+                    continue;
+                }
             }
             while (next < starts.Count && starts[next].Range.From == at)
             {
@@ -127,6 +159,10 @@ public static class Planner
     public static List<TimeRange> Union(IEnumerable<TimeRange> ranges)
     {
         var union = new List<TimeRange>();
+        if (ranges is IReadOnlyCollection<TimeRange> { Count: 0 })
+        {
+            return union;
+        }
         foreach (var range in ranges.Where(r => !r.IsEmpty).OrderBy(r => r.From))
         {
             if (union.Count > 0 && range.From <= union[^1].To)

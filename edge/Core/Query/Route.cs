@@ -19,14 +19,14 @@ internal sealed class Route
     private readonly Question _question;
     private readonly SourcePicture _sources;
     private readonly IReadOnlySet<string>? _avoid;
-    private readonly List<Holding> _holdings;
+    private readonly IReadOnlyList<Holding> _holdings;
     private readonly FetchWork _work;
     private readonly Tier? _preferred;
 
     /// <summary>The flush that an edge says is the last there is; 0: there may be more.</summary>
     private readonly long _settled;
 
-    private Route(List<Holding> holdings, Question question, SourcePicture sources, IReadOnlySet<string>? avoid, FetchWork work, Tier? preferred) =>
+    private Route(IReadOnlyList<Holding> holdings, Question question, SourcePicture sources, IReadOnlySet<string>? avoid, FetchWork work, Tier? preferred) =>
         (_holdings, _question, _sources, _avoid, _work, _preferred, _settled) =
         (holdings, question, sources, avoid, work, preferred, holdings.Max(holding => holding.Settled));
 
@@ -37,9 +37,14 @@ internal sealed class Route
     /// <param name="avoid">Nodes that failed this question already.</param>
     /// <param name="work">Of the whole window.</param>
     /// <param name="predictedPartition">Of the series, in this window; null where the map says nothing.</param>
-    public static List<Link> Choose(List<Holding> holdings, Question question, SourcePicture sources, IReadOnlySet<string>? avoid, FetchWork work,
+    public static IReadOnlyList<Link> Choose(IReadOnlyList<Holding> holdings, Question question, SourcePicture sources, IReadOnlySet<string>? avoid, FetchWork work,
         PartitionEntry? predictedPartition) =>
         new Route(holdings, question, sources, avoid, work, predictedPartition is null ? null : PreferredTier(predictedPartition)).Best(0).Chain;
+
+    /// <summary>The chain where there is nobody to choose from, as mostly: neither cost nor map need be asked.</summary>
+    public static IReadOnlyList<Link> Only(Holding holding, Question question, SourcePicture sources, IReadOnlySet<string>? avoid) =>
+        holding.Through <= holding.After ? []
+        : [new(holding, !ReachOf(holding).Overlaps(question.Range) || IsAvailable(holding, question, sources, avoid), holding.After)];
 
     /// <summary>Frequently read data is best read from the SSD, as the specification has it; else the map's own word counts.</summary>
     private static Tier PreferredTier(PartitionEntry predictedPartition)
@@ -71,7 +76,7 @@ internal sealed class Route
                 continue;
             }
             var isAsked = ReachOf(holding).Overlaps(_question.Range);
-            var isReached = !isAsked || IsAvailable(holding);
+            var isReached = !isAsked || IsAvailable(holding, _question, _sources, _avoid);
             var rest = Best(holding.Through);
             var path = new Path(rest.Reached, rest.Lost + (isReached ? 0 : holding.Count), rest.Have + (isReached ? holding.Count : 0),
                 rest.Cost + (isAsked && isReached ? CostOf(holding) : 0), [new(holding, isReached, after), .. rest.Chain]);
@@ -84,11 +89,12 @@ internal sealed class Route
         return best.Chain.Count == 0 && next is > 0 and < long.MaxValue ? Best(next) : best;
     }
 
-    private bool IsAvailable(Holding holding) => _sources.IsAvailable(holding.Node) && _avoid?.Contains(holding.Node) != true && IsAnswerable(holding);
+    private static bool IsAvailable(Holding holding, Question question, SourcePicture sources, IReadOnlySet<string>? avoid) =>
+        sources.IsAvailable(holding.Node) && avoid?.Contains(holding.Node) != true && IsAnswerable(holding, question);
 
     /// <summary>Rollups without their samples answer questions whose steps they make up.</summary>
-    private bool IsAnswerable(Holding holding) => holding.Resolution == 0
-        || (!_question.NeedsRaw && _question.Needs == Rollups.RollupParts.None && _question.Grid.IsMadeOf(holding.Resolution));
+    private static bool IsAnswerable(Holding holding, Question question) => holding.Resolution == 0
+        || (!question.NeedsRaw && question.Needs == Rollups.RollupParts.None && question.Grid.IsMadeOf(holding.Resolution));
 
     private double CostOf(Holding holding)
     {
@@ -96,23 +102,31 @@ internal sealed class Route
         return _sources.Estimate(holding.Node, holding.Tier, _work) * (isPreferred ? PreferredShare : 1);
     }
 
-    /// <summary>Ranges of which the chain may lack samples.</summary>
-    public static IEnumerable<TimeRange> MissingIn(List<Link> chain, TimeRange window, TimeRange range)
+    /// <summary>Adds the ranges of which the chain may lack samples.</summary>
+    public static void AddMissing(List<TimeRange> missing, IReadOnlyList<Link> chain, TimeRange window, TimeRange range)
     {
         long reached = 0, have = 0;
         foreach (var (holding, isAvailable, after) in chain)
         {
             if (after > reached)
             {
-                yield return window;
+                Add(missing, window);
             }
             // An edge's whole holding with no more samples than the links before it has nothing to add, as far as it was last heard.
             else if (!isAvailable && !(after > 0 && holding.IsWhole && holding.Count <= have))
             {
-                yield return ReachOf(holding).Clip(range);
+                Add(missing, ReachOf(holding).Clip(range));
             }
             have += isAvailable ? holding.Count : 0;
             reached = holding.Through;
+        }
+    }
+
+    public static void Add(List<TimeRange> missing, TimeRange range)
+    {
+        if (!range.IsEmpty)
+        {
+            missing.Add(range);
         }
     }
 

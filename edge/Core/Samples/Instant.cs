@@ -103,8 +103,18 @@ public static class Instant
         {
             return micros.ToString(CultureInfo.InvariantCulture) + "us";
         }
-        var pattern = micros % Second == 0 ? "yyyy-MM-ddTHH:mm:ss'Z'"
-            : micros % Millisecond == 0 ? "yyyy-MM-ddTHH:mm:ss.fff'Z'" : "yyyy-MM-ddTHH:mm:ss.ffffff'Z'";
-        return ToDateTimeOffset(micros).ToString(pattern, CultureInfo.InvariantCulture);
+        // Whole seconds by the sortable pattern, which needs no parsing: each answer writes a handful of times.
+        Span<char> text = stackalloc char["2000-01-01T00:00:00.000000Z".Length];
+        ToDateTimeOffset(micros).DateTime.TryFormat(text, out var length, "s", CultureInfo.InvariantCulture);
+        var fraction = (int)(micros - Floor(micros, Second));
+        if (fraction > 0)
+        {
+            var isWhole = fraction % Millisecond == 0;
+            text[length++] = '.';
+            (isWhole ? fraction / (int)Millisecond : fraction).TryFormat(text[length..], out var digits, isWhole ? "D3" : "D6", CultureInfo.InvariantCulture);
+            length += digits;
+        }
+        text[length++] = 'Z';
+        return text[..length].ToString();
     }
 }

@@ -165,11 +165,14 @@ public sealed class Catalog
     }
 }
 
+/// <summary>A window and what is held of it: by the edge, by those below it, by several at once.</summary>
+public sealed record HeldWindow(Window Window, IReadOnlyList<Holding> Holdings);
+
 /// <summary>One immutable picture of a catalog.</summary>
 public sealed class CatalogView
 {
     private readonly ILookup<string, SeriesInfo> _byName;
-    private readonly ILookup<string, Holding> _byEdge;
+    private readonly Dictionary<string, HeldWindow[]> _byEdge;
     private readonly Lazy<Dictionary<string, int>> _seriesOf;
 
     public CatalogView(long revision, IReadOnlyList<SeriesInfo> series, IReadOnlyList<Holding> holdings)
@@ -178,7 +181,8 @@ public sealed class CatalogView
         Series = series;
         Holdings = holdings;
         _byName = series.ToLookup(s => s.Name);
-        _byEdge = holdings.ToLookup(h => h.Edge);
+        _byEdge = holdings.GroupBy(h => h.Edge).ToDictionary(edge => edge.Key,
+            HeldWindow[] (edge) => [.. edge.GroupBy(h => h.Window).Select(window => new HeldWindow(window.Key, [.. window])).OrderBy(held => held.Window)]);
         _seriesOf = new(() => Series.GroupBy(s => s.Edge).ToDictionary(g => g.Key, g => g.Count()));
     }
 
@@ -187,7 +191,23 @@ public sealed class CatalogView
     public IReadOnlyList<Holding> Holdings { get; }
 
     public IEnumerable<SeriesInfo> Named(string name) => _byName[name];
-    public IEnumerable<Holding> OfEdge(string edge) => _byEdge[edge];
+    public IEnumerable<Holding> OfEdge(string edge) => WindowsOf(edge).SelectMany(held => held.Holdings);
+
+    /// <summary>The windows of an edge, in order of time, and who has what of each.</summary>
+    public IReadOnlyList<HeldWindow> WindowsOf(string edge) => _byEdge.GetValueOrDefault(edge, []);
+
+    /// <summary>Index of the first of <see cref="WindowsOf"/> that ends after a time: windows of an edge do not overlap.</summary>
+    public int FirstWindow(string edge, long after)
+    {
+        var windows = _byEdge.GetValueOrDefault(edge, []);
+        int low = 0, high = windows.Length;
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            (low, high) = windows[middle].Window.End > after ? (low, middle) : (middle + 1, high);
+        }
+        return low;
+    }
 
     /// <summary>How many series an edge took in.</summary>
     public int SeriesOf(string edge) => _seriesOf.Value.GetValueOrDefault(edge);

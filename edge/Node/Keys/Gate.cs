@@ -14,24 +14,25 @@ public static class Gate
     public static RouteGroupBuilder MapApi(this IEndpointRouteBuilder app)
     {
         var group = app.MapGroup("/api/v1");
-        group.AddEndpointFilter(async (context, next) =>
+        var (ring, limits) = (app.ServiceProvider.GetRequiredService<KeyRing>(), app.ServiceProvider.GetRequiredService<KeyLimits>());
+        group.AddEndpointFilter((context, next) =>
         {
             var http = context.HttpContext;
-            var caller = CallerOf(http);
+            var caller = CallerOf(http, ring);
             if (caller is null)
             {
                 http.Response.Headers.WWWAuthenticate = "Bearer";
-                return Problem.Of(StatusCodes.Status401Unauthorized, "unauthorized",
-                    "no valid API key; send 'Authorization: Bearer KEY' ('foretier up' prints a key, it is kept in credentials.json)");
+                return new(Problem.Of(StatusCodes.Status401Unauthorized, "unauthorized",
+                    "no valid API key; send 'Authorization: Bearer KEY' ('foretier up' prints a key, it is kept in credentials.json)"));
             }
-            if (http.RequestServices.GetRequiredService<KeyLimits>().WaitOf(caller) is { } wait)
+            if (limits.WaitOf(caller) is { } wait)
             {
                 http.Response.Headers.RetryAfter = ((int)Math.Ceiling(wait.TotalSeconds)).ToString(System.Globalization.CultureInfo.InvariantCulture);
-                return Problem.Of(StatusCodes.Status429TooManyRequests, "too_many_requests",
-                    "this key asks more than FORETIER__KEYS__REQUESTSPERSECOND allows: wait as Retry-After says, or put several series into one query");
+                return new(Problem.Of(StatusCodes.Status429TooManyRequests, "too_many_requests",
+                    "this key asks more than FORETIER__KEYS__REQUESTSPERSECOND allows: wait as Retry-After says, or put several series into one query"));
             }
             http.Features.Set(caller);
-            return await next(context).ConfigureAwait(false);
+            return next(context);
         });
         return group;
     }
@@ -59,7 +60,9 @@ public static class Gate
 
     public static Caller Caller(this HttpContext http) => http.Features.Get<Caller>()!;
 
-    internal static Caller? CallerOf(HttpContext http)
+    internal static Caller? CallerOf(HttpContext http) => CallerOf(http, http.RequestServices.GetRequiredService<KeyRing>());
+
+    private static Caller? CallerOf(HttpContext http, KeyRing ring)
     {
         if (http.Features.Get<LinkFeature>() is not null)
         {
@@ -67,6 +70,6 @@ public static class Gate
         }
         var authorization = http.Request.Headers.Authorization.ToString();
         return authorization.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase)
-            ? http.RequestServices.GetRequiredService<KeyRing>().Find(authorization["Bearer ".Length..].Trim()) : null;
+            ? ring.Find(authorization.AsSpan("Bearer ".Length).Trim()) : null;
     }
 }

@@ -22,6 +22,11 @@ public sealed class KeyRing
     private const int KeyLetters = 40;
     private const int IdLetters = 8;
 
+    /// <summary>No key is longer: characters.</summary>
+    private const int PresentedMax = 256;
+
+    private static readonly Caller Bootstrap = new("bootstrap", [], true);
+
     private readonly byte[]? _bootstrap;
     private readonly string _path;
     private readonly TimeProvider _clock;
@@ -64,13 +69,18 @@ public sealed class KeyRing
     }
 
     /// <summary>Whose key this is; null where it is unknown, revoked or over.</summary>
-    public Caller? Find(string presented)
+    public Caller? Find(ReadOnlySpan<char> presented)
     {
+        if (presented.Length > PresentedMax)
+        {
+            return null;
+        }
+        Span<byte> bytes = stackalloc byte[Encoding.UTF8.GetMaxByteCount(presented.Length)];
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData(Encoding.UTF8.GetBytes(presented), hash);
+        SHA256.HashData(bytes[..Encoding.UTF8.GetBytes(presented, bytes)], hash);
         if (_bootstrap is not null && CryptographicOperations.FixedTimeEquals(hash, _bootstrap))
         {
-            return new("bootstrap", [], true);
+            return Bootstrap;
         }
         // Found by its hash: how long a search takes tells nothing of a key that one does not have.
         return _state.Callers.TryGetValue(Convert.ToHexStringLower(hash), out var found) && !IsOver(found.Key) ? found.Caller : null;

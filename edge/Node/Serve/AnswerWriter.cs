@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Json;
 using Foretier.Core.Query;
 using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
 
 namespace Foretier.Node.Serve;
 
@@ -16,6 +17,8 @@ public static class AnswerWriter
     private const int PointsAtOnce = 1_000;
 
     private static readonly JsonWriterOptions Unchecked = new() { SkipValidation = true };
+    private static readonly JsonEncodedText[] TierNames =
+        [.. Enum.GetNames<Tier>().Select(name => JsonEncodedText.Encode(JsonNamingPolicy.CamelCase.ConvertName(name)))];
 
     /// <summary>{"results":[…],"meta":{…}}</summary>
     public static async Task WriteJsonAsync(PipeWriter to, AnswerPage page, string? next, CancellationToken cancel)
@@ -93,7 +96,7 @@ public static class AnswerWriter
         foreach (var use in answer.Tiers)
         {
             json.WriteStartObject();
-            json.WriteString("tier", JsonNamingPolicy.CamelCase.ConvertName(use.Tier.ToString()));
+            json.WriteString("tier", TierNames[(int)use.Tier]);
             json.WriteString("node", use.Node);
             WriteRange(json, use.Range);
             json.WriteString("resolution", use.Resolution);

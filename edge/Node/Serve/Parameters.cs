@@ -7,8 +7,16 @@ namespace Foretier.Node.Serve;
 public static class Parameters
 {
     public static RouteHandlerBuilder Taking(this RouteHandlerBuilder endpoint, params string[] names) =>
-        endpoint.AddEndpointFilter(async (context, next) =>
-            context.HttpContext.Request.Query.Keys.FirstOrDefault(key => !names.Contains(key, StringComparer.OrdinalIgnoreCase)) is { } unknown
-                ? Problem.Of(StatusCodes.Status400BadRequest, "bad_parameter", $"'{unknown}' is not a parameter here; {(names.Length == 0 ? "there are none" : $"use {string.Join(", ", names)}")}")
-                : await next(context).ConfigureAwait(false));
+        endpoint.AddEndpointFilter((context, next) =>
+        {
+            foreach (var (name, _) in context.HttpContext.Request.Query)
+            {
+                if (!names.Contains(name, StringComparer.OrdinalIgnoreCase))
+                {
+                    return new(Problem.Of(StatusCodes.Status400BadRequest, "bad_parameter",
+                        $"'{name}' is not a parameter here; {(names.Length == 0 ? "there are none" : $"use {string.Join(", ", names)}")}"));
+                }
+            }
+            return next(context);
+        });
 }

@@ -66,7 +66,7 @@ public sealed class QueryApi(
             http.Response.ContentType = "application/json; charset=utf-8";
             await AnswerWriter.WriteJsonAsync(http.Response.BodyWriter, page, next, cancel).ConfigureAwait(false);
         }
-        await http.Response.BodyWriter.FlushAsync(cancel).ConfigureAwait(false);
+        // What is left goes out with the end of the answer, in one packet.
         return Results.Empty;
     }
 
