@@ -6,6 +6,7 @@ using Foretier.Node.Access;
 using Foretier.Node.Hosting;
 using Foretier.Node.Keys;
 using Foretier.Node.Link;
+using Foretier.Node.Prometheus;
 using Foretier.Node.Serve;
 using Foretier.Protocol.Api;
 using Foretier.Router;
@@ -56,6 +57,7 @@ return await NodeHost.RunAsync(args, "router", async args =>
     app.MapOpenApi("/openapi/v1.json");
     var api = app.MapApi();
     new QueryApi(answerer, catalog, clock, () => map.Current, access.Asked).Map(api);
+    app.MapPrometheus(api, new(answerer, catalog, clock, access.Asked));
     cascade.Map(api);
     cascade.MapPublic(app);
     new KeyApi(ring, options.Upstream).Map(api);

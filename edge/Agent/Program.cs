@@ -14,6 +14,7 @@ using Foretier.Node.Access;
 using Foretier.Node.Hosting;
 using Foretier.Node.Keys;
 using Foretier.Node.Link;
+using Foretier.Node.Prometheus;
 using Foretier.Node.Serve;
 using Foretier.Predict.Models;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
@@ -117,6 +118,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     metrics.Map(app);
     var api = app.MapApi();
     new QueryApi(answerer, catalog, clock, () => map.Current, access.Asked).Map(api);
+    app.MapPrometheus(api, new(answerer, catalog, clock, access.Asked));
     cascade.Map(api);
     cascade.MapPublic(app);
     var keys = new KeyApi(ring, options.Upstream);

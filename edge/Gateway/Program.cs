@@ -11,6 +11,7 @@ using Foretier.Gateway.Warm;
 using Foretier.Node.Hosting;
 using Foretier.Node.Keys;
 using Foretier.Node.Link;
+using Foretier.Node.Prometheus;
 using Foretier.Node.Serve;
 using Foretier.Predict.Models;
 using Foretier.Protocol;
@@ -87,6 +88,7 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     metrics.Map(app);
     var api = app.MapApi();
     new QueryApi(answerer, catalog, clock, asked: access.Asked).Map(api);
+    app.MapPrometheus(api, new(answerer, catalog, clock, access.Asked));
     cascade.Map(api);
     cascade.MapPublic(app);
     keys.Map(api);

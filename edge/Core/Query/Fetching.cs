@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Foretier.Core.Tiers;
 
 namespace Foretier.Core.Query;
@@ -5,6 +6,9 @@ namespace Foretier.Core.Query;
 /// <summary>Asks sources what a plan says, in parallel, and learns from each what it costs.</summary>
 internal sealed class Fetching(Func<string, IDataSource?> sourceOf, SourceHealth health, TimeProvider clock)
 {
+    /// <summary>A span for each fetch where someone listens (Node/Hosting/Telemetry); else nothing is made.</summary>
+    private static readonly ActivitySource Tracing = new("Foretier");
+
     /// <summary>So many times longer than expected is late: the estimates are rough, the first fetch after a pause is slow, and a second one costs too.</summary>
     private const double LateFactor = 8;
 
@@ -109,6 +113,8 @@ internal sealed class Fetching(Func<string, IDataSource?> sourceOf, SourceHealth
             new(fetch.Node, fetch.Tier, fetch.Work, fetch.EstimatedMilliseconds, clock.GetElapsedTime(started).TotalMilliseconds, outcome));
         try
         {
+            using var span = Tracing.StartActivity("fetch");
+            span?.SetTag("foretier.node", fetch.Node).SetTag("foretier.parts", fetch.Request.Parts.Count).SetTag("foretier.series", fetch.Request.Series.Count);
             var source = sourceOf(fetch.Node) ?? throw new DataSourceUnavailableException(fetch.Node, "not connected");
             var result = await source.FetchAsync(fetch.Request, stop).ConfigureAwait(false);
             var done = Done(result, result.Gone.Count > 0 ? FetchOutcome.Moved : FetchOutcome.Answered);

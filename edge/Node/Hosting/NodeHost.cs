@@ -24,6 +24,8 @@ public static class NodeHost
     public const int BadConfiguration = 2;
     public const int InUse = 3;
 
+    private static string ProgramVersion => Assembly.GetEntryAssembly()?.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "";
+
     /// <summary>Runs a node's Main; turns what can go wrong at start into one plain line on standard error.</summary>
     public static async Task<int> RunAsync(string[] args, string kind, Func<string[], Task> run)
     {
@@ -40,7 +42,7 @@ public static class NodeHost
         }
         if (args.Contains("--version"))
         {
-            Console.WriteLine(Assembly.GetEntryAssembly()?.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion);
+            Console.WriteLine(ProgramVersion);
             return 0;
         }
         try
@@ -108,6 +110,7 @@ public static class NodeHost
         builder.Services.AddSingleton(new LinkToken(options.Link.Token));
         builder.Services.ConfigureHttpJsonOptions(json => NodeJson.Configure(json.SerializerOptions));
         builder.Services.AddProblemPages();
+        builder.AddTelemetry(options.Node, ProgramVersion);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(8));
         if (options.ParentPid is { } parent)
         {

@@ -11,9 +11,9 @@ namespace Foretier.Node.Keys;
 public static class Gate
 {
     /// <summary>The public interface: <c>Authorization: Bearer KEY</c>, or a request from the node above.</summary>
-    public static RouteGroupBuilder MapApi(this IEndpointRouteBuilder app)
+    public static RouteGroupBuilder MapApi(this IEndpointRouteBuilder app, string path = "/api/v1")
     {
-        var group = app.MapGroup("/api/v1");
+        var group = app.MapGroup(path);
         var (ring, limits) = (app.ServiceProvider.GetRequiredService<KeyRing>(), app.ServiceProvider.GetRequiredService<KeyLimits>());
         group.AddEndpointFilter((context, next) =>
         {

@@ -16,7 +16,7 @@ namespace Foretier.Tests.Integration.Ingest;
 public sealed class LiveAgent : IAsyncLifetime, IDisposable
 {
     public const string Secret = "a secret of these tests only";
-    private const string Key = "ft_integration-key-of-these-tests-only-0123456789";
+    internal const string Key = "ft_integration-key-of-these-tests-only-0123456789";
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly string _folder = Directory.CreateTempSubdirectory("foretier-peers-").FullName;

@@ -5,7 +5,7 @@ namespace Foretier.Tests.Unit.House;
 /// <summary>The walls of the house, read from the project files: what each part may lean on, and what must never be there.</summary>
 public class LayeringTests
 {
-    private static readonly string Root = FindRoot();
+    internal static readonly string Root = FindRoot();
 
     /// <summary>Project → projects it may reference. Arrows run one way: cloud → edge, executables → Node, Protocol, Predict, Archive → Core, Durable.</summary>
     private static readonly Dictionary<string, string[]> MayReference = new()

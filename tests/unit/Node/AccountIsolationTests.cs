@@ -2,17 +2,10 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
 using Foretier.Core.Partitions;
-using Foretier.Core.Query;
-using Foretier.Core.Rollups;
 using Foretier.Core.Samples;
-using Foretier.Core.Tiers;
-using Foretier.Node.Hosting;
 using Foretier.Node.Keys;
+using Foretier.Node.Prometheus;
 using Foretier.Node.Serve;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Foretier.Tests.Unit.Node;
@@ -28,41 +21,41 @@ public sealed class AccountIsolationTests : IAsyncLifetime
     private static readonly string[] Globs =
         ["*/*/*", "mine/*/*", "theirs/*/*", $"theirs/d{Secret}/m0", "*/*/m0", "m*/*/*", "*/d*/*", "mine/d1/m0", "t*/*/m1", $"*/d{Secret}/*"];
 
-    private readonly string _folder = Directory.CreateTempSubdirectory("foretier-isolation").FullName;
-    private readonly HttpClient _http = new();
-    private WebApplication _app = null!;
+    private TestNode _node = null!;
     private string _mine = "";
     private string _theirs = "";
 
     public async Task InitializeAsync()
     {
-        string[] args = ["--Foretier:Node", "n", "--Foretier:Data", _folder, "--Foretier:Http", "http://127.0.0.1:0", "--Foretier:Link:Token", "between-us",
-            "--Foretier:Keys:RequestsPerSecond", "0"];
-        _app = NodeHost.CreateBuilder<NodeOptions>(args, out var options).Build();
-        var ring = _app.Services.GetRequiredService<KeyRing>();
-        (_mine, _theirs) = (ring.Create("mine", ["mine"], false, null).Key, ring.Create("theirs", ["theirs"], false, null).Key);
-        var catalog = new Catalog();
-        var source = new Holder(catalog);
-        var api = _app.MapApi();
-        new QueryApi(new Answerer(catalog, node => node == source.Node ? source : null, new(TimeProvider.System), TimeProvider.System), catalog, TimeProvider.System,
-            () => PartitionMap.Empty).Map(api);
-        new Cascade(new NodeDuties { Ledger = () => throw new InvalidOperationException("not to be asked") }, null, TimeProvider.System, NullLogger<Cascade>.Instance).Map(api);
-        new KeyApi(ring, options.Upstream).Map(api);
-        await _app.StartAsync();
-        _http.BaseAddress = new(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+        _node = await TestNode.StartAsync(node =>
+        {
+            var api = node.App.MapApi();
+            new QueryApi(node.Answerer, node.Catalog, TimeProvider.System, () => PartitionMap.Empty).Map(api);
+            new Cascade(new NodeDuties { Ledger = () => throw new InvalidOperationException("not to be asked") }, null, TimeProvider.System, NullLogger<Cascade>.Instance).Map(api);
+            new KeyApi(node.Keys, node.Options.Upstream).Map(api);
+            node.App.MapPrometheus(api, new(node.Answerer, node.Catalog, TimeProvider.System, null));
+        });
+        (_mine, _theirs) = (_node.Keys.Create("mine", ["mine"], false, null).Key, _node.Keys.Create("theirs", ["theirs"], false, null).Key);
+        foreach (var (account, device, value) in new[] { ("mine", "d1", 1.5), ("mine", "d2", 2.5), ("theirs", $"d{Secret}", double.Parse(Secret, null)) })
+        {
+            for (var measurement = 0; measurement < 3; measurement++)
+            {
+                var columns = new SampleColumns();
+                for (var i = 0; i < 5; i++)
+                {
+                    columns.Add(Day.Start + i * Instant.Hour, value);
+                }
+                _node.Source.Put($"{account}/{device}/m{measurement}", columns, account == "mine" ? "Cel" : $"u{Secret}");
+            }
+        }
     }
 
-    public async Task DisposeAsync()
-    {
-        _http.Dispose();
-        await _app.DisposeAsync();
-        Directory.Delete(_folder, recursive: true);
-    }
+    public async Task DisposeAsync() => await _node.DisposeAsync();
 
     [Fact]
     public async Task Whatever_one_account_asks_nothing_of_the_other_is_in_the_answer()
     {
-        var answered = 0;
+        int answered = 0, told = 0;
         for (var seed = 0; seed < 400; seed++)
         {
             var random = new Random(seed);
@@ -70,11 +63,13 @@ public sealed class AccountIsolationTests : IAsyncLifetime
             var cursor = random.Next(3) == 0 ? await CursorAsync(_theirs, question) : null;
             var (status, text) = await AskAsync(_mine, cursor is null ? question : $"{question}&cursor={Uri.EscapeDataString(cursor)}", random);
             answered += status == HttpStatusCode.OK ? 1 : 0;
+            told += text.Contains("2.5", StringComparison.Ordinal) ? 1 : 0;
             // What was asked may be repeated in a refusal.
             Assert.DoesNotContain(Secret, text.Replace(Uri.UnescapeDataString(question), "", StringComparison.Ordinal)
                 .Replace($"theirs/d{Secret}/m0", "", StringComparison.Ordinal).Replace($"*/d{Secret}/*", "", StringComparison.Ordinal), StringComparison.Ordinal);
         }
         Assert.InRange(answered, 100, 400);
+        Assert.True(told > 50, $"only {told} answers had the asker's own data");
     }
 
     [Fact]
@@ -108,7 +103,7 @@ public sealed class AccountIsolationTests : IAsyncLifetime
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, "api/v1/keys") { Content = JsonContent.Create(new { name = "root", admin = true }) };
         request.Headers.Authorization = new("Bearer", _mine);
-        using var response = await _http.SendAsync(request);
+        using var response = await _node.Http.SendAsync(request);
         Assert.Equal(HttpStatusCode.Forbidden, response.StatusCode);
     }
 
@@ -118,8 +113,13 @@ public sealed class AccountIsolationTests : IAsyncLifetime
     {
         var globs = string.Join(',', Enumerable.Range(0, random.Next(1, 4)).Select(_ => Globs[random.Next(Globs.Length)]));
         string[] fns = ["raw", "avg", "max,count", "last", "p99", "sum", "first,min"];
-        return random.Next(8) switch
+        string[] selectors = ["m0", "{account=~\".*\"} or m1", "{device=~\".+\"}", "{account=\"theirs\"}", "{account!=\"mine\",device!=\"\"}", $"m0{{device!~\"d{Secret}\"}}", "sum by (account, device) (m1)"];
+        var selector = Uri.EscapeDataString(selectors[random.Next(selectors.Length)]);
+        return random.Next(11) switch
         {
+            8 => $"/prometheus/api/v1/query?query={selector}&time=1489017600",
+            9 => $"/prometheus/api/v1/series?match[]={selector}",
+            10 => random.Next(2) == 0 ? "/prometheus/api/v1/label/device/values" : "/prometheus/api/v1/metadata",
             0 => $"series?series={Globs[random.Next(Globs.Length)]}",
             1 => "map",
             2 => $"explain?series={globs}&from=2017-03-09&to=2017-03-10&fn=avg&step=1h",
@@ -137,55 +137,10 @@ public sealed class AccountIsolationTests : IAsyncLifetime
 
     private async Task<(HttpStatusCode Status, string Text)> AskAsync(string key, string path, Random? random)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, "api/v1/" + path);
+        using var request = new HttpRequestMessage(HttpMethod.Get, (path.StartsWith('/') ? path : "/api/v1/" + path));
         request.Headers.Authorization = new("Bearer", key);
         request.Headers.Accept.ParseAdd(random?.Next(4) switch { 0 => "text/csv", 1 => "application/x-ndjson", _ => "application/json" });
-        using var response = await _http.SendAsync(request);
+        using var response = await _node.Http.SendAsync(request);
         return (response.StatusCode, await response.Content.ReadAsStringAsync());
-    }
-
-    private sealed class Holder : IDataSource
-    {
-        private readonly Dictionary<string, SampleColumns> _series = [];
-
-        public Holder(Catalog catalog)
-        {
-            foreach (var (account, device, value) in new[] { ("mine", "d1", 1.5), ("mine", "d2", 2.5), ("theirs", $"d{Secret}", double.Parse(Secret, null)) })
-            {
-                for (var measurement = 0; measurement < 3; measurement++)
-                {
-                    var columns = new SampleColumns();
-                    for (var i = 0; i < 5; i++)
-                    {
-                        columns.Add(Day.Start + i * Instant.Hour, value);
-                    }
-                    var name = $"{account}/{device}/m{measurement}";
-                    _series[name] = columns;
-                    catalog.Put(new SeriesInfo(name, Node, account == "mine" ? "Cel" : $"u{Secret}", "gauge"));
-                }
-            }
-            catalog.Put(new Holding(Node, Day, Node, Tier.Ssd, 0, Holding.Latest, new(Day.Start, Day.Start + 5 * Instant.Hour), 45, 100));
-        }
-
-        public string Node => "n";
-
-        public Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel)
-        {
-            var slices = new List<Slice>();
-            foreach (var series in request.Series)
-            {
-                for (var i = 0; i < request.Parts.Count; i++)
-                {
-                    Layer[] layers = [Layer.Of(1, _series[series])];
-                    var rows = new BucketRows();
-                    if (!request.Raw)
-                    {
-                        SeriesScan.Into(rows, request.GridOf(request.Parts[i]), layers);
-                    }
-                    slices.Add(new(i, series, request.Raw ? SeriesScan.Raw(request.Parts[i].Range, layers) : null, request.Raw ? null : rows));
-                }
-            }
-            return Task.FromResult(new FetchResult(slices, [], [new(Tier.Ssd, Node, Day.Range, "raw", 0.1)]));
-        }
     }
 }

@@ -1,44 +1,28 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
-using Foretier.Core.Query;
-using Foretier.Core.Tiers;
-using Foretier.Node.Hosting;
 using Foretier.Node.Keys;
 using Foretier.Node.Serve;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace Foretier.Tests.Unit.Node;
 
 /// <summary>A node on loopback that holds nothing: whatever is wrong with a request, the answer is a problem document that says what to do.</summary>
 public sealed class ProblemPagesTests : IAsyncLifetime
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("foretier-problems").FullName;
-    private readonly HttpClient _http = new();
-    private WebApplication _app = null!;
+    private TestNode _node = null!;
 
     public async Task InitializeAsync()
     {
-        string[] args = ["--Foretier:Node", "n", "--Foretier:Data", _folder, "--Foretier:Http", "http://127.0.0.1:0", "--Foretier:Link:Token", "between-us",
-            "--Foretier:Keys:Bootstrap", Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData("k"u8))];
-        _app = NodeHost.CreateBuilder<NodeOptions>(args, out _).Build();
-        var catalog = new Catalog();
-        new QueryApi(new Answerer(catalog, _ => null, new(TimeProvider.System), TimeProvider.System), catalog, TimeProvider.System).Map(_app.MapApi());
-        _app.MapGet("/fails", string () => throw new InvalidOperationException("secret detail"));
-        await _app.StartAsync();
-        _http.BaseAddress = new(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
-        _http.DefaultRequestHeaders.Authorization = new("Bearer", "k");
+        _node = await TestNode.StartAsync(node =>
+        {
+            new QueryApi(node.Answerer, node.Catalog, TimeProvider.System).Map(node.App.MapApi());
+            node.App.MapGet("/fails", string () => throw new InvalidOperationException("secret detail"));
+        });
+        _node.ComeAs("k", isAdmin: true);
     }
 
-    public async Task DisposeAsync()
-    {
-        _http.Dispose();
-        await _app.DisposeAsync();
-        Directory.Delete(_folder, recursive: true);
-    }
+    public async Task DisposeAsync() => await _node.DisposeAsync();
 
     [Theory]
     [InlineData("GET", "nothing", null, 404, "not_found", "/nothing")]
@@ -53,7 +37,7 @@ public sealed class ProblemPagesTests : IAsyncLifetime
     {
         using var request = new HttpRequestMessage(new(method), path);
         request.Content = body is null ? null : new StringContent(body, System.Text.Encoding.UTF8, "application/json");
-        using var response = await _http.SendAsync(request);
+        using var response = await _node.Http.SendAsync(request);
         Assert.Equal((HttpStatusCode)status, response.StatusCode);
         Assert.Equal("application/problem+json", response.Content.Headers.ContentType?.MediaType);
         var problem = await response.Content.ReadFromJsonAsync<JsonElement>();
