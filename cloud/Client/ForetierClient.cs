@@ -97,6 +97,10 @@ public sealed class ForetierClient : IDisposable
     /// <inheritdoc cref="QueryAsync"/>
     public Task<TierReply> TierAsync(CancellationToken cancel = default) => AskAsync(() => _api.TierAsync(cancel));
 
+    /// <summary>How the edges wear their flash.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<FlashReply> FlashAsync(CancellationToken cancel = default) => AskAsync(() => _api.FlashAsync(cancel));
+
     /// <inheritdoc cref="QueryAsync"/>
     public Task<TierMoveReply> MoveAsync(TierMoveRequest request, CancellationToken cancel = default) =>
         AskAsync(() => _api.MoveAsync(request, cancel));

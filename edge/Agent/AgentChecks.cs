@@ -14,6 +14,8 @@ namespace Foretier.Agent;
 internal sealed class AgentChecks(AgentOptions options, MqttOptions mqtt, HotStore store, DeviceRegistry devices, DeviceWatch watch,
     DeviceCertificates certificates, Func<string?>? link, TimeProvider clock)
 {
+    private const double LifeYearsMin = 3;
+
     public IEnumerable<Check> Make()
     {
         var now = clock.GetUtcNow();
@@ -37,6 +39,14 @@ internal sealed class AgentChecks(AgentOptions options, MqttOptions mqtt, HotSto
             : new("devices", CheckStatus.Warn, $"{silent.Count} silent: {string.Join(", ", silent.Take(10))}{(silent.Count > 10 ? ", …" : "")}", "see foretier devices list");
         yield return store.IsFull ? new("journal", CheckStatus.Fail, "journal or memory is full: ingest waits", "see that the disk is fast enough and not full")
             : new("journal", CheckStatus.Ok, $"{store.DiskUse.BytesWritten / 1e6:0.0} MB written to flash since the start");
+        yield return Flash(store.Wear);
+    }
+
+    private static Check Flash(FlashWear wear)
+    {
+        var said = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{wear.Day / 1e6:0.0} MB written in 24 hours, {wear.Total / 1e9:0.0} GB in all: {(wear.LifeYears is { } years
+            ? $"{Math.Min(years, 999):0.#} years are left of {wear.Endurance / 1e12:0.#} TB" : $"nothing of {wear.Endurance / 1e12:0.#} TB is used up now")} (Hot:FlashEnduranceBytes)");
+        return wear.LifeYears < LifeYearsMin ? new("flash", CheckStatus.Warn, said, "send fewer or larger messages, or lower FORETIER__HOT__FLASHBYTESPERDAY") : new("flash", CheckStatus.Ok, said);
     }
 
     private DateTimeOffset? Earliest() => devices.Devices.SelectMany(d => certificates.Of(d.Name)).Select(c => (long?)c.NotAfter).Min() is { } first

@@ -104,6 +104,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
             Delete = (series, range, cancel) => administration.DeleteAsync(series, range, shipper is not null, cancel),
             EdgesOf = _ => [],
         },
+        Flash = () => store.Wear.ToEntry(options.Node),
         Devices = administration.Duties,
         Enrolment = administration.Enrolment,
         Forecasts = new() { Of = map.ForecastOf, Scorecard = map.ScorecardOf },

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
+using Foretier.Client;
 using Foretier.Protocol.Api;
+using Spectre.Console;
 
 namespace Foretier.Cli.Ask;
 
@@ -16,6 +18,7 @@ internal static class TierCommand
         {
             using var client = server.Open(parse);
             var reply = await client.TierAsync(cancel).ConfigureAwait(false);
+            reply = reply with { Flash = await FlashAsync(client, cancel).ConfigureAwait(false) };
             if (session.Terminal.Json)
             {
                 session.Terminal.WriteDocument(reply);
@@ -29,11 +32,41 @@ internal static class TierCommand
                     tier.From?.ToString(), tier.To?.ToString());
             }
             session.Terminal.Write(table);
+            if (reply.Flash is { Count: > 0 } flash)
+            {
+                session.Terminal.Write(TableOf(flash));
+            }
             return ExitCode.Ok;
         }));
         command.Add(MakeMove());
         return command;
     }
+
+    /// <summary>Null where the node asked is older than this question.</summary>
+    private static async Task<IReadOnlyList<FlashEntry>?> FlashAsync(ForetierClient client, CancellationToken cancel)
+    {
+        try
+        {
+            return (await client.FlashAsync(cancel).ConfigureAwait(false)).Nodes;
+        }
+        catch (ServerRefusedException refused) when (refused.Problem.Status == 404)
+        {
+            return null;
+        }
+    }
+
+    private static Table TableOf(IReadOnlyList<FlashEntry> flash)
+    {
+        var table = Terminal.NewTable("flash of", ">MB used", ">of", ">MB written in 24 h", ">of", ">GB in all", ">years left");
+        foreach (var edge in flash)
+        {
+            Terminal.AddRow(table, edge.Node, Number(edge.Used / 1_000_000), Number(edge.UsedMax / 1_000_000), (edge.WrittenDay / 1e6).ToString("N1", CultureInfo.InvariantCulture),
+                edge.WrittenDayMax is { } max ? Number(max / 1_000_000) : "", (edge.Written / 1e9).ToString("N2", CultureInfo.InvariantCulture), Years(edge.LifeYears));
+        }
+        return table;
+    }
+
+    private static string Years(double? years) => years is { } left ? left > 100 ? "> 100" : left.ToString("0.0", CultureInfo.InvariantCulture) : "";
 
     private static Command MakeMove()
     {

@@ -114,12 +114,18 @@ internal static class SimulateCommand
 
     private static async Task ReportAsync(SimulateRun run, ProgressLine progress, TimeProvider clock, CancellationToken ended)
     {
+        var told = false;
         using var timer = new PeriodicTimer(ReportEvery, clock);
         try
         {
             while (await timer.WaitForNextTickAsync(ended).ConfigureAwait(false))
             {
                 progress.Report(run.Counts.Acknowledged, run.Fraction);
+                if (!told && run.RefusedBy.FirstOrDefault() is { Key: { } reason })
+                {
+                    told = true;
+                    progress.Note($"messages are refused: {reason}{(reason.Contains("bad_time", StringComparison.Ordinal) ? " (readings are stamped by this machine's clock)" : "")}");
+                }
             }
         }
         catch (OperationCanceledException)

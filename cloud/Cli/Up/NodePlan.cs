@@ -10,7 +10,7 @@ namespace Foretier.Cli.Up;
 internal sealed record NodePlan(string Role, string Executable, Uri Http, string Log, IReadOnlyDictionary<string, string> Environment)
 {
     /// <summary>The three nodes of one machine, in the order in which they stop: nobody loses its upstream before it has stopped.</summary>
-    public static IReadOnlyList<NodePlan> Of(DataFolder data, NodeExecutables executables, Credentials credentials, Ports ports, string archive)
+    public static IReadOnlyList<NodePlan> Of(DataFolder data, NodeExecutables executables, Credentials credentials, Ports ports, string archive, string? clock)
     {
         Dictionary<string, string> Common(string role)
         {
@@ -23,6 +23,10 @@ internal sealed record NodePlan(string Role, string Executable, Uri Http, string
                 ["FORETIER__KEYS__BOOTSTRAP"] = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(credentials.ApiKey))),
                 ["FORETIER__PARENTPID"] = System.Environment.ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture),
             };
+            if (clock is not null)
+            {
+                settings["FORETIER__CLOCK"] = clock;
+            }
             if (NodeExecutables.DotnetRoot() is { } root && System.Environment.GetEnvironmentVariable("DOTNET_ROOT") is null)
             {
                 settings["DOTNET_ROOT"] = root;

@@ -14,13 +14,18 @@ internal static class UpCommand
         var mqttTls = NumberText.Option("--mqtt-tls-port", "Where devices publish over TLS, on every address of this machine; 0 for none.", 0, 0, 65_535);
         mqtt.HelpName = mqttTls.HelpName = http.HelpName = "PORT";
         var archive = new Option<string?>("--archive") { Description = "Where history goes for good: a folder, or s3://… (default: archive/ in the data folder).", HelpName = "DIR|s3://…" };
+        var clock = new Option<string?>("--clock")
+        {
+            Description = "For tests: the nodes' time begins at START and passes RATE times as fast, for example 2026-01-01T00:00:00Z@60. Devices have to stamp by it, or not at all.",
+            HelpName = "START@RATE",
+        };
         var command = new Command("up", """
             Start agent, gateway and router on this machine and keep them running until Ctrl-C.
             Everything is kept in the data folder; the next start goes on from there, with the same account, secret and key.
             With --json: one line {"mqtt","router","gateway","agent","pids","account","device","user","secret","apiKey"[,"mqttTls"]} once all is ready.
-            """) { mqtt, mqttTls, http, archive };
+            """) { mqtt, mqttTls, http, archive, clock };
         command.SetAction(CommandLine.Run((session, parse, cancel) =>
-            RunAsync(session, DataFolder.Of(parse.GetValue(CommandLine.Data)), parse.GetValue(mqtt), parse.GetValue(mqttTls) is > 0 and var tls ? tls : null, parse.GetValue(http), parse.GetValue(archive), cancel)));
+            RunAsync(session, DataFolder.Of(parse.GetValue(CommandLine.Data)), parse.GetValue(mqtt), parse.GetValue(mqttTls) is > 0 and var tls ? tls : null, parse.GetValue(http), parse.GetValue(archive), parse.GetValue(clock), cancel)));
         return command;
     }
 
@@ -28,7 +33,7 @@ internal static class UpCommand
     /// Steps: 1. the folder is ours; 2. nothing of an earlier start is left; 3. ports and credentials; 4. three children, until ready;
     /// 5. the device secret; 6. tell; 7. wait; 8. stop them from the edge upward.
     /// </remarks>
-    private static async Task<int> RunAsync(Session session, DataFolder data, int mqttPort, int? mqttTlsPort, int httpPort, string? archive, CancellationToken cancel)
+    private static async Task<int> RunAsync(Session session, DataFolder data, int mqttPort, int? mqttTlsPort, int httpPort, string? archive, string? nodesClock, CancellationToken cancel)
     {
         var (terminal, clock) = (session.Terminal, session.Clock);
         using var held = UpLock.Take(data);
@@ -41,7 +46,7 @@ internal static class UpCommand
             DataFolder.Replace(data.CredentialsFile, credentials);
         }
         var place = ArchivePlace.Of(data, archive);
-        var plans = NodePlan.Of(data, NodeExecutables.Find(), credentials, ports, place);
+        var plans = NodePlan.Of(data, NodeExecutables.Find(), credentials, ports, place, nodesClock);
 
         using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
         List<NodeProcess> nodes = [];

@@ -19,7 +19,7 @@ internal sealed class ForecastCycle(
 
     private readonly Lock _lock = new();
     private readonly int[] _hour = new int[1];
-    private Dictionary<string, SeriesForecast> _forecasts = [];
+    private readonly ForecastShelf _forecasts = new();
     private Dictionary<string, KindCounts> _mixForecast = [];
     private long _mixHour;
     private long _fullAt = -1;
@@ -45,7 +45,7 @@ internal sealed class ForecastCycle(
     {
         lock (_lock)
         {
-            return read(Forecaster, Scorecard, _forecasts.GetValueOrDefault(series));
+            return read(Forecaster, Scorecard, _forecasts.Find(series));
         }
     }
 
@@ -53,7 +53,7 @@ internal sealed class ForecastCycle(
     {
         lock (_lock)
         {
-            return _forecasts.GetValueOrDefault(series);
+            return _forecasts.Find(series);
         }
     }
 
@@ -63,9 +63,9 @@ internal sealed class ForecastCycle(
         var end = Instant.Floor(now, Instant.Hour);
         var isFull = end != _fullAt;
         var series = volumes.Series.Where(one => SeriesKey.TryParse(one.Series, out _)).ToList();
-        var due = isFull ? series : [.. series.Where(one => !_forecasts.TryGetValue(one.Series, out var known) || known.Bands.Count < hours || KnownHours(one, now) < KnownHoursMin)];
+        var due = isFull ? series : [.. series.Where(one => _forecasts.HoursOf(one.Series) < hours || KnownHours(one, now) < KnownHoursMin)];
         var started = Stopwatch.GetTimestamp();
-        var kinds = KindsOf();
+        var view = catalog.View;
         IInference? model = null;
         try
         {
@@ -80,13 +80,13 @@ internal sealed class ForecastCycle(
                 var batch = due.GetRange(from, Math.Min(VolumeForecaster.BatchMax, due.Count - from));
                 try
                 {
-                    await ForecastAsync(batch, now, hours, model, kinds, cancel).ConfigureAwait(false);
+                    await ForecastAsync(batch, now, hours, model, view, cancel).ConfigureAwait(false);
                 }
                 catch (InferenceException e)
                 {
                     (Failure, var failed, model) = (e, model, null);
                     await failed!.DisposeAsync().ConfigureAwait(false);
-                    await ForecastAsync(batch, now, hours, null, kinds, cancel).ConfigureAwait(false);
+                    await ForecastAsync(batch, now, hours, null, view, cancel).ConfigureAwait(false);
                 }
             }
             if (isFull)
@@ -103,7 +103,7 @@ internal sealed class ForecastCycle(
         }
         if (isFull)
         {
-            ScoreKinds(series, kinds, end);
+            ScoreKinds(series, view, end);
             _fullAt = end;
             Figures = new(Figures.Cycles + 1, Figures.Fallbacks + (Failure is null ? 0 : 1), series.Count, Stopwatch.GetElapsedTime(started));
         }
@@ -126,7 +126,7 @@ internal sealed class ForecastCycle(
     }
 
     private async Task ForecastAsync(
-        List<SeriesVolume> batch, long now, int hours, IInference? model, Dictionary<string, string> kinds, CancellationToken cancel)
+        List<SeriesVolume> batch, long now, int hours, IInference? model, CatalogView view, CancellationToken cancel)
     {
         // The answer is waited for with nothing locked; then a batch is a few milliseconds.
         Tensor? answer = null;
@@ -137,10 +137,10 @@ internal sealed class ForecastCycle(
         lock (_lock)
         {
             var forecasts = Forecaster.Forecast(ItemsOf(batch), Read, hours, answer,
-                (i, hour) => Scorecard.Add(kinds.GetValueOrDefault(batch[i].Series, ""), MeanOf(batch[i].Series), hour));
+                (i, hour) => Scorecard.Add(KindOf(view, batch[i].Series), _forecasts.Hourly(batch[i].Series), hour));
             for (var i = 0; i < batch.Count; i++)
             {
-                _forecasts[batch[i].Series] = forecasts[i];
+                _forecasts.Put(batch[i].Series, forecasts[i]);
             }
         }
         HourlyHistory Read(int index, Span<int> into) => volumes.Read(batch[index], now, into);
@@ -149,23 +149,13 @@ internal sealed class ForecastCycle(
     private List<ForecastItem> ItemsOf(List<SeriesVolume> batch) =>
         batch.ConvertAll(one => new ForecastItem(one.Series, zoneOf(one.Series[..one.Series.IndexOf('/', StringComparison.Ordinal)])));
 
-    private double MeanOf(string series) => _forecasts.TryGetValue(series, out var known) ? known.Mean.Take(24).Average() : 0;
-
     private int KnownHours(SeriesVolume series, long now)
     {
         _ = volumes.Read(series, now, _hour);
         return _hour[0] < 0 ? 0 : 1;
     }
 
-    private Dictionary<string, string> KindsOf()
-    {
-        var kinds = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var info in catalog.View.Series)
-        {
-            kinds[info.Name] = info.Kind;
-        }
-        return kinds;
-    }
+    private static string KindOf(CatalogView view, string series) => view.Named(series).LastOrDefault()?.Kind ?? "";
 
     private void Forget(List<SeriesVolume> series, long end)
     {
@@ -174,21 +164,19 @@ internal sealed class ForecastCycle(
         {
             Forecaster.Keep(names.Contains);
             Scorecard.Trim(end / Instant.Hour);
-            foreach (var gone in _forecasts.Keys.Where(name => !names.Contains(name)).ToList())
-            {
-                _forecasts.Remove(gone);
-            }
+            _forecasts.Keep(names.Contains);
         }
     }
 
     /// <summary>Holds the mix of kinds forecast an hour ago against what came, and forecasts the next hour's.</summary>
-    private void ScoreKinds(List<SeriesVolume> series, Dictionary<string, string> kinds, long end)
+    private void ScoreKinds(List<SeriesVolume> series, CatalogView view, long end)
     {
         Dictionary<string, KindCounts> forecast = [], came = [], yesterday = [];
+        var all = Scorecard.Kinds.ToList();
         foreach (var one in series)
         {
             var account = one.Series[..one.Series.IndexOf('/', StringComparison.Ordinal)];
-            var kind = Math.Max(0, Scorecard.Kinds.ToList().IndexOf(kinds.GetValueOrDefault(one.Series, "")));
+            var kind = Math.Max(0, all.IndexOf(KindOf(view, one.Series)));
             void Add(Dictionary<string, KindCounts> to, double samples)
             {
                 if (!to.TryGetValue(account, out var counts))
@@ -198,7 +186,7 @@ internal sealed class ForecastCycle(
                 counts.Add(kind, samples);
             }
             var closed = new TimeRange(end - Instant.Hour, end);
-            Add(forecast, _forecasts.TryGetValue(one.Series, out var said) ? said.Mean[0] : 0);
+            Add(forecast, _forecasts.NextHour(one.Series));
             Add(came, one.CountIn(closed));
             Add(yesterday, one.CountIn(new(closed.From - Instant.Day, closed.To - Instant.Day)));
         }

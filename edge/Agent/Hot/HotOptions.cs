@@ -27,11 +27,17 @@ public sealed record HotOptions
     /// <summary>What flushes that only age makes due may write in a day before they wait for more samples, up to <see cref="FlushAgeMax"/>. Default 500 MB.</summary>
     public long PacedFlushBytesPerDay { get; init; } = 500_000_000;
 
-    /// <summary>How much of the allowance for commits can be saved up for livelier times; of that for flushes 32 times as much. Default 1 MB, 170 commits.</summary>
-    public long CreditBytes { get; init; } = 1_000_000;
+    /// <summary>How much of the allowance for commits can be saved up for livelier times; of that for flushes twice as much. Default 20 MB, 3,400 commits.</summary>
+    public long CreditBytes { get; init; } = 20_000_000;
 
     /// <summary>What the device may be made to write in 24 hours, in all; 0: as much as it takes. Default 4 GB. From three quarters of it writes are put off.</summary>
     public long FlashBytesPerDay { get; init; } = 4_000_000_000;
+
+    /// <summary>
+    /// What the device takes in its life, for <c>foretier tier</c> to say how long that lasts. Default 12 TB: 8 GB of eMMC, 3,000 cycles, half of it
+    /// lost to the device's own rewriting.
+    /// </summary>
+    public long FlashEnduranceBytes { get; init; } = 12_000_000_000_000;
 
     /// <summary>What happens when that is used up. Default <see cref="AtFlashBudget.Wait"/>.</summary>
     public AtFlashBudget AtFlashBudget { get; init; }
@@ -62,6 +68,12 @@ public sealed record HotOptions
 
     /// <summary>What samples not yet in window files may take in memory; default 64 MB. Beyond it ingest has to wait.</summary>
     public long MemoryBytesMax { get; init; } = 64L * 1024 * 1024;
+
+    /// <summary>
+    /// Series there may be, 1 to 8,388,607; default 100,000. Each takes 1 to 4 KB of memory by being known; a message that would begin another one is refused
+    /// as series_limit.
+    /// </summary>
+    public int SeriesMax { get; init; } = 100_000;
 
     /// <summary>A window with so many bytes in memory is flushed to its file; default 8 MB, about 1 MB there: a good transaction.</summary>
     public long FlushBytes { get; init; } = 8L * 1024 * 1024;
@@ -111,6 +123,7 @@ public sealed record HotOptions
         Require(PacedFlushBytesPerDay > 0, nameof(PacedFlushBytesPerDay), "must be positive");
         Require(CreditBytes >= 0, nameof(CreditBytes), "must not be negative");
         Require(FlashBytesPerDay is 0 or >= 10_000_000, nameof(FlashBytesPerDay), "must be 0 for no limit, or at least 10 MB");
+        Require(FlashEnduranceBytes > 0, nameof(FlashEnduranceBytes), "must be positive");
         Require(FlashBytesMax == 0 || FlashBytesMax >= 2L * JournalFiles * JournalFileBytes, nameof(FlashBytesMax),
             "must be 0 for a share of the volume, or at least twice the journal (JournalFiles times JournalFileBytes)");
         Require(KeepReleasedDays is >= 0 and <= 36_500, nameof(KeepReleasedDays), "must lie within 0 and 36500");
@@ -119,6 +132,7 @@ public sealed record HotOptions
         Require(JournalFileBytes is >= 64 * 1024 and <= 256 * 1024 * 1024, nameof(JournalFileBytes), "must lie within 64 KB and 256 MB");
         Require(JournalFiles is >= 2 and <= 1024, nameof(JournalFiles), "must lie within 2 and 1024");
         Require(MemoryBytesMax >= 64 * 1024, nameof(MemoryBytesMax), "must be at least 64 KB");
+        Require(SeriesMax is >= 1 and <= SeriesRegistry.IdMax, nameof(SeriesMax), $"must lie within 1 and {SeriesRegistry.IdMax}");
         Require(FlushBytes > 0, nameof(FlushBytes), "must be positive");
         Require(QuietAge > TimeSpan.Zero && FlushAge >= QuietAge, nameof(FlushAge), "must be at least QuietAge, and both positive");
         Require(FlushAgeMax >= FlushAge, nameof(FlushAgeMax), "must be at least FlushAge");

@@ -16,7 +16,7 @@ public sealed partial class HotStore
     {
         lock (_gate)
         {
-            if (_series.Find(series.Account, series.Device, series.Measurement) is not { } known)
+            if (_series.Find(series.ToString()) is not { } known)
             {
                 return null;
             }

@@ -25,7 +25,7 @@ public sealed partial class HotStore
             long ticket, erased, below;
             lock (_gate)
             {
-                if (_series.Find(series.Account, series.Device, series.Measurement) is not { } known)
+                if (_series.Find(series.ToString()) is not { } known)
                 {
                     return null;
                 }

@@ -43,7 +43,7 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
         _cache = new(options.CacheBytes);
         _flash = new(options.FlashBytesPerDay);
         _flashMax = options.FlashBytesMax > 0 ? options.FlashBytesMax : disk.VolumeBytes > 0 ? disk.VolumeBytes / 5 * 4 : long.MaxValue;
-        _flushAllowance = new(options.PacedFlushBytesPerDay, 32 * options.CreditBytes);
+        _flushAllowance = new(options.PacedFlushBytesPerDay, 2 * options.CreditBytes);
     }
 
     public string Node => _options.Node;
@@ -89,27 +89,29 @@ public sealed partial class HotStore : IAsyncDisposable, IDataSource
     /// <param name="account">A valid name part, as are device and measurement.</param>
     /// <param name="unit">SenML unit; kept if the series had none yet.</param>
     /// <param name="isState">Whether a new series is of kind state instead of gauge.</param>
+    /// <returns>Its handle; 0 where it would be one series more than <see cref="SeriesMax"/>.</returns>
     /// <exception cref="HotStoreUnavailableException">The journal has failed.</exception>
     public int Resolve(string account, string device, string measurement, string? unit, bool isState)
     {
-        var known = _series.Find(account, device, measurement);
+        var name = new SeriesKey(account, device, measurement).ToString();
+        var known = _series.Find(name);
         if (known is not null && (known.Unit is not null || unit is null))
         {
             return known.Id;
         }
         lock (_gate)
         {
-            known = _series.Find(account, device, measurement);
+            known = _series.Find(name);
+            if (known is null && _series.Count >= SeriesMax)
+            {
+                return 0;
+            }
             var entry = known is null
-                ? new SeriesEntry(_series.NextId, new SeriesKey(account, device, measurement).ToString(), unit, isState ? "state" : "gauge")
+                ? new SeriesEntry(_series.NextId, name, unit, isState ? "state" : "gauge")
                 : known with { Unit = known.Unit ?? unit };
             if (entry == known)
             {
                 return entry.Id;
-            }
-            if (entry.Id > SeriesRegistry.IdMax)
-            {
-                throw new HotStoreUnavailableException("overloaded", $"this edge has {SeriesRegistry.IdMax} series already");
             }
             Journalise(entry);
             Define(entry);

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Foretier.Core.Samples;
 
 namespace Foretier.Agent.Hot;
 
@@ -12,24 +11,27 @@ internal sealed class SeriesRegistry
 {
     public const int IdMax = (1 << 23) - 1;
 
-    private readonly ConcurrentDictionary<(string Account, string Device, string Measurement), SeriesEntry> _byParts = new();
     private readonly ConcurrentDictionary<string, SeriesEntry> _byName = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<int, SeriesEntry> _byId = new();
+    private volatile SeriesEntry?[] _byId = new SeriesEntry?[64];
 
-    public int Count => _byId.Count;
-    public IEnumerable<SeriesEntry> All => _byId.Values.OrderBy(entry => entry.Id);
+    public int Count { get; private set; }
+    public IEnumerable<SeriesEntry> All => _byId.OfType<SeriesEntry>();
     public int NextId { get; private set; } = 1;
 
-    public SeriesEntry? Find(string account, string device, string measurement) => _byParts.GetValueOrDefault((account, device, measurement));
     public SeriesEntry? Find(string name) => _byName.GetValueOrDefault(name);
-    public SeriesEntry? Find(int id) => _byId.GetValueOrDefault(id);
+    public SeriesEntry? Find(int id) => _byId is var known && (uint)id < (uint)known.Length ? known[id] : null;
 
     public void Put(SeriesEntry entry)
     {
-        var key = SeriesKey.Parse(entry.Name);
-        _byId[entry.Id] = entry;
+        var known = _byId;
+        if (entry.Id >= known.Length)
+        {
+            Array.Resize(ref known, Math.Max(entry.Id + 1, known.Length * 2));
+        }
+        Count += known[entry.Id] is null ? 1 : 0;
+        known[entry.Id] = entry;
+        _byId = known;
         _byName[entry.Name] = entry;
-        _byParts[(key.Account, key.Device, key.Measurement)] = entry;
         NextId = Math.Max(NextId, entry.Id + 1);
     }
 }

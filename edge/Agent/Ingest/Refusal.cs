@@ -39,6 +39,9 @@ public static class RefusalCode
     /// <summary>The device has been written as much as it may be in a day, and refusing is what was chosen for that.</summary>
     public const string FlashBudget = "flash_budget";
 
+    /// <summary>It would begin another series, and there are as many as there may be.</summary>
+    public const string SeriesLimit = "series_limit";
+
     /// <summary>A member of an object cannot be the name of a measurement.</summary>
     public const string BadName = "bad_name";
 

@@ -113,6 +113,12 @@ internal sealed partial class Sender(DeviceName name, Intake intake, TopicRights
             var series = reading.IsNamedByTopic ? known.Series! : known.Member(_readings.NameOf(reading), this);
             if (!series.TryResolve(intake, reading.Unit, reading.State is not null, out var handle))
             {
+                if (handle == 0)
+                {
+                    refusal = new(RefusalCode.SeriesLimit, $"{series} would be one series more than the {intake.Store.SeriesMax} that Hot:SeriesMax allows: "
+                        + "publish to names that exist, or raise it", _readings.Count);
+                    return false;
+                }
                 // Stored, it would be a number of the wrong size among the right ones.
                 refusal = new(RefusalCode.UnitConflict, $"{series} is in '{intake.Store.UnitOf(handle)}', this value in '{reading.Unit}': "
                     + "convert it, or publish it under another name", _readings.Count);
@@ -170,7 +176,9 @@ internal sealed partial class Sender(DeviceName name, Intake intake, TopicRights
         {
             _topics.Clear();
         }
-        known = new(topic!, foreign?.Kind == ForeignKind.Nothing ? null : intake.Devices.Meet(topic!.Device)) { Foreign = foreign };
+        var device = foreign?.Kind == ForeignKind.Nothing ? null : intake.Devices.Meet(topic!.Device);
+        // One name for all of a device's topics: there may be many.
+        known = new(device?.Name == topic!.Device ? topic with { Device = device.Name } : topic, device) { Foreign = foreign };
         topics[text] = known;
         return true;
     }
@@ -190,7 +198,8 @@ internal sealed partial class Sender(DeviceName name, Intake intake, TopicRights
 
     private sealed class KnownTopic(Topic topic, Device? device)
     {
-        private readonly Dictionary<byte[], KnownSeries> _members = new(BytesComparer.Instance);
+        // Null while the topic names the series, as most do.
+        private Dictionary<byte[], KnownSeries>? _members;
 
         public Topic Topic { get; } = topic;
 
@@ -206,6 +215,7 @@ internal sealed partial class Sender(DeviceName name, Intake intake, TopicRights
         /// <param name="name">measurement, or device/measurement.</param>
         public KnownSeries Member(ReadOnlySpan<byte> name, Sender sender)
         {
+            _members ??= new(BytesComparer.Instance);
             var members = _members.GetAlternateLookup<ReadOnlySpan<byte>>();
             if (!members.TryGetValue(name, out var series))
             {
@@ -232,12 +242,17 @@ internal sealed partial class Sender(DeviceName name, Intake intake, TopicRights
 
         public void Seen(long now) => met?.Seen(now);
 
-        /// <summary>False where the series is in another unit.</summary>
+        /// <summary>False where the series is in another unit, or cannot be begun: then <paramref name="handle"/> is 0.</summary>
         public bool TryResolve(Intake intake, string? unit, bool isState, out int handle)
         {
             if (Arrivals is null || (unit is not null && unit != _unit))
             {
-                _handle = intake.Store.Resolve(device.Account, device.Device, measurement, unit, isState);
+                handle = intake.Store.Resolve(device.Account, device.Device, measurement, unit, isState);
+                if (handle == 0)
+                {
+                    return false;
+                }
+                _handle = handle;
                 _unit = intake.Store.UnitOf(_handle);
                 Arrivals ??= intake.Arrivals.Of(_handle);
             }

@@ -15,7 +15,7 @@ public sealed class PartitionMap
 
     private readonly Dictionary<GroupKey, GroupMembers> _groups = [];
     private readonly Dictionary<GroupKey, List<PartitionEntry>> _entriesOf = [];
-    private readonly Dictionary<string, List<GroupKey>> _groupsOf = new(StringComparer.Ordinal);
+    private Dictionary<string, GroupMembers[]>? _groupsOf;
 
     /// <summary>Takes entries and groups in any order; the last of several with one name stands.</summary>
     [JsonConstructor]
@@ -42,18 +42,6 @@ public sealed class PartitionMap
                 _entriesOf[key] = list = [];
             }
             list.Add(entry);
-        }
-        foreach (var group in Groups)
-        {
-            var key = KeyOf(group);
-            foreach (var series in group.Series)
-            {
-                if (!_groupsOf.TryGetValue(series, out var list))
-                {
-                    _groupsOf[series] = list = new(2);
-                }
-                list.Add(key);
-            }
         }
     }
 
@@ -108,13 +96,9 @@ public sealed class PartitionMap
     /// <summary>Every partition that a series is predicted to be in within a range, on any edge, in no particular order.</summary>
     public IEnumerable<PartitionEntry> FindAll(string series, TimeRange range)
     {
-        if (!_groupsOf.TryGetValue(series, out var keys))
+        foreach (var group in GroupsOf(series))
         {
-            yield break;
-        }
-        foreach (var key in keys)
-        {
-            foreach (var entry in EntriesOf(key))
+            foreach (var entry in EntriesOf(KeyOf(group)))
             {
                 if (entry.Id.Window.Range.Overlaps(range))
                 {
@@ -129,6 +113,24 @@ public sealed class PartitionMap
 
     /// <summary>The members of an entry's group, or null where the map was not told of them.</summary>
     public GroupMembers? MembersOf(PartitionEntry entry) => _groups.GetValueOrDefault(KeyOf(entry));
+
+    /// <summary>By an index made when it is first asked for: an edge keeps several maps of many series that nobody asks.</summary>
+    private GroupMembers[] GroupsOf(string series)
+    {
+        if (_groupsOf is not { } index)
+        {
+            index = new(StringComparer.Ordinal);
+            foreach (var group in Groups)
+            {
+                foreach (var member in group.Series)
+                {
+                    index[member] = index.TryGetValue(member, out var others) ? [.. others, group] : [group];
+                }
+            }
+            _groupsOf = index;
+        }
+        return index.GetValueOrDefault(series, []);
+    }
 
     private List<PartitionEntry> EntriesOf(GroupKey key) => _entriesOf.TryGetValue(key, out var entries) ? entries : [];
 

@@ -34,6 +34,7 @@ public sealed class Catalog
     private readonly Dictionary<HoldingKey, long> _removed = [];
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private CatalogView? _view;
+    private SeriesList? _listed;
     private long _revision;
 
     public CatalogView View
@@ -42,7 +43,8 @@ public sealed class Catalog
         {
             lock (_lock)
             {
-                return _view ??= new(_revision, [.. _series.Values.Select(s => s.Info)], [.. _holdings.Values.Select(h => h.Holding)]);
+                _listed ??= new([.. _series.Values.Select(s => s.Info)]);
+                return _view ??= new(_revision, _listed, [.. _holdings.Values.Select(h => h.Holding)]);
             }
         }
     }
@@ -62,6 +64,7 @@ public sealed class Catalog
             if (!isKnown || known.Info != series)
             {
                 _series[(series.Name, series.Edge)] = (series, Advance(), isOld);
+                _listed = null;
             }
             else if (known.IsOld && !isOld)
             {
@@ -171,26 +174,31 @@ public sealed record HeldWindow(Window Window, IReadOnlyList<Holding> Holdings);
 /// <summary>One immutable picture of a catalog.</summary>
 public sealed class CatalogView
 {
-    private readonly ILookup<string, SeriesInfo> _byName;
+    private readonly SeriesList _series;
     private readonly Dictionary<string, HeldWindow[]> _byEdge;
     private readonly Lazy<Dictionary<string, int>> _seriesOf;
 
     public CatalogView(long revision, IReadOnlyList<SeriesInfo> series, IReadOnlyList<Holding> holdings)
+        : this(revision, new SeriesList([.. series]), holdings)
+    {
+    }
+
+    /// <param name="series">May be shared with other views: holdings change more often than series do.</param>
+    internal CatalogView(long revision, SeriesList series, IReadOnlyList<Holding> holdings)
     {
         Revision = revision;
-        Series = series;
+        _series = series;
         Holdings = holdings;
-        _byName = series.ToLookup(s => s.Name);
         _byEdge = holdings.GroupBy(h => h.Edge).ToDictionary(edge => edge.Key,
             HeldWindow[] (edge) => [.. edge.GroupBy(h => h.Window).Select(window => new HeldWindow(window.Key, [.. window])).OrderBy(held => held.Window)]);
         _seriesOf = new(() => Series.GroupBy(s => s.Edge).ToDictionary(g => g.Key, g => g.Count()));
     }
 
     public long Revision { get; }
-    public IReadOnlyList<SeriesInfo> Series { get; }
+    public IReadOnlyList<SeriesInfo> Series => _series.All;
     public IReadOnlyList<Holding> Holdings { get; }
 
-    public IEnumerable<SeriesInfo> Named(string name) => _byName[name];
+    public IEnumerable<SeriesInfo> Named(string name) => _series.Named(name);
     public IEnumerable<Holding> OfEdge(string edge) => WindowsOf(edge).SelectMany(held => held.Holdings);
 
     /// <summary>The windows of an edge, in order of time, and who has what of each.</summary>
@@ -213,5 +221,5 @@ public sealed class CatalogView
     public int SeriesOf(string edge) => _seriesOf.Value.GetValueOrDefault(edge);
 
     public IEnumerable<SeriesInfo> Matching(SeriesGlob glob) =>
-        glob.IsExact ? _byName[glob.Text] : Series.Where(s => SeriesKey.TryParse(s.Name, out var key) && glob.Matches(key!));
+        glob.IsExact ? _series.Named(glob.Text) : Series.Where(s => SeriesKey.TryParse(s.Name, out var key) && glob.Matches(key!));
 }

@@ -33,6 +33,9 @@ public sealed record NodeDuties
     public EnrolmentDuties? Enrolment { get; init; }
     public ForecastDuties? Forecasts { get; init; }
 
+    /// <summary>What it has written to its flash; of edges.</summary>
+    public Func<FlashEntry>? Flash { get; init; }
+
     /// <summary>What it finds when it looks at itself.</summary>
     public Func<NodeReport>? Report { get; init; }
 }
@@ -46,6 +49,7 @@ public sealed class Cascade(NodeDuties own, LinkHub? below, TimeProvider clock, 
     public void Map(RouteGroupBuilder group)
     {
         group.MapGet("/ledger", LedgerAsync).WithSummary("The conservation account of every hop.").RequireAdminOrNode();
+        group.MapGet("/flash", FlashAsync).WithSummary("What every edge has written to its flash, and how long that lasts.").RequireAdminOrNode();
         group.MapPost("/tier/move", MoveAsync).WithSummary("Move windows to a colder tier now.").RequireAdminOrNode();
         group.MapPatch("/series", ChangeSeriesAsync).Taking().WithSummary("Declare the kind or the unit of a series.").RequireAdminOrNode();
         new DeletionApi(own.Deletion, this, clock).Map(group);
@@ -88,6 +92,20 @@ public sealed class Cascade(NodeDuties own, LinkHub? below, TimeProvider clock, 
             nodes.AddRange(reply.Reply?.Nodes ?? []);
         }
         return Results.Ok(new LedgerReply(nodes, nodes.TrueForAll(n => n.Balanced)));
+    }
+
+    private async Task<IResult> FlashAsync(CancellationToken cancel)
+    {
+        var nodes = new List<FlashEntry>();
+        if (own.Flash is not null)
+        {
+            nodes.Add(own.Flash());
+        }
+        foreach (var reply in await AskBelowAsync<FlashReply>(HttpMethod.Get, "flash", null, cancel).ConfigureAwait(false))
+        {
+            nodes.AddRange(reply.Reply?.Nodes ?? []);
+        }
+        return Results.Ok(new FlashReply(nodes));
     }
 
     private async Task<IResult> MoveAsync(TierMoveRequest request, CancellationToken cancel)

@@ -40,7 +40,7 @@ public sealed class PartitionPlanner
     {
         var open = Window.DayOf(now);
         var last = Window.DayOf(open.Start + _options.WindowsAhead * Instant.Day);
-        var series = Forecast(volumes, access, now, HoursFrom(now), forecastOf);
+        var series = Forecast(volumes, access, now, HoursFrom(now), forecastOf, WindowsFrom(open, last));
         var draft = new Draft(edge, previous, previous.Revision + 1);
         foreach (var entry in previous.Entries)
         {
@@ -50,7 +50,7 @@ public sealed class PartitionPlanner
                 draft.Keep(entry);
             }
         }
-        for (var window = open; window <= last; window = Window.DayOf(window.End))
+        foreach (var window in WindowsFrom(open, last))
         {
             foreach (var account in series.GroupBy(s => s.Account))
             {
@@ -67,7 +67,7 @@ public sealed class PartitionPlanner
         return (int)((last.End - Instant.Floor(now, Instant.Hour)) / Instant.Hour);
     }
 
-    private List<PlannedSeries> Forecast(VolumeHistory volumes, AccessForecast access, long now, int hours, Func<string, SeriesForecast?>? forecastOf)
+    private List<PlannedSeries> Forecast(VolumeHistory volumes, AccessForecast access, long now, int hours, Func<string, SeriesForecast?>? forecastOf, List<Window> windows)
     {
         var buffer = new int[SeriesVolume.HoursRead];
         List<PlannedSeries> planned = new(volumes.Count);
@@ -78,10 +78,20 @@ public sealed class PartitionPlanner
                 var known = forecastOf?.Invoke(volume.Series);
                 var isCurrent = known is not null && known.Start == Instant.Floor(now, Instant.Hour) && known.Bands.Count >= hours;
                 var forecast = isCurrent ? known! : ForecasterOf(key.Account).Forecast(volumes.Read(volume, now, buffer), hours);
-                planned.Add(new(key.Account, volume, forecast, access.ReadsPerDay(volume.Series)));
+                planned.Add(new(key.Account, volume, forecast, access.ReadsPerDay(volume.Series), windows));
             }
         }
         return planned;
+    }
+
+    private static List<Window> WindowsFrom(Window open, Window last)
+    {
+        List<Window> windows = [];
+        for (var window = open; window <= last; window = Window.DayOf(window.End))
+        {
+            windows.Add(window);
+        }
+        return windows;
     }
 
     private HourOfWeekMean ForecasterOf(string account)
@@ -123,7 +133,7 @@ public sealed class PartitionPlanner
         var mean = members.Sum(m => m.Mean(id.Window));
         var p50 = Math.Max(0, mean + WindowErrors.Margin(members, id.Window, 0.5));
         var p90 = Math.Max(Math.Max(mean, p50), mean + WindowErrors.Margin(members, id.Window, 0.9));
-        var busiest = members.Sum(m => m.Forecast.BusiestP90In(id.Window.Range));
+        var busiest = members.Sum(m => m.BusiestP90(id.Window));
         return new(id, draft.Edge, count, (long)Math.Round(p50), (long)Math.Ceiling(p90),
             // Samples leave memory within the hour; the busiest one is what it has to hold.
             new((long)(busiest * bytes.Memory), (long)(p90 * bytes.Ssd), (long)(p90 * bytes.Hdd), (long)(p90 * bytes.Archive)),

@@ -34,12 +34,14 @@ internal sealed class ModelInput(int rows)
         Rows++;
     }
 
+    /// <summary>The tensors of what was added. Those of a full batch are the buffers themselves, a quarter of a megabyte each: the next <see cref="Add"/> changes them.</summary>
     public IReadOnlyList<Tensor> Take()
     {
+        float[] Of(float[] buffer, int row) => Rows == rows ? buffer : buffer.AsSpan(0, Rows * row).ToArray();
         Tensor[] tensors =
         [
-            new(_history.AsSpan(0, Rows * History).ToArray(), [Rows, History]),
-            new(_calendar.AsSpan(0, Rows * Calendar * Features).ToArray(), [Rows, Calendar, Features]),
+            new(Of(_history, History), [Rows, History]),
+            new(Of(_calendar, Calendar * Features), [Rows, Calendar, Features]),
         ];
         Rows = 0;
         return tensors;

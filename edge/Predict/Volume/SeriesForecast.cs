@@ -8,6 +8,8 @@ public sealed class SeriesForecast
     /// <summary>Days whose errors are kept: as many as there is history.</summary>
     public const int ErrorDays = SeriesVolume.HoursRead / 24;
 
+    private const int Levels = 3;
+
     /// <summary>A day of which fewer hours are known has no total to compare with.</summary>
     private const int KnownHoursMin = 20;
 
@@ -38,6 +40,12 @@ public sealed class SeriesForecast
         }
     }
 
+    private SeriesForecast(long start, Band[] bands, double[] mean, double[] dayErrors)
+    {
+        (Start, Bands, Mean, DayErrors) = (start, bands, mean, dayErrors);
+        P90 = [.. bands.Zip(mean, P90Of)];
+    }
+
     public long Start { get; }
 
     /// <summary>Expected samples in each hour.</summary>
@@ -54,6 +62,57 @@ public sealed class SeriesForecast
     /// share a group add up day by day, which keeps what they have in common and lets the rest cancel.
     /// </summary>
     public double[] DayErrors { get; }
+
+    /// <summary>Rare bursts can raise the mean above what nine hours in ten stay within; room is for both.</summary>
+    internal static double P90Of(Band band, double mean) => Math.Max(mean, band.P90);
+
+    /// <summary>Its numbers to four digits; <see cref="P90"/> follows from the others.</summary>
+    internal void Save(BinaryWriter writer)
+    {
+        writer.Write(Start);
+        writer.Write(Bands.Count);
+        for (var level = 0; level < Levels; level++)
+        {
+            foreach (var band in Bands)
+            {
+                writer.Write(FourDigits(band[level]));
+            }
+        }
+        foreach (var figure in Mean.Concat(DayErrors))
+        {
+            writer.Write(FourDigits((float)figure));
+        }
+    }
+
+    internal static SeriesForecast Load(BinaryReader reader)
+    {
+        var start = reader.ReadInt64();
+        var hours = reader.ReadInt32();
+        var levels = new float[Levels * hours];
+        foreach (ref var value in levels.AsSpan())
+        {
+            value = reader.ReadSingle();
+        }
+        var bands = new Band[hours];
+        for (var h = 0; h < hours; h++)
+        {
+            bands[h] = new(levels[h], levels[hours + h], levels[2 * hours + h]);
+        }
+        double[] Read(int count)
+        {
+            var figures = new double[count];
+            foreach (ref var figure in figures.AsSpan())
+            {
+                figure = reader.ReadSingle();
+            }
+            return figures;
+        }
+        return new(start, bands, Read(hours), Read(ErrorDays));
+    }
+
+    /// <summary>Twelve bits after the first one; the rest are zeros, which packs well.</summary>
+    private static float FourDigits(float value) =>
+        float.IsFinite(value) ? BitConverter.UInt32BitsToSingle((BitConverter.SingleToUInt32Bits(value) + 0x400) & ~0x7FFu) : value;
 
     public double MeanIn(TimeRange range) => Sum(Mean, range);
     public double P90In(TimeRange range) => Sum(P90, range);

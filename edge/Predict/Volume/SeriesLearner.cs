@@ -4,7 +4,7 @@ namespace Foretier.Predict.Volume;
 
 /// <summary>
 /// What has been learned of one series: whom to believe, how far to stretch the band, and the forecast it is to learn from next.
-/// About 2,400 bytes, whatever the series. Not thread-safe.
+/// About 2,400 bytes, of which <see cref="StatePacker"/> keeps less between cycles. Not thread-safe.
 /// </summary>
 /// <remarks>
 /// One forecast in 25 hours is kept until its hours have closed, so that each hour of the day is seen at each distance in turn. An hour counts as closed

@@ -14,7 +14,7 @@ public readonly record struct ForecastItem(string Name, TimeZoneInfo Zone);
 /// series by <see cref="Hedge"/>, its P90 kept honest by <see cref="Conformal"/>. The agent, the gateway and the backtest run this same code.
 /// </summary>
 /// <remarks>
-/// What it has learned of a series is about 2,400 bytes; it does no I/O and knows no clock. Not thread-safe: one cycle at a time.
+/// What it has learned of a series is kept packed, in 400 to 2,000 bytes; it does no I/O and knows no clock. Not thread-safe: one cycle at a time.
 /// 1. Learn from the hours that have closed. 2. Ask the baselines, and take in the model's answer. 3. Mix, stretch. 4. Keep one forecast in 25 hours to learn from.
 /// </remarks>
 public sealed class VolumeForecaster
@@ -22,9 +22,11 @@ public sealed class VolumeForecaster
     /// <summary>Series that go to the model at once.</summary>
     public const int BatchMax = 100;
 
-    private const byte FormatVersion = 1;
+    private const byte FormatVersion = 2;
 
-    private readonly Dictionary<string, SeriesLearner> _learners = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, byte[]> _learned = new(StringComparer.Ordinal);
+    private readonly StatePacker _packer = new();
+    private (string Series, SeriesLearner Learner)? _last;
     private readonly Dictionary<TimeZoneInfo, LocalHours> _zones = [];
     private readonly BaselineExperts _baselines = new();
     private readonly ExpertBands _bands = new();
@@ -37,7 +39,7 @@ public sealed class VolumeForecaster
     public delegate HourlyHistory ReadHistory(int index, Span<int> into);
 
     /// <summary>Series of which something has been learned.</summary>
-    public int Count => _learners.Count;
+    public int Count => _learned.Count;
 
     /// <summary>Forecasts a batch of series.</summary>
     /// <param name="batch">At most <see cref="BatchMax"/> series.</param>
@@ -83,16 +85,17 @@ public sealed class VolumeForecaster
     /// <summary>Forgets the series that are not to be forecast any more.</summary>
     public void Keep(Func<string, bool> isWanted)
     {
-        foreach (var name in _learners.Keys.Where(name => !isWanted(name)).ToList())
+        foreach (var name in _learned.Keys.Where(name => !isWanted(name)).ToList())
         {
-            _learners.Remove(name);
+            _learned.Remove(name);
         }
+        _last = null;
     }
 
     /// <summary>Whom a series believes, for its P50 and its P90, and by how much its P90 is stretched; null where it is unknown.</summary>
     public (IReadOnlyDictionary<Expert, float> P50, IReadOnlyDictionary<Expert, float> P90, float Stretch)? Explain(string series)
     {
-        if (!_learners.TryGetValue(series, out var learner))
+        if (LearnerOf(series) is not { } learner)
         {
             return null;
         }
@@ -107,40 +110,43 @@ public sealed class VolumeForecaster
 
     /// <summary>What had been said of an hour that has passed, or passes; null where nothing is kept of it.</summary>
     /// <param name="hour">Hours since 1970; the last 48 are kept.</param>
-    public Band? Said(string series, long hour) => _learners.GetValueOrDefault(series)?.Said(hour);
+    public Band? Said(string series, long hour) => LearnerOf(series)?.Said(hour);
 
     /// <summary>Mean over all series of the weight that each expert has in the P50.</summary>
     public IReadOnlyDictionary<Expert, float> Believed()
     {
         var sums = new float[ExpertBands.Experts];
         Span<float> weights = stackalloc float[ExpertBands.Experts];
-        foreach (var learner in _learners.Values)
+        foreach (var series in _learned.Keys)
         {
-            learner.Weigh(0, _population, weights);
+            LearnerOf(series)!.Weigh(0, _population, weights);
             for (var e = 0; e < sums.Length; e++)
             {
                 sums[e] += weights[e];
             }
         }
-        return Enum.GetValues<Expert>().ToDictionary(expert => expert, expert => _learners.Count == 0 ? _population.Prior(0)[(int)expert] : sums[(int)expert] / _learners.Count);
+        return Enum.GetValues<Expert>().ToDictionary(expert => expert, expert => _learned.Count == 0 ? _population.Prior(0)[(int)expert] : sums[(int)expert] / _learned.Count);
     }
 
     /// <summary>
-    /// Layout: sealed payload "FTVF", deflated: population (seen, weight of each expert at each level) · series (count, then each: name, hedge, stretches,
-    /// bias, forecast being learned from, what was said lately). Numbers are 7-bit encoded or f32, texts as BinaryWriter writes them.
+    /// Layout: sealed payload "FTVF": experts u8 · population (seen, weight of each expert at each level) · series (count, then each: name, length, packed:
+    /// hedge, stretches, bias, forecast being learned from, what was said lately). Format 1 is deflated, its series are not packed. Numbers are 7-bit encoded
+    /// or f32, texts as BinaryWriter writes them.
     /// </summary>
     public void Save(Stream to)
     {
-        using var payload = new MemoryStream();
-        using (var writer = new BinaryWriter(new DeflateStream(payload, CompressionLevel.Fastest, leaveOpen: true), Encoding.UTF8))
+        // As large as it gets: a stream that doubles takes three times that.
+        using var payload = new MemoryStream(4096 + _learned.Sum(series => 3 * series.Key.Length + series.Value.Length + 8));
+        using (var writer = new BinaryWriter(payload, Encoding.UTF8, leaveOpen: true))
         {
             writer.Write((byte)ExpertBands.Experts);
             _population.Save(writer);
-            writer.Write7BitEncodedInt(_learners.Count);
-            foreach (var (name, learner) in _learners.OrderBy(l => l.Key, StringComparer.Ordinal))
+            writer.Write7BitEncodedInt(_learned.Count);
+            foreach (var (name, packed) in _learned.OrderBy(l => l.Key, StringComparer.Ordinal))
             {
                 writer.Write(name);
-                learner.Save(writer);
+                writer.Write7BitEncodedInt(packed.Length);
+                writer.Write(packed);
             }
         }
         SealedPayload.Write(to, Magic, FormatVersion, payload.GetBuffer().AsSpan(0, (int)payload.Length));
@@ -149,8 +155,9 @@ public sealed class VolumeForecaster
     /// <exception cref="InvalidDataException">The bytes are not what was learned, or are damaged; the message says in what way.</exception>
     public static VolumeForecaster Load(Stream from)
     {
-        var payload = SealedPayload.Read(from, Magic, FormatVersion, out _);
-        using var reader = new BinaryReader(new DeflateStream(new MemoryStream(payload.ToArray()), CompressionMode.Decompress), Encoding.UTF8);
+        var payload = SealedPayload.Read(from, Magic, FormatVersion, out var version);
+        Stream content = new MemoryStream(payload.ToArray());
+        using var reader = new BinaryReader(version == 1 ? new DeflateStream(content, CompressionMode.Decompress) : content, Encoding.UTF8);
         try
         {
             if (reader.ReadByte() != ExpertBands.Experts)
@@ -161,11 +168,13 @@ public sealed class VolumeForecaster
             for (var left = reader.Read7BitEncodedInt(); left > 0; left--)
             {
                 var name = reader.ReadString();
-                forecaster._learners[name] = SeriesLearner.Load(reader);
+                forecaster._learned[name] = version == 1 ? forecaster._packer.Pack(SeriesLearner.Load(reader).Save)
+                    : reader.Read7BitEncodedInt() is var length && reader.ReadBytes(length) is var packed && packed.Length == length ? packed
+                    : throw new EndOfStreamException();
             }
             return forecaster;
         }
-        catch (Exception e) when (e is EndOfStreamException or FormatException)
+        catch (Exception e) when (e is EndOfStreamException or FormatException or ArgumentOutOfRangeException)
         {
             throw new InvalidDataException("the content ends early or does not follow its layout", e);
         }
@@ -174,10 +183,7 @@ public sealed class VolumeForecaster
     private SeriesForecast Forecast(ForecastItem item, int index, ReadHistory read, int hours, Tensor? answer, Action<int, ClosedHour>? closed)
     {
         var history = read(index, _counts);
-        if (!_learners.TryGetValue(item.Name, out var learner))
-        {
-            _learners[item.Name] = learner = new();
-        }
+        var learner = LearnerOf(item.Name) ?? new();
         learner.Learn(history, _population, closed is null ? null : hour => closed(index, hour));
         _bands.Reset(hours);
         _baselines.Forecast(history, HoursOf(item.Zone).Around(history.End, history.Counts.Length, hours), _bands);
@@ -188,13 +194,30 @@ public sealed class VolumeForecaster
         var mixed = new Band[hours];
         var mean = new double[hours];
         learner.Mix(history, _baselines.KnownHours, _bands, _population, mixed, mean);
-        // Rare bursts can raise the mean above what nine hours in ten stay within; room is for both.
+        _learned[item.Name] = _packer.Pack(learner.Save);
+        _last = (item.Name, learner);
         var p90 = new double[hours];
         for (var h = 0; h < hours; h++)
         {
-            p90[h] = Math.Max(mean[h], mixed[h].P90);
+            p90[h] = SeriesForecast.P90Of(mixed[h], mean[h]);
         }
         return new(history.End, mean, p90, _baselines.WeekErrors, mixed);
+    }
+
+    private SeriesLearner? LearnerOf(string series)
+    {
+        if (_last is { } last && last.Series == series)
+        {
+            return last.Learner;
+        }
+        if (!_learned.TryGetValue(series, out var packed))
+        {
+            return null;
+        }
+        using var reader = _packer.Open(packed);
+        var learner = SeriesLearner.Load(reader);
+        _last = (series, learner);
+        return learner;
     }
 
     private void TakeIn(Tensor answer, int index)

@@ -45,6 +45,9 @@ public interface IForetierApi
     [Get("/api/v1/tier")]
     Task<TierReply> TierAsync(CancellationToken cancel);
 
+    [Get("/api/v1/flash")]
+    Task<FlashReply> FlashAsync(CancellationToken cancel);
+
     [Post("/api/v1/tier/move")]
     Task<TierMoveReply> MoveAsync([Body] TierMoveRequest request, CancellationToken cancel);
 

@@ -41,7 +41,23 @@ public sealed record DeletedShare(string Node, string Tier, long Samples) : ApiD
 public sealed record LedgerReply(IReadOnlyList<Ledger> Nodes, bool Balanced) : ApiDocument;
 
 /// <summary><c>GET /api/v1/tier</c>: what each tier of each node holds.</summary>
-public sealed record TierReply(IReadOnlyList<TierEntry> Tiers) : ApiDocument;
+public sealed record TierReply(IReadOnlyList<TierEntry> Tiers) : ApiDocument
+{
+    /// <summary>What <c>foretier tier</c> adds from <see cref="FlashReply"/>.</summary>
+    public IReadOnlyList<FlashEntry>? Flash { get; init; }
+}
+
+/// <summary><c>GET /api/v1/flash</c>: how the edges wear their flash.</summary>
+public sealed record FlashReply(IReadOnlyList<FlashEntry> Nodes) : ApiDocument;
+
+/// <summary>Bytes. Written: what the device was made to write, in whole pages.</summary>
+/// <param name="UsedMax">What journal and window files may take.</param>
+/// <param name="WrittenDay">In the last 24 hours; of them <paramref name="WrittenDayMax"/> may be, null: as many as it takes.</param>
+/// <param name="Written">Since the store was made.</param>
+/// <param name="Endurance">What the device takes in its life, as configured.</param>
+/// <param name="LifeYears">What is left of that, at the rate of the last 24 hours; null while nothing was written in them.</param>
+public sealed record FlashEntry(
+    string Node, long Used, long UsedMax, long WrittenDay, long? WrittenDayMax, long Written, long Endurance, double? LifeYears) : ApiDocument;
 
 /// <param name="From">First sample there; null where there is none.</param>
 /// <param name="To">Just after the last.</param>

@@ -134,10 +134,13 @@ public sealed class UpTests : IDisposable
         var same = Assert.Throws<CommandException>(() => Ports.Choose(data, port, 1, mqttTls: port));
         Assert.Equal(ExitCode.BadUsage, same.ExitCode);
         Assert.Contains("--mqtt-port and --mqtt-tls-port", same.Message, StringComparison.Ordinal);
-        var plans = NodePlan.Of(data, new("agent", "gateway", "router"), Credentials.Create(), new(1, 2, 3, 4, 8883), "archive");
+        var plans = NodePlan.Of(data, new("agent", "gateway", "router"), Credentials.Create(), new(1, 2, 3, 4, 8883), "archive", clock: null);
         Assert.Equal("8883", plans[0].Environment["FORETIER__MQTT__TLS__PORT"]);
         Assert.All(plans.Skip(1), plan => Assert.DoesNotContain(plan.Environment.Keys, key => key.Contains("MQTT", StringComparison.Ordinal)));
-        Assert.DoesNotContain("FORETIER__MQTT__TLS__PORT", NodePlan.Of(data, new("agent", "gateway", "router"), Credentials.Create(), new(1, 2, 3, 4), "archive")[0].Environment.Keys);
+        Assert.All(plans, plan => Assert.DoesNotContain("FORETIER__CLOCK", plan.Environment.Keys));
+        Assert.All(NodePlan.Of(data, new("agent", "gateway", "router"), Credentials.Create(), new(1, 2, 3, 4), "archive", "2026-01-01T00:00:00Z@60"),
+            plan => Assert.Equal("2026-01-01T00:00:00Z@60", plan.Environment["FORETIER__CLOCK"]));
+        Assert.DoesNotContain("FORETIER__MQTT__TLS__PORT", NodePlan.Of(data, new("agent", "gateway", "router"), Credentials.Create(), new(1, 2, 3, 4), "archive", clock: null)[0].Environment.Keys);
     }
 
     private static int RunningPort()

@@ -51,7 +51,7 @@ public class HotLimitsTests
         await bench.AppendDurablyAsync("t", Day(0, 50));
         await bench.Store.FlushAllAsync(CancellationToken.None);
         bench.Clock.Advance(TimeSpan.FromDays(4));
-        await UntilAsync(bench, () => bench.Store.FlashWritten.Total > 0);
+        await UntilAsync(bench, () => bench.Store.Wear.Total > 0);
         Assert.Equal(50, bench.Store.Ledger.Held);
         Assert.Single(bench.Own);
         await using (var shipper = Ship(bench, gateway))
@@ -206,6 +206,19 @@ public class HotLimitsTests
     }
 
     [Fact]
+    public async Task A_series_too_many_is_not_begun_and_those_there_are_go_on()
+    {
+        var bench = await HotBench.OpenAsync(options: Options with { SeriesMax = 2 });
+        var known = bench.Series("a");
+        bench.Series("b");
+        Assert.Equal(0, bench.Series("c"));
+        Assert.Equal(known, bench.Series("a"));
+        Assert.Contains(bench.Store.Problems, problem => problem.Contains("SeriesMax", StringComparison.Ordinal));
+        Assert.Equal(2, bench.Catalog.View.Series.Count);
+        await bench.Store.DisposeAsync();
+    }
+
+    [Fact]
     public async Task The_days_flash_budget_is_held_and_counts_over_restarts()
     {
         var bench = await HotBench.OpenAsync(options: Options with { FlashBytesPerDay = 10_000_000 });
@@ -213,13 +226,13 @@ public class HotLimitsTests
         {
             await bench.AppendDurablyAsync("t", Day(i % 5 - 10, 4000, i));
         }
-        await UntilAsync(bench, () => bench.Store.FlashWritten.LastDay > 1_000_000);
-        var written = bench.Store.FlashWritten;
+        await UntilAsync(bench, () => bench.Store.Wear.Day > 1_000_000);
+        var written = bench.Store.Wear;
         await bench.AppendDurablyAsync("t", Day(1, 1));
         await bench.Store.DisposeAsync();
         await bench.OpenAgainAsync();
-        Assert.True(bench.Store.FlashWritten.Total >= written.Total);
-        Assert.True(bench.Store.FlashWritten.LastDay >= written.LastDay);
+        Assert.True(bench.Store.Wear.Total >= written.Total);
+        Assert.True(bench.Store.Wear.Day >= written.Day);
         for (var i = 0; !bench.Store.Problems.Any(problem => problem.Contains("wait at their senders until", StringComparison.Ordinal)); i++)
         {
             Assert.True(i < 1000);
@@ -228,7 +241,7 @@ public class HotLimitsTests
             await Task.Delay(1);
         }
         Assert.True(bench.Store.IsFull);
-        Assert.InRange(bench.Store.FlashWritten.LastDay, 10_000_000, 13_000_000);
+        Assert.InRange(bench.Store.Wear.Day, 10_000_000, 13_000_000);
         bench.Clock.Advance(TimeSpan.FromHours(25));
         await UntilAsync(bench, () => !bench.Store.IsFull);
         await bench.Store.DisposeAsync();

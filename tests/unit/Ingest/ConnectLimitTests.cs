@@ -54,6 +54,15 @@ public class ConnectLimitTests
         Assert.Contains("192.0.2.1", Assert.Single(log.Warnings), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Web_sockets_of_the_http_address_count_too()
+    {
+        await using var agent = await MqttFixture.StartAsync(o => o with { ConnectsBurst = 2 });
+        var from = IPAddress.Parse("192.0.2.1");
+        Assert.Equal([true, true, false], Enumerable.Range(0, 3).Select(_ => agent.Ingest.Admits(from)));
+        Assert.False(agent.Ingest.Admits(new Microsoft.AspNetCore.Connections.DefaultConnectionContext("tcp") { RemoteEndPoint = new IPEndPoint(from, 1) }));
+    }
+
     private sealed class Lines : Microsoft.Extensions.Logging.ILogger<MqttIngest>
     {
         public System.Collections.Concurrent.ConcurrentQueue<string> Warnings { get; } = new();

@@ -65,6 +65,17 @@ public class PayloadSenMlTests
     [InlineData("""[{"bn":"urn:dev:mac:0024befffe804ff1/","n":"light","v":1}]""", "urn:dev:mac:0024befffe804ff1%2Flight")]
     public void The_measurement_is_the_resolved_name_without_the_device(string pack, string name) => Assert.Equal(name, Name(Assert.Single(Decode(pack))));
 
+    [Theory]
+    [InlineData("10e2073a01080063", "temp")]
+    [InlineData("ow:10e2073a01080063", "temp")]
+    [InlineData("10e2073a0108006", "urn:dev:ow:10e2073a01080063:temp")]
+    [InlineData("dev", "urn:dev:ow:10e2073a01080063:temp")]
+    public void A_device_may_stand_in_a_name_as_its_urn(string device, string name)
+    {
+        Assert.True(_decoder.TryDecode("""[{"bn":"urn:dev:ow:10e2073a01080063:","n":"temp","v":1}]"""u8, namedByTopic: false, Now, _readings, out _, Encoding.UTF8.GetBytes(device)));
+        Assert.Equal(name, Name(Assert.Single(_readings.Readings.ToArray())));
+    }
+
     [Fact]
     public void Values_are_numbers_booleans_strings_and_sums()
     {

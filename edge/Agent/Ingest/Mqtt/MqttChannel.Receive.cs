@@ -325,7 +325,7 @@ internal sealed partial class MqttChannel
         null => MqttPubAckReasonCode.Success,
         RefusalCode.NotAuthorized => MqttPubAckReasonCode.NotAuthorized,
         RefusalCode.BadTopic => MqttPubAckReasonCode.TopicNameInvalid,
-        RefusalCode.FlashBudget => MqttPubAckReasonCode.QuotaExceeded,
+        RefusalCode.FlashBudget or RefusalCode.SeriesLimit => MqttPubAckReasonCode.QuotaExceeded,
         _ => MqttPubAckReasonCode.PayloadFormatInvalid,
     };
 

@@ -80,7 +80,7 @@ internal sealed partial class MqttChannel : IMqttChannelAdapter
     public bool IsSecureConnection => _connection.Features.Get<ITlsConnectionFeature>() is not null;
     public EndPoint? LocalEndPoint => _connection.LocalEndPoint;
     public EndPoint? RemoteEndPoint => _connection.RemoteEndPoint;
-    public MqttPacketFormatterAdapter PacketFormatterAdapter { get; } = new(new MqttBufferWriter(1024, 65_535));
+    public MqttPacketFormatterAdapter PacketFormatterAdapter { get; } = new(new MqttBufferWriter(128, 65_535));
 
     public void SetFinished() => _finished.SetResult();
 

@@ -94,6 +94,12 @@ public static class MqttEndpoints
                 return Problem.Of(StatusCodes.Status403Forbidden, "forbidden", "without TLS secrets would travel readable: use wss "
                     + "(Mqtt:Tls and Mqtt:WebSocketPort of the agent), or set Mqtt:PlainBeyondLoopback if the network is trusted");
             }
+            // The port of its own has asked already, before TLS.
+            if (http.Features.Get<MqttOnly>() is null && http.Connection.RemoteIpAddress is { } from && !ingest.Admits(from))
+            {
+                return Problem.Of(StatusCodes.Status429TooManyRequests, "too_many_connections",
+                    "this address opened too many connections in a short time (Mqtt:ConnectsBurst, Mqtt:ConnectsRefill): keep one open, and try again later");
+            }
             using var socket = await http.WebSockets.AcceptWebSocketAsync(SubProtocol);
             await using var connection = new WebSocketConnection(socket, http);
             await connection.ServeAsync(ingest.OnConnectedAsync);

@@ -208,7 +208,18 @@ public sealed class MqttIngest : IAsyncDisposable
     /// <summary>False where the address has opened too many: the connection is dropped without a word, as words are what a flood wants.</summary>
     internal bool Admits(ConnectionContext connection)
     {
-        if (connection.RemoteEndPoint is not IPEndPoint { Address: var from } || _connects.Allows(from))
+        if (connection.RemoteEndPoint is not IPEndPoint { Address: var from } || Admits(from))
+        {
+            return true;
+        }
+        connection.Abort(new ConnectionAbortedException("too many connections from this address in a short time"));
+        return false;
+    }
+
+    /// <summary>The same of a connection that was made already: a WebSocket of the HTTP address.</summary>
+    internal bool Admits(IPAddress from)
+    {
+        if (_connects.Allows(from))
         {
             return true;
         }
@@ -217,7 +228,6 @@ public sealed class MqttIngest : IAsyncDisposable
             _log.LogWarning("Connections from {Address} are dropped: it opened {Burst} and more in a short time (Mqtt:ConnectsBurst, Mqtt:ConnectsRefill); {Count} dropped since the start",
                 from, _options.ConnectsBurst, _connects.Refused);
         }
-        connection.Abort(new ConnectionAbortedException("too many connections from this address in a short time"));
         return false;
     }
 

@@ -16,7 +16,7 @@ internal sealed class PayloadDecoder
     private static readonly JsonReaderOptions Strict = new() { MaxDepth = 8 };
 
     private readonly Draft _draft = new();
-    private readonly SenMlPack _pack = new();
+    private SenMlPack? _pack; // most senders never send one
 
     /// <param name="namedByTopic">The topic names the measurement.</param>
     /// <param name="now">µs, what times are judged by.</param>
@@ -33,7 +33,7 @@ internal sealed class PayloadDecoder
     {
         if (!namedByTopic && SenMlCbor.IsPack(payload))
         {
-            return SenMlCbor.Decode(payload, device, _draft, _pack);
+            return SenMlCbor.Decode(payload, device, _draft, _pack ??= new());
         }
         payload = payload.Trim(" \t\r\n"u8);
         if (payload.IsEmpty)
@@ -47,7 +47,7 @@ internal sealed class PayloadDecoder
         return payload[0] switch
         {
             (byte)'{' => Json(payload, namedByTopic),
-            (byte)'[' => SenMlJson.Decode(payload, device, _draft, _pack),
+            (byte)'[' => SenMlJson.Decode(payload, device, _draft, _pack ??= new()),
             (byte)'"' => Stop(RefusalCode.BadPayload, DeviceTopicText),
             _ when !payload.ContainsAny(" \t"u8) || !payload.Contains((byte)'=') => Stop(RefusalCode.BadPayload, DeviceTopicText),
             _ => LineProtocol.Decode(payload, device, _draft),

@@ -30,7 +30,7 @@ internal enum SenMlField
 /// relative to now, none is the time of arrival.
 /// </summary>
 /// <remarks>
-/// The measurement is the record's resolved name (base name and name), without the topic's device and one of <c>: / _ .</c> where it begins with
+/// The measurement is the record's resolved name (base name and name), without the topic's device (also as <c>urn:dev:</c>, RFC 9039) and one of <c>: / _ .</c> where it begins with
 /// them, percent-encoded where needed; <c>value</c> where nothing is left. So it does not matter how a name is split. A sum becomes the
 /// measurement <c>name:sum</c>. Not thread-safe.
 /// </remarks>
@@ -39,6 +39,8 @@ internal sealed class SenMlPack
     private const int NameBytesMax = 512;
     private const int VersionMax = 10;
     private const double RelativeBelow = 1 << 28;
+
+    private static ReadOnlySpan<byte> UrnPrefix => "urn:dev:"u8;
 
     private readonly byte[] _baseName = new byte[NameBytesMax];
     private readonly byte[] _name = new byte[NameBytesMax];
@@ -203,11 +205,7 @@ internal sealed class SenMlPack
         {
             _draft.Refuse(RefusalCode.BadName, "a SenML record has no name: give it \"n\", or the pack a \"bn\"");
         }
-        if (_deviceLength > 0 && rest.StartsWith(_device.AsSpan(0, _deviceLength)))
-        {
-            var after = rest[_deviceLength..];
-            rest = after.IsEmpty ? after : ":/_."u8.Contains(after[0]) ? after[1..] : rest;
-        }
+        rest = WithoutDevice(rest);
         var name = new NameText(stackalloc byte[SeriesKey.PartLengthMax]);
         name.Encode(rest.IsEmpty ? "value"u8 : rest);
         name.Append(suffix);
@@ -217,6 +215,29 @@ internal sealed class SenMlPack
         }
         _draft.TakeNamed(_draft.Readings.KeepName(name.Bytes), name.Length, time, value, state, unit);
         return true;
+    }
+
+    /// <summary>The name without the topic's device in front, which may stand there as a URN of RFC 9039, <c>urn:dev:mac:0024befffe804ff1:temp</c>.</summary>
+    private ReadOnlySpan<byte> WithoutDevice(ReadOnlySpan<byte> name)
+    {
+        var device = (ReadOnlySpan<byte>)_device.AsSpan(0, _deviceLength);
+        if (device.IsEmpty)
+        {
+            return name;
+        }
+        var rest = name;
+        if (!rest.StartsWith(device) && rest.StartsWith(UrnPrefix))
+        {
+            // The device may be called urn:dev:mac:…, mac:… or … alone.
+            rest = rest[UrnPrefix.Length..];
+            rest = rest.StartsWith(device) ? rest : rest[(rest.IndexOf((byte)':') + 1)..];
+        }
+        if (!rest.StartsWith(device))
+        {
+            return name;
+        }
+        rest = rest[device.Length..];
+        return rest.IsEmpty ? rest : ":/_."u8.Contains(rest[0]) ? rest[1..] : name;
     }
 
     private long Time()

@@ -1,0 +1,70 @@
+using System.IO.Compression;
+using System.Text;
+
+namespace Foretier.Predict.Volume;
+
+/// <summary>
+/// Packs what is needed of a series once an hour, so that it takes little memory in between. The bytes of its numbers are put by their rank first:
+/// signs and exponents of neighbours are much alike, and the last digits of rounded numbers are nothing. Not thread-safe: buffers are kept.
+/// </summary>
+internal sealed class StatePacker
+{
+    /// <summary>Of a float, what most of the state consists of; halves fall into place as well.</summary>
+    private const int Ranks = 4;
+
+    /// <summary>The fastest that still codes by frequency: 20 µs a series.</summary>
+    private const int Quality = 1, WindowBits = 16;
+
+    private const int PlainBytesMax = 1 << 20;
+
+    private readonly MemoryStream _plain = new();
+    private byte[] _ranked = new byte[4096];
+    private byte[] _packed = [];
+
+    public byte[] Pack(Action<BinaryWriter> save)
+    {
+        _plain.SetLength(0);
+        using (var writer = new BinaryWriter(_plain, Encoding.UTF8, leaveOpen: true))
+        {
+            save(writer);
+        }
+        var plain = _plain.GetBuffer().AsSpan(0, (int)_plain.Length);
+        Room(plain.Length);
+        for (int rank = 0, to = 0; rank < Ranks; rank++)
+        {
+            for (var from = rank; from < plain.Length; from += Ranks)
+            {
+                _ranked[to++] = plain[from];
+            }
+        }
+        var most = BrotliEncoder.GetMaxCompressedLength(plain.Length);
+        _packed = _packed.Length < most ? new byte[most] : _packed;
+        return BrotliEncoder.TryCompress(_ranked.AsSpan(0, plain.Length), _packed, out var length, Quality, WindowBits)
+            ? _packed.AsSpan(0, length).ToArray() : throw new InvalidOperationException("the buffer is too small for its own bound");
+    }
+
+    /// <exception cref="InvalidDataException">The bytes are none that were packed.</exception>
+    public BinaryReader Open(ReadOnlySpan<byte> packed)
+    {
+        int length;
+        while (!BrotliDecoder.TryDecompress(packed, _ranked, out length))
+        {
+            if (_ranked.Length >= PlainBytesMax)
+            {
+                throw new InvalidDataException("what was kept of a series cannot be unpacked");
+            }
+            Room(2 * _ranked.Length);
+        }
+        var plain = new byte[length];
+        for (int rank = 0, from = 0; rank < Ranks; rank++)
+        {
+            for (var to = rank; to < length; to += Ranks)
+            {
+                plain[to] = _ranked[from++];
+            }
+        }
+        return new(new MemoryStream(plain), Encoding.UTF8);
+    }
+
+    private void Room(int bytes) => _ranked = _ranked.Length < bytes ? new byte[bytes] : _ranked;
+}
