@@ -58,7 +58,8 @@ internal sealed class ForecastCycle(
     }
 
     /// <param name="hours">How far to forecast, at least 24.</param>
-    public async Task RunAsync(long now, int hours, CancellationToken cancel)
+    /// <returns>Series forecast.</returns>
+    public async Task<int> RunAsync(long now, int hours, CancellationToken cancel)
     {
         var end = Instant.Floor(now, Instant.Hour);
         var isFull = end != _fullAt;
@@ -107,6 +108,7 @@ internal sealed class ForecastCycle(
             _fullAt = end;
             Figures = new(Figures.Cycles + 1, Figures.Fallbacks + (Failure is null ? 0 : 1), series.Count, Stopwatch.GetElapsedTime(started));
         }
+        return due.Count;
     }
 
     private async Task<(InferenceException?, IInference?)> StartAsync(int series, CancellationToken cancel)

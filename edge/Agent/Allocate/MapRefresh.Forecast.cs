@@ -69,14 +69,17 @@ public sealed partial class MapRefresh
         });
     }
 
-    private async Task ForecastAsync(long now, CancellationToken cancel)
+    /// <returns>Whether thousands of series were forecast.</returns>
+    private async Task<bool> ForecastAsync(long now, CancellationToken cancel)
     {
-        await _cycle.RunAsync(now, _planner.HoursFrom(now), cancel).ConfigureAwait(false);
+        const int large = 2_000;
+        var series = await _cycle.RunAsync(now, _planner.HoursFrom(now), cancel).ConfigureAwait(false);
         if (_cycle.Failure is { } failure && !ReferenceEquals(failure, _toldOf))
         {
             _log.LogWarning("Forecasts come from seasonal baselines: {Reason}", failure.Message);
         }
         _toldOf = _cycle.Failure;
+        return series >= large;
     }
 
     private static ScoreLine LineOf(ScoreClass? of, ScoreSums sums)

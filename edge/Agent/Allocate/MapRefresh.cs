@@ -114,13 +114,18 @@ public sealed partial class MapRefresh : IAsyncDisposable
             {
                 ForgetHandles();
             }
-            await ForecastAsync(now, cancel).ConfigureAwait(false);
+            var isLarge = await ForecastAsync(now, cancel).ConfigureAwait(false);
             Expected = await _accessForecaster.MakeAsync(Access, now, cancel).ConfigureAwait(false);
             var map = _planner.Plan(_options.Node, Volumes, Expected, MeasureBytes(), _current, now, _cycle.Of);
             if (!ReferenceEquals(map, _current))
             {
                 Save(MapFile, stream => PartitionMapFile.Save(stream, map), ref problem);
                 Swap(map);
+            }
+            if (isLarge)
+            {
+                // What forecasting and planning thousands of series leave behind is as large as all else the agent keeps, and goes by itself only in hours.
+                GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
             }
             if (now - _savedAt >= Instant.Hour / 2)
             {
