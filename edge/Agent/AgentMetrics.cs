@@ -19,6 +19,8 @@ internal static class AgentMetrics
         metrics.Observe(() => store.Ledger);
         var meter = metrics.Meter;
         meter.CreateObservableGauge("foretier.mqtt.connections", () => ingest.Connections, "{connection}", "MQTT connections now.");
+        meter.CreateObservableGauge("foretier.files.open", () => FileLimit.Open() ?? 0, "{file}", "Files and sockets open now.");
+        meter.CreateObservableGauge("foretier.files.max", () => ingest.FilesMax ?? 0, "{file}", "As many as may be open; 0: no limit is known.");
         meter.CreateObservableCounter("foretier.mqtt.connections.refused", () => (Measurement<long>[])
             [new(ingest.ThrottledConnections, new KeyValuePair<string, object?>("reason", "rate")), new(ingest.RefusedConnections, new KeyValuePair<string, object?>("reason", "room"))],
             "{connection}", "MQTT connections turned away since the start: too many from one address in a short time, or too many at once.");

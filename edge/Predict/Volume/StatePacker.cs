@@ -17,18 +17,16 @@ internal sealed class StatePacker
 
     private const int PlainBytesMax = 1 << 20;
 
-    private readonly MemoryStream _plain = new();
     private byte[] _ranked = new byte[4096];
     private byte[] _packed = [];
 
     public byte[] Pack(Action<BinaryWriter> save)
     {
-        _plain.SetLength(0);
-        using (var writer = new BinaryWriter(_plain, Encoding.UTF8, leaveOpen: true))
-        {
-            save(writer);
-        }
-        var plain = _plain.GetBuffer().AsSpan(0, (int)_plain.Length);
+        using var written = new MemoryStream(_ranked.Length);
+        using var writer = new BinaryWriter(written, Encoding.UTF8);
+        save(writer);
+        writer.Flush();
+        var plain = written.GetBuffer().AsSpan(0, (int)written.Length);
         Room(plain.Length);
         for (int rank = 0, to = 0; rank < Ranks; rank++)
         {

@@ -54,6 +54,14 @@ public class ConnectLimitTests
         Assert.Contains("192.0.2.1", Assert.Single(log.Warnings), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(0, 1024, 1024)]
+    [InlineData(600, 1024, 600)]
+    [InlineData(4096, 1024, 1024)]
+    [InlineData(600, null, 600)]
+    [InlineData(0, null, null)]
+    public void Files_are_limited_by_choice_or_by_the_system_whichever_is_less(int chosen, int? system, int? limit) => Assert.Equal(limit, FileLimit.Of(chosen, system));
+
     [Fact]
     public async Task Web_sockets_of_the_http_address_count_too()
     {

@@ -11,6 +11,16 @@ internal static class FileLimit
     /// <summary>Kept for everything but MQTT connections.</summary>
     public const int Headroom = 256;
 
+    /// <summary>Files the process has open now; null where the system does not tell.</summary>
+    public static int? Open()
+    {
+        const string open = "/proc/self/fd";
+        return Directory.Exists(open) ? Directory.EnumerateFileSystemEntries(open).Count() : null;
+    }
+
+    /// <summary>The lower one of what was chosen (0: nothing was) and what the system allows.</summary>
+    public static int? Of(int chosen, int? process) => chosen == 0 ? process : Math.Min(chosen, process ?? int.MaxValue);
+
     /// <summary>The soft limit, which .NET has raised to the hard one at its start; null where the system tells of none.</summary>
     public static int? OfProcess()
     {
@@ -37,6 +47,6 @@ internal static class FileLimit
         var fit = limit - Headroom;
         return fit >= 16 ? Math.Min(wanted, fit)
             : throw new ArgumentException($"Mqtt:ConnectionsMax cannot be met: this process may open {limit} files, and {Headroom} of them are needed "
-                + "besides connections: raise the limit (ulimit -n, or LimitNOFILE= of its service)");
+                + "besides connections: raise the limit (Mqtt:FilesMax, ulimit -n, or LimitNOFILE= of its service)");
     }
 }

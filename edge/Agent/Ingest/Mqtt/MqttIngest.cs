@@ -74,7 +74,7 @@ public sealed class MqttIngest : IAsyncDisposable
     {
         _options = options.Validated();
         _identify = identify ?? (_ => null);
-        _connectionsMax = FileLimit.ConnectionsWithin(options.ConnectionsMax, FileLimit.OfProcess());
+        _connectionsMax = FileLimit.ConnectionsWithin(options.ConnectionsMax, FilesMax);
         if (_connectionsMax < options.ConnectionsMax)
         {
             log.LogWarning("Mqtt:ConnectionsMax is {Wanted}, but this process may not open so many files: {Possible} connections are taken. "
@@ -204,6 +204,9 @@ public sealed class MqttIngest : IAsyncDisposable
             _store.EndSessions(client => client.StartsWith(prefix, StringComparison.Ordinal));
         }
     }
+
+    /// <summary>Files that this process may have open; null where the system tells of no limit.</summary>
+    internal int? FilesMax => FileLimit.Of(_options.FilesMax, FileLimit.OfProcess());
 
     /// <summary>False where the address has opened too many: the connection is dropped without a word, as words are what a flood wants.</summary>
     internal bool Admits(ConnectionContext connection)

@@ -65,6 +65,12 @@ public sealed record MqttOptions
     /// <summary>The same in bytes. Default 4 MB.</summary>
     public int UnackedBytesMax { get; init; } = 4 * 1024 * 1024;
 
+    /// <summary>
+    /// Files and sockets that this process may have open, 512 at least; 0, the default: as many as the system lets it. Connections get what the journal, the
+    /// window files and the HTTP side do not need.
+    /// </summary>
+    public int FilesMax { get; init; }
+
     /// <summary>Subscriptions of one connection. Default 100.</summary>
     public int SubscriptionsMax { get; init; } = 100;
 
@@ -107,6 +113,7 @@ public sealed record MqttOptions
         Require(QuarantineFile.Length > 0, nameof(QuarantineFile), "must name a file");
         Require(QuarantineBytesMax >= 16 * 1024, nameof(QuarantineBytesMax), "must be at least 16 KB");
         Require(ConnectionsMax > 0, nameof(ConnectionsMax), "must be positive");
+        Require(FilesMax is 0 or >= 2 * FileLimit.Headroom, nameof(FilesMax), $"must be 0 for what the system allows, or at least {2 * FileLimit.Headroom}");
         Require(ConnectsBurst > 0, nameof(ConnectsBurst), "must be positive");
         Require(ConnectsRefill > TimeSpan.Zero, nameof(ConnectsRefill), "must be positive");
         Require(ConnectBytesMax is >= 256 and <= 64 * 1024, nameof(ConnectBytesMax), "must lie within 256 and 64 KB");
