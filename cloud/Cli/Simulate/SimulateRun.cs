@@ -23,7 +23,8 @@ internal sealed class SimulateRun(Fleet fleet, string account, double rate, long
     private readonly byte[]?[] _topics = new byte[]?[Math.Min(fleet.Series, TopicsKept)];
     private readonly ArrayBufferWriter<byte> _payload = new();
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, long> _refusedBy = [];
+    // By code: the first text that came with it (texts name times and values), and how often.
+    private readonly Dictionary<string, (string Text, long Count)> _refusedBy = [];
     private long _published;
     private long _acknowledged;
     private long _refused;
@@ -42,14 +43,14 @@ internal sealed class SimulateRun(Fleet fleet, string account, double rate, long
     /// <summary>0..1; null where there is no end.</summary>
     public double? Fraction => span is null ? null : (double)Counts.Acknowledged / _total;
 
-    /// <summary>Readings by the broker's reason.</summary>
+    /// <summary>Readings by the broker's reason: of each code its first text.</summary>
     public IReadOnlyDictionary<string, long> RefusedBy
     {
         get
         {
             lock (_lock)
             {
-                return new Dictionary<string, long>(_refusedBy);
+                return _refusedBy.Values.ToDictionary(refused => refused.Text, refused => refused.Count);
             }
         }
     }
@@ -61,7 +62,9 @@ internal sealed class SimulateRun(Fleet fleet, string account, double rate, long
             if (ack.IsRefused)
             {
                 _refused++;
-                CollectionsMarshal.GetValueRefOrAddDefault(_refusedBy, MqttReason.Describe(ack.Reason, ack.Text), out _)++;
+                var code = ack.Text?.Split(':')[0] ?? MqttReason.Describe(ack.Reason);
+                ref var refused = ref CollectionsMarshal.GetValueRefOrAddDefault(_refusedBy, code, out _);
+                refused = (refused.Text ?? MqttReason.Describe(ack.Reason, ack.Text), refused.Count + 1);
             }
             else
             {
