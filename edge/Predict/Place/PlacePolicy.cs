@@ -18,6 +18,8 @@ public sealed class PlacePolicy
     private const double BytesPerGb = 1e9;
     private const double DaysPerMonth = 365.25 / 12;
 
+    private const double RollupKeptFor = 0.8;
+
     private readonly PlaceOptions _options;
     private readonly Func<string, AccountTerms> _termsOf;
     private readonly Dictionary<string, (AccountTerms Terms, double Used)> _accounts = new(StringComparer.Ordinal);
@@ -105,7 +107,7 @@ public sealed class PlacePolicy
         if (each.BuildSeconds > 0 || each.State == CandidateState.Unbuilt)
         {
             var inTime = readsPerDay * _options.RollupTimeToLive.TotalDays;
-            isWanted &= inTime >= _options.RollupReadsMin * (each.State == CandidateState.Unbuilt ? 1 : 0.5);
+            isWanted &= inTime >= _options.RollupReadsMin * (each.State == CandidateState.Unbuilt ? 1 : RollupKeptFor);
         }
         return readsPerDay * each.SavedSeconds * terms.Priority - each.Bytes / BytesPerGb * _options.PricePerGbMonth / DaysPerMonth / _options.SecondWorth;
     }

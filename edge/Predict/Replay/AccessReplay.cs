@@ -5,8 +5,8 @@ namespace Foretier.Predict.Replay;
 /// <summary>How a trace is replayed.</summary>
 public sealed record ReplayOptions
 {
-    /// <summary>The share of all resources' size that the fast tier takes. Default 0.05.</summary>
-    public double HotShare { get; init; } = 0.05;
+    /// <summary>What the fast tier takes: a share of all resources' size, default 0.05; of a year's raw samples where series are written, default a week of them.</summary>
+    public double? HotShare { get; init; }
 
     /// <summary>How often policies decide. Default a day, beginning at midnight UTC.</summary>
     public TimeSpan Epoch { get; init; } = TimeSpan.FromDays(1);
@@ -17,7 +17,7 @@ public sealed record ReplayOptions
     /// <exception cref="ArgumentException">A value is impossible; the message names it.</exception>
     public void Validate()
     {
-        if (HotShare is not (> 0 and <= 1))
+        if (HotShare is { } share && share is not (> 0 and <= 1))
         {
             throw new ArgumentException($"{nameof(HotShare)} must lie within 0 and 1");
         }
@@ -35,22 +35,25 @@ public sealed record ReplayOptions
 /// <summary>How a policy did in the days that are scored.</summary>
 /// <param name="HotHit">Reads that found what they asked for on the fast tier ÷ reads, 0..1.</param>
 /// <param name="HotHitBytes">The same, each read weighing what it asked for.</param>
-/// <param name="HotHitHourly">The same, where who reads a resource again and again counts once an hour: what a dashboard's refreshes would drown.</param>
 /// <param name="Moves">Promotions and demotions.</param>
 /// <param name="MoveAmp">Sizes of all that moved ÷ sizes of all that was read.</param>
 /// <param name="Daily">Hot hits of each scored day, 0..1; NaN where nothing was read.</param>
 public sealed record PolicyScore(
-    string Policy, long Reads, double HotHit, double HotHitBytes, double HotHitHourly, long Promotions, long Demotions, long Moves, double MoveAmp, IReadOnlyList<double> Daily);
+    string Policy, long Reads, double HotHit, double HotHitBytes, long Promotions, long Demotions, long Moves, double MoveAmp, IReadOnlyList<double> Daily);
 
 /// <summary>Replays reads in order of time against a policy. Every policy has the same room and is charged for each move.</summary>
 public static class AccessReplay
 {
     private const long Day = 86_400;
+    private const double DefaultHotShare = 0.05;
 
-    /// <summary>Their names, in the order they are shown.</summary>
-    public static IReadOnlyList<string> Policies { get; } = ["predictive", "lru", "recency", "ewma28d", "static", "clairvoyant", "interval-clairvoyant"];
+    /// <summary>Their names, in the order they are shown. The clairvoyant knows what each epoch will read most.</summary>
+    public static IReadOnlyList<string> Policies { get; } = ["predictive", "lru", "recency", "ewma28d", "static", "clairvoyant"];
 
-    /// <param name="policy">One of <see cref="Policies"/>.</param>
+    /// <summary>One more, shown only where asked for: Bélády's MIN, the most that can be done by bringing what misses.</summary>
+    public const string Belady = "belady";
+
+    /// <param name="policy">One of <see cref="Policies"/>, or <see cref="Belady"/>.</param>
     /// <param name="ranker">For predictive; null: its fallback.</param>
     public static ReplayPolicy Make(string policy, ReadTrace trace, ReplayOptions options, IInference? ranker) => policy switch
     {
@@ -59,8 +62,8 @@ public static class AccessReplay
         "recency" => new RecencyPolicy(trace.Names.Count),
         "ewma28d" => new EwmaPolicy(trace),
         "static" => new StaticPolicy(trace),
-        "clairvoyant" => new ClairvoyantPolicy(trace),
-        "interval-clairvoyant" => new IntervalClairvoyantPolicy(trace, (long)options.Epoch.TotalSeconds),
+        Belady => new BeladyPolicy(trace),
+        "clairvoyant" => new ClairvoyantPolicy(trace, (long)options.Epoch.TotalSeconds),
         _ => throw new ArgumentException($"'{policy}' is none of {string.Join(", ", Policies)}"),
     };
 
@@ -74,8 +77,6 @@ public static class AccessReplay
         var scoredFrom = end - options.ScoredDays * Day;
         var tier = new HotTier(trace.Sizes, CapacityOf(trace, options));
         var days = Enumerable.Range(0, options.ScoredDays).Select(_ => (Hits: 0L, Reads: 0L)).ToArray();
-        var lastHour = new long[trace.Names.Count];
-        var (hourly, hourlyHits) = (0L, 0L);
         var (reads, hits, size, sizeHits, isScored, at) = (0L, 0L, 0.0, 0.0, false, 0);
         for (var time = trace.Times[0] / Day * Day; time < end; time += epoch)
         {
@@ -90,11 +91,6 @@ public static class AccessReplay
             {
                 var (key, count) = (trace.Keys[at], trace.Counts[at]);
                 var found = tier.Has(key) ? 1L : 0;
-                if (isScored && lastHour[key] != trace.Times[at] / 3600)
-                {
-                    lastHour[key] = trace.Times[at] / 3600;
-                    (hourly, hourlyHits) = (hourly + 1, hourlyHits + found);
-                }
                 policy.Read(trace.Times[at], key, count, tier);
                 found += tier.Has(key) ? count - 1 : 0;
                 if (isScored)
@@ -108,11 +104,11 @@ public static class AccessReplay
             progress?.Invoke((double)at / trace.Times.Count);
         }
         var moves = tier.Promotions + tier.Demotions;
-        return new(policy.Name, reads, (double)hits / reads, sizeHits / size, (double)hourlyHits / hourly, tier.Promotions, tier.Demotions, moves, tier.Moved / size,
+        return new(policy.Name, reads, (double)hits / reads, sizeHits / size, tier.Promotions, tier.Demotions, moves, tier.Moved / size,
             [.. days.Select(d => d.Reads == 0 ? double.NaN : (double)d.Hits / d.Reads)]);
     }
 
     /// <summary>The room of the fast tier; where all are of one size, a whole number of resources and at least one.</summary>
     public static double CapacityOf(ReadTrace trace, ReplayOptions options) => trace.Sizes.All(s => s == 1)
-        ? Math.Max(1, Math.Round(trace.Names.Count * options.HotShare)) : trace.Sizes.Sum() * options.HotShare;
+        ? Math.Max(1, Math.Round(trace.Names.Count * (options.HotShare ?? DefaultHotShare))) : trace.Sizes.Sum() * (options.HotShare ?? DefaultHotShare);
 }

@@ -1,15 +1,15 @@
 namespace Foretier.Predict.Replay;
 
 /// <summary>Bélády's MIN on demand: promotes what misses, in place of what will be read last again. The most that any policy on demand can do.</summary>
-internal sealed class ClairvoyantPolicy : ReplayPolicy
+internal sealed class BeladyPolicy : ReplayPolicy
 {
     private readonly int[] _next;
     private readonly int[] _until;
     private readonly SortedSet<(int Next, int Key)> _hot = [];
     private int _at;
 
-    public ClairvoyantPolicy(ReadTrace trace)
-        : base("clairvoyant")
+    public BeladyPolicy(ReadTrace trace)
+        : base(AccessReplay.Belady)
     {
         // Where the thing that a read asked for is read again.
         _next = new int[trace.Times.Count];
@@ -54,7 +54,7 @@ internal sealed class ClairvoyantPolicy : ReplayPolicy
 }
 
 /// <summary>At each epoch, what will be read most in it: the most that any policy with the same epochs can do, whatever it moves.</summary>
-internal sealed class IntervalClairvoyantPolicy(ReadTrace trace, long epochSeconds) : ReplayPolicy("interval-clairvoyant")
+internal sealed class ClairvoyantPolicy(ReadTrace trace, long epochSeconds) : ReplayPolicy("clairvoyant")
 {
     private readonly double[] _scores = new double[trace.Names.Count];
     private int _at;

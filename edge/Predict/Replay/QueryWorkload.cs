@@ -74,7 +74,8 @@ public sealed class QueryWorkload
         {
             for (var device = 0; device < options.Devices; device++)
             {
-                _devices.Add([.. Enumerable.Range(0, random.Next(2, 7)).Select(m => FleetSeries.Make($"acme-{account}/device-{device}/m{m}", random))]);
+                var life = LifeOf(_devices.Count);
+                _devices.Add([.. Enumerable.Range(0, random.Next(2, 7)).Select(m => FleetSeries.Make($"acme-{account}/device-{device}/m{m}", random) with { Life = life })]);
             }
         }
     }
@@ -85,6 +86,13 @@ public sealed class QueryWorkload
     /// <summary>The time zone an account lives by.</summary>
     public static TimeZoneInfo ZoneOf(string account) =>
         TimeZoneInfo.FindSystemTimeZoneById(Zones[int.Parse(account.AsSpan("acme-".Length), System.Globalization.CultureInfo.InvariantCulture) % Zones.Length]);
+
+    /// <summary>Samples of every series in each hour of the workload, in the order of <see cref="Series"/>. The same options give the same ones.</summary>
+    public int[][] Samples() => [.. _devices.SelectMany((device, index) => device.Select((series, m) =>
+        series.Hourly(Of(index, 100 + m), _start / Hour, _options.Days * 24, ZoneOf(series.Account))))];
+
+    /// <summary>Its first midnight, seconds since 1970.</summary>
+    public long Start => _start;
 
     /// <summary>All queries, in order of time. The same options give the same ones.</summary>
     public List<WorkloadQuery> Queries()
@@ -103,6 +111,15 @@ public sealed class QueryWorkload
         return [.. queries.OrderBy(q => q.Time)];
     }
 
+    /// <summary>One device in eight is installed while the workload runs, one in fifteen taken away.</summary>
+    private (int, int) LifeOf(int device)
+    {
+        var random = Of(device, 5);
+        var hours = _options.Days * 24;
+        var from = random.NextDouble() < 1.0 / 8 ? random.Next(hours) : 0;
+        return (from, random.NextDouble() < 1.0 / 15 ? from + random.Next(hours) : int.MaxValue);
+    }
+
     private Random Of(int device, int reader) => new(HashCode32(_options.Seed, device, reader));
 
     private static int HashCode32(int a, int b, int c)
@@ -118,7 +135,8 @@ public sealed class QueryWorkload
 
     private void Add(List<WorkloadQuery> to, long time, FleetSeries series, long step, long back, long length, string reader, int count = 1)
     {
-        if (time >= _start && time < _end)
+        // Nobody asks for a device before it is there, nor once it is gone.
+        if (time >= _start && time < _end && (time - _start) / Hour >= series.Life.From && (time - _start) / Hour < series.Life.Until)
         {
             var from = (time - back) * Instant.Second;
             to.Add(new(time, series.Name, step, new(from, from + length * Instant.Second), count, reader));

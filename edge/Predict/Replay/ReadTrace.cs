@@ -47,14 +47,10 @@ public sealed record ReadTrace
     }
 
     /// <summary>Reads CSV with the columns <c>t</c> (seconds since 1970) and <c>k</c> (what was read, one unit large).</summary>
+    /// <param name="text">Behind its header, which is line 1.</param>
     /// <exception cref="InvalidDataException">Not such a file; the message names line and column.</exception>
     public static ReadTrace ReadCsv(TextReader text, string name)
     {
-        var header = text.ReadLine()?.TrimStart('\uFEFF').TrimEnd('\r');
-        if (header is null || Fields(header) is not [var first, var second] || first != "t" || second != "k")
-        {
-            throw new InvalidDataException($"line 1 is '{header}' and has to be 't,k': seconds since 1970, and what was read");
-        }
         List<(long, string, int)> reads = [];
         var number = 1;
         while (text.ReadLine() is { } line)
@@ -79,6 +75,4 @@ public sealed record ReadTrace
         }
         return reads.Count > 0 ? Of(name, reads) : throw new InvalidDataException("there are no reads in it");
     }
-
-    private static string[] Fields(string line) => [.. line.Split(',').Select(f => f.Trim().Trim('"'))];
 }

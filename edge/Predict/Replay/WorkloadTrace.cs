@@ -1,76 +1,56 @@
 using System.Globalization;
 using Foretier.Core.Samples;
+using Foretier.Predict.Replay.Events;
 
 namespace Foretier.Predict.Replay;
 
 /// <summary>
-/// A workload as reads of resources: a series at a resolution, in the part of its past that a range reaches into. Each query reads every
-/// part that it touches; parts are as large as the fleet's volumes make them, and what ages from one part into the next moves with all policies alike.
+/// A made workload as a trace. Who asks the same again within the hour is one read of it: an answer just given is in the memory of the node that
+/// gave it, whatever the policy.
 /// </summary>
 public static class WorkloadTrace
 {
-    /// <summary>How old the oldest of each part is, hours.</summary>
-    private static readonly (string Name, int Hours)[] Parts = [("1d", 24), ("7d", 168), ("31d", 744), ("100d", 2_400), ("400d", 9_600)];
-
     /// <summary>The names of the workloads there are.</summary>
     public static IReadOnlyList<string> Names { get; } = ["site"];
 
     /// <param name="name">One of <see cref="Names"/>.</param>
     /// <exception cref="ArgumentException">There is no such workload.</exception>
-    public static ReadTrace Make(string name, WorkloadOptions options)
+    public static EventTrace Make(string name, WorkloadOptions options)
     {
         if (!Names.Contains(name))
         {
             throw new ArgumentException($"there is no workload '{name}'; there is {string.Join(", ", Names)}");
         }
         var workload = new QueryWorkload(options);
-        var series = workload.Series.ToDictionary(s => s.Name, StringComparer.Ordinal);
-        return ReadTrace.Of($"{name} (seed {options.Seed})", workload.Queries().SelectMany(q => ReadsOf(q)), resource => SizeOf(resource, series)) with
+        List<string> series = [.. workload.Series.Select(s => s.Name)];
+        var index = series.Select((s, at) => (s, at)).ToDictionary(s => s.s, s => s.at, StringComparer.Ordinal);
+        return new($"{name} (seed {options.Seed})", workload.Start, options.Days, series, workload.Samples(),
+            [.. workload.Queries().Select(q => new TraceRead(q.Time, index[q.Series], Resolutions.IndexOf(q.Step), q.Range.From / Instant.Second, q.Range.To / Instant.Second))])
         {
             ZoneOf = QueryWorkload.ZoneOf,
         };
     }
 
-    /// <summary>Writes a workload as <c>t,op,series,resolution,from,to,bytes</c>: times in seconds since 1970, one line for each query.</summary>
-    public static void WriteCsv(TextWriter to, WorkloadOptions options)
+    /// <summary>Writes a trace as CSV, one line for each read and for what each series writes in an hour.</summary>
+    public static void WriteCsv(TextWriter to, EventTrace trace)
     {
-        var workload = new QueryWorkload(options);
-        var series = workload.Series.ToDictionary(s => s.Name, StringComparer.Ordinal);
-        to.Write("t,op,series,resolution,from,to,bytes\n");
-        foreach (var q in workload.Queries())
+        to.Write(EventCsv.Header + "\n");
+        var at = 0;
+        for (var hour = 0; hour < trace.Days * 24; hour++)
         {
-            var bytes = series[q.Series].BytesOf(q.Step, (double)q.Range.Length / Instant.Hour);
-            for (var again = 0; again < q.Count; again++)
+            var begin = trace.Start + hour * 3_600L;
+            for (var series = 0; series < trace.Series.Count; series++)
             {
-                to.Write(string.Create(CultureInfo.InvariantCulture,
-                    $"{q.Time + again * 3_600L / q.Count},read,{q.Series},{NameOf(q.Step)},{q.Range.From / Instant.Second},{q.Range.To / Instant.Second},{bytes:0}\n"));
+                if (trace.SamplesIn(series, hour) is var samples and > 0)
+                {
+                    to.Write(string.Create(CultureInfo.InvariantCulture, $"{begin},write,{trace.Series[series]},raw,{begin},{begin + 3_600},{samples * Resolutions.SampleBytes:0}\n"));
+                }
+            }
+            for (; at < trace.Reads.Count && trace.Reads[at].Time < begin + 3_600; at++)
+            {
+                var read = trace.Reads[at];
+                to.Write(string.Create(CultureInfo.InvariantCulture, $"{read.Time},read,{trace.Series[read.Series]},{Resolutions.Names[read.Resolution]},{read.From},{read.To},0\n"));
             }
         }
     }
-
-    private static IEnumerable<(long Time, string Key, int Count)> ReadsOf(WorkloadQuery query)
-    {
-        var (oldest, newest) = (query.Time - query.Range.From / Instant.Second, query.Time - query.Range.To / Instant.Second);
-        var begin = 0L;
-        foreach (var (part, hours) in Parts)
-        {
-            var end = hours * 3_600L;
-            if (oldest > begin && newest < end)
-            {
-                yield return (query.Time, $"{query.Series}@{NameOf(query.Step)}@{part}", query.Count);
-            }
-            begin = end;
-        }
-    }
-
-    private static double SizeOf(string resource, Dictionary<string, FleetSeries> series)
-    {
-        var fields = resource.Split('@');
-        var at = Array.FindIndex(Parts, p => p.Name == fields[2]);
-        return Math.Max(1, series[fields[0]].BytesOf(StepOf(fields[1]), Parts[at].Hours - (at == 0 ? 0 : Parts[at - 1].Hours)));
-    }
-
-    private static string NameOf(long step) => step switch { 0 => "raw", Instant.Minute => "1m", 5 * Instant.Minute => "5m", Instant.Hour => "1h", _ => "1d" };
-
-    private static long StepOf(string name) => name switch { "raw" => 0, "1m" => Instant.Minute, "5m" => 5 * Instant.Minute, "1h" => Instant.Hour, _ => Instant.Day };
 }

@@ -32,11 +32,11 @@ public class PlacePolicyTests
     }
 
     [Fact]
-    public void A_rollup_is_built_for_as_many_reads_as_it_has_to_have_and_kept_for_half_of_them()
+    public void A_rollup_is_built_for_as_many_reads_as_it_has_to_have_and_kept_for_a_little_fewer()
     {
         Candidate Rollup(CandidateState state, double readsPerWeek) => new("r", "acme", state, 1, new(readsPerWeek / 7), 1) { BuildSeconds = 0.1 };
-        Assert.Equal([true, false], Keeps(9, Rollup(CandidateState.Unbuilt, 1.1), Rollup(CandidateState.Unbuilt, 0.9)));
-        Assert.Equal([true, false], Keeps(9, Rollup(CandidateState.Here, 0.6), Rollup(CandidateState.Here, 0.4)));
+        Assert.Equal([true, false], Keeps(9, Rollup(CandidateState.Unbuilt, 1.3), Rollup(CandidateState.Unbuilt, 1.2)));
+        Assert.Equal([true, false], Keeps(9, Rollup(CandidateState.Here, 1.1), Rollup(CandidateState.Here, 0.9)));
     }
 
     [Fact]
