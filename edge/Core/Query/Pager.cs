@@ -5,7 +5,8 @@ namespace Foretier.Core.Query;
 
 /// <summary>
 /// Answers page by page: series in order of name, functions in the order asked, points in order of time. No more is fetched than a page needs,
-/// nearly: series by series, and raw samples stretch by stretch of time.
+/// nearly: series by series, and where one is longer than a page function by function, stretch by stretch of time. Only what needs the steps before
+/// (rates, durations, values filled in from around) is made of the whole range for each page.
 /// </summary>
 public sealed class Pager(Answerer answerer)
 {
@@ -28,14 +29,14 @@ public sealed class Pager(Answerer answerer)
         var groups = series.GroupBy(s => SeriesGroup.NameOf(s.Name, question.By)).OrderBy(g => g.Key, StringComparer.Ordinal)
             .Where(g => cursor?.IsBefore(g.Key) != true).ToList();
         var page = new Page(question, limit, cursor);
-        var isRaw = question.Functions is [{ Kind: FnKind.Raw }];
-        var atOnce = isRaw ? 1 : (int)Math.Clamp(limit / Math.Max(1, question.Grid.Count * question.Functions.Count), 1, GroupsAtOnceMax);
+        var points = question.NeedsRaw ? long.MaxValue : Math.Max(1, question.Grid.Count * question.Functions.Count);
+        var atOnce = (int)Math.Clamp(limit / points, 1, GroupsAtOnceMax);
         for (var at = 0; at < groups.Count && page.Next is null; at += atOnce)
         {
             SeriesInfo[] some = [.. groups.Skip(at).Take(atOnce).SelectMany(g => g)];
-            foreach (var range in isRaw ? Stretches(page.RangeOf(groups[at].Key)) : [question.Range])
+            foreach (var part in points <= limit ? [question] : PartsOf(question, groups[at].Key, limit, cursor))
             {
-                page.Add(await answerer.AnswerAsync(question with { Range = range }, some, cancel).ConfigureAwait(false));
+                page.Add(await answerer.AnswerAsync(part, some, cancel).ConfigureAwait(false));
                 if (page.Next is not null)
                 {
                     break;
@@ -45,14 +46,37 @@ public sealed class Pager(Answerer answerer)
         return page.Done();
     }
 
-    /// <summary>A day, then four, sixteen, …: a page of dense samples reads little, one of sparse samples asks seldom.</summary>
-    private static IEnumerable<TimeRange> Stretches(TimeRange range)
+    /// <summary>The question about one group in parts, in the order of its points, from where the page begins.</summary>
+    private static IEnumerable<Question> PartsOf(Question question, string group, int limit, PageCursor? cursor)
     {
-        var length = Instant.Day;
-        for (var from = range.From; from < range.To; length = Math.Min(length * 4, long.MaxValue / 8))
+        var isBegun = cursor?.Group == group;
+        for (var i = isBegun ? cursor!.Fn : 0; i < question.Functions.Count; i++)
+        {
+            var one = question with { Functions = [question.Functions[i]] };
+            var range = isBegun && cursor!.Fn == i ? new(Math.Max(cursor.Time, question.Range.From), question.Range.To) : question.Range;
+            foreach (var stretch in one.NeedsRaw ? Stretches(range, range.From, Instant.Day)
+                : IsStepByStep(one) ? Stretches(range, one.Grid.StartOf(range.From), (limit + 1L) * one.Step)
+                : [question.Range])
+            {
+                yield return one with { Range = stretch };
+            }
+        }
+    }
+
+    /// <summary>True where a step's point is made of the samples of that step, or of a window before its end, alone, and steps are all of one length.</summary>
+    private static bool IsStepByStep(Question question) => question.Step is > 0 and < Instant.Day * 36_500 && question.Edges is null && question.Fill is Fill.None or Fill.Null
+        && question.Functions[0].Kind is not (FnKind.Rate or FnKind.Increase or FnKind.Duration);
+
+    /// <summary>A length, then four of it, sixteen, …: a page of dense samples reads little, one of sparse samples asks seldom.</summary>
+    /// <param name="range">What is cut.</param>
+    /// <param name="from">Where the first length is counted from, at or before the range.</param>
+    /// <param name="length">A multiple of the step, where there is one.</param>
+    private static IEnumerable<TimeRange> Stretches(TimeRange range, long from, long length)
+    {
+        for (; from < range.To; length = Math.Min(length, long.MaxValue / 16) * 4)
         {
             var to = range.To - from > length ? from + length : range.To;
-            yield return new(from, to);
+            yield return new(Math.Max(from, range.From), to);
             from = to;
         }
     }
@@ -64,9 +88,6 @@ public sealed class Pager(Answerer answerer)
         private int _points;
 
         public PageCursor? Next { get; private set; }
-
-        /// <summary>What is left of the range for a series: it is known from where on.</summary>
-        public TimeRange RangeOf(string group) => cursor is { } c && c.Group == group ? new(Math.Max(c.Time, question.Range.From), question.Range.To) : question.Range;
 
         public void Add(Answer answer)
         {

@@ -19,7 +19,7 @@ internal static class QueryBench
     private const int SeriesAsked = 10;
     private const double ShareMax = 0.5;
     private const long Minute = 60_000, Hour = 60 * Minute, Day = 24 * Hour;
-    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(1.2), RoundTime = TimeSpan.FromSeconds(0.5);
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(3), RoundTime = TimeSpan.FromSeconds(0.5);
 
     /// <returns>True where every target is met.</returns>
     public static async Task<bool> RunAsync()
