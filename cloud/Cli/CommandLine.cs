@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using Foretier.Cli.Ask;
 using Foretier.Cli.Backtest;
+using Foretier.Cli.Backup;
 using Foretier.Cli.Export;
 using Foretier.Cli.Forecast;
 using Foretier.Cli.Import;
@@ -48,6 +49,8 @@ internal static class CommandLine
             ExplainCommand.Make(),
             SeriesCommand.Make(),
             ExportCommand.Make(),
+            BackupCommand.Make(),
+            BackupCommand.MakeRestore(),
             TierCommand.Make(),
             LedgerCommand.Make(),
             AccountsCommand.Make(),

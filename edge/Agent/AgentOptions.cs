@@ -5,6 +5,7 @@ using Foretier.Agent.Ingest.Http;
 using Foretier.Agent.Ingest.Identity;
 using Foretier.Agent.Ingest.Mqtt;
 using Foretier.Agent.Sensors;
+using Foretier.Agent.Ship;
 using Foretier.Node.Hosting;
 using Foretier.Predict.Models;
 
@@ -28,6 +29,9 @@ public sealed class AgentOptions : NodeOptions
     /// <summary>Journal, memory and window files. Node and Directory follow from the node's own settings.</summary>
     public HotOptions Hot { get; set; } = new() { Directory = "" };
 
+    /// <summary>How what is here goes to the gateway. Url and Token follow from the node's own settings.</summary>
+    public ShipOptions Ship { get; set; } = new() { Url = new("http://localhost"), Token = "" };
+
     /// <summary>Forecast and map. Node and Directory follow from the node's own settings.</summary>
     public AllocateOptions Allocate { get; set; } = new() { Directory = "" };
 
@@ -36,6 +40,8 @@ public sealed class AgentOptions : NodeOptions
 
     /// <summary>Devices on this board's own buses.</summary>
     public SensorsOptions Sensors { get; set; } = new();
+
+    internal ShipOptions ShipChecked(string upstream) => (Ship with { Url = new(upstream), Token = Link.Token }).Validated();
 
     internal AllocateOptions AllocateChecked() => (Allocate with { Node = Node, Directory = Path.Combine(Data, "map") }).Validated();
 

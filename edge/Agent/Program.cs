@@ -58,7 +58,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
 
     // Down to the gateway, where there is one.
     await using var shipper = options.Upstream is { Length: > 0 } upstream
-        ? new Shipper(store, new() { Url = new(upstream), Token = options.Link.Token }, clock, logs.CreateLogger<Shipper>()) : null;
+        ? new Shipper(store, ConfigurationException.Check(() => options.ShipChecked(upstream)), clock, logs.CreateLogger<Shipper>()) : null;
 
     // Forecast: the map of what is to come, and room for it.
     await using var map = new MapRefresh(ConfigurationException.Check(options.AllocateChecked), catalog, store.ReserveAsync, store.NameOf, clock,
@@ -90,9 +90,9 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     health.Own(options.Node);
     var answerer = new Answerer(catalog, node => node == options.Node ? store : null, health, clock, () => map.Current);
     var administration = new Administration(options.Node, store, devices, certificates, watch, TimeProvider.System);
-    var checks = new AgentChecks(options, mqtt, store, devices, watch, certificates, shipper is null ? null : () => shipper.Status.LastError, clock);
+    var checks = new AgentChecks(options, mqtt, store, devices, watch, certificates, shipper is null ? null : () => shipper.Problems.FirstOrDefault(), clock);
     var ring = app.Services.GetRequiredService<KeyRing>();
-    IEnumerable<string> Problems() => store.Problems.Concat(new[] { ring.Problem, devices.Problem, certificates.Problem, shipper?.Status.LastError, map.Problem }.OfType<string>()).Concat(sensors.Problems);
+    IEnumerable<string> Problems() => store.Problems.Concat(new[] { ring.Problem, devices.Problem, certificates.Problem, map.Problem }.OfType<string>()).Concat(shipper?.Problems ?? []).Concat(sensors.Problems);
     var cascade = new Cascade(new NodeDuties
     {
         Ledger = () => store.Ledger,

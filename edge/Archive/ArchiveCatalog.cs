@@ -204,8 +204,14 @@ public sealed class ArchiveCatalog(ObjectStore store) : IDisposable
     private Dictionary<HoldingKey, Holding> CurrentHoldings()
     {
         var holdings = new Dictionary<HoldingKey, Holding>();
+        var wholes = _entries.Values.Where(e => e.Holding is { After: 0 }).GroupBy(e => (e.Key.Edge, e.Key.Window)).ToDictionary(of => of.Key, of => of.Max(e => e.Key.Through));
         foreach (var entry in _entries.Values)
         {
+            // Parts of what has been put together, left by a crash: they say nothing that the whole does not.
+            if (entry.Key.After > 0 && wholes.TryGetValue((entry.Key.Edge, entry.Key.Window), out var through) && entry.Key.Through <= through)
+            {
+                continue;
+            }
             if (entry.Holding is { } holding
                 && (!holdings.TryGetValue(HoldingKey.Of(holding), out var other) || other.Through < holding.Through))
             {

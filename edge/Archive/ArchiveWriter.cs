@@ -99,9 +99,8 @@ public sealed class ArchiveWriter(ObjectStore store, ArchiveWriterOptions option
 
     private IReadOnlyList<ArchivedSeries> Fill(Stream content, ArchivePack pack, Queue<SeriesInfo> pending, CancellationToken cancel)
     {
-        using var file = new RawFileWriter(content, new()
+        using var file = new RawFileWriter(content, new Dictionary<string, string>
         {
-            [RawSchema.FormatKey] = "1",
             [RawSchema.SiteKey] = options.Site,
             [RawSchema.EdgeKey] = pack.Edge,
             [RawSchema.WindowKey] = pack.Window.ToString(),

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Foretier.Gateway.Care;
 using Foretier.Node.Hosting;
 using Foretier.Predict.Models;
 
@@ -17,6 +18,9 @@ public sealed class GatewayOptions : NodeOptions
     /// <summary>The largest batch it takes, bytes.</summary>
     [Range(1 << 20, 64 << 20)]
     public int BatchBytesMax { get; set; } = 32 << 20;
+
+    /// <summary>What it does by itself for what it holds.</summary>
+    public CareOptions Care { get; set; } = new();
 
     /// <summary>Where the models lie that forecast.</summary>
     public ModelOptions Models { get; set; } = new();

@@ -5,6 +5,7 @@ using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
 using Foretier.Node.Access;
 using Foretier.Gateway;
+using Foretier.Gateway.Care;
 using Foretier.Gateway.Pack;
 using Foretier.Gateway.Receive;
 using Foretier.Gateway.Warm;
@@ -35,7 +36,8 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     using var archive = options.Archive.Length > 0 ? ConfigurationException.Open<ObjectStore, ArchiveException>("FORETIER__ARCHIVE", () => ObjectStore.Open(options.Archive)) : null;
     using var archived = archive is null ? null : new ArchiveCatalog(archive);
     var catalog = new Catalog();
-    await using var store = await WarmStore.OpenAsync(new(options.Node, Path.Combine(options.Data, "hdd")), catalog, clock,
+    var care = ConfigurationException.Check(options.Care.Validated);
+    await using var store = await WarmStore.OpenAsync(new(options.Node, Path.Combine(options.Data, "hdd")) { BytesMax = care.BytesMax }, catalog, clock,
         logs.CreateLogger<WarmStore>(), archived is null ? null : archived.RefreshAsync, CancellationToken.None);
 
     // The edges, which dial in.
@@ -51,6 +53,9 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     // Down to the archive.
     var writer = archive is null ? null : new ArchiveWriter(archive, new() { Site = options.Site, ScratchPath = Path.Combine(options.Data, "scratch") });
     using var packer = writer is null ? null : new Packer(store, writer.PublishAsync, logs.CreateLogger<Packer>());
+
+    await using var caretaker = new Caretaker(store, packer, writer is null ? null : new ArchiveTidy(archive!, writer, options.Site, clock), care, clock, logs.CreateLogger<Caretaker>());
+    caretaker.Start();
 
     // Questions: of its own disk, of the archive, and of the edges behind it.
     var sources = new Dictionary<string, IDataSource> { [options.Node] = store };
@@ -79,10 +84,10 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
         Deletion = new() { EdgesOf = name => catalog.View.Named(name).Select(series => series.Edge) },
         Report = () => new SelfCheck(options, clock).Report(
             [new("archive", archive is null ? CheckStatus.Warn : CheckStatus.Ok, archive is null ? "none: everything stays on this disk" : options.Archive, archive is null ? "set FORETIER__ARCHIVE" : null),
-                .. follower.Checks()], store.CountLedger(), []),
+                .. follower.Checks()], store.CountLedger(), [.. store.Problems]),
     }, hub, clock, logs.CreateLogger<Cascade>());
 
-    app.MapHealth(() => new[] { keeper.Problem, ring.Problem }.OfType<string>());
+    app.MapHealth(() => new[] { keeper.Problem, ring.Problem, caretaker.Problem }.OfType<string>().Concat(store.Problems));
     using var metrics = new NodeMetrics(options.Node, clock);
     metrics.Observe(store.CountLedger);
     metrics.Map(app);

@@ -19,9 +19,19 @@ public sealed class Installation : IAsyncDisposable
         _output = output;
         Folder = Directory.CreateTempSubdirectory("foretier-e2e-").FullName;
         (MqttPort, HttpPort) = (FreePort(), FreePort());
+        Archive = ArchiveByDefault;
     }
 
     public string Folder { get; }
+
+    /// <summary>A folder, or the bucket of FORETIER_E2E_ARCHIVE (scripts/e2e --archive s3), below a prefix of its own.</summary>
+    public string Archive { get; init; }
+
+    /// <summary>Settings of the nodes, beside those of 'up'.</summary>
+    public Dictionary<string, string> Settings { get; } = [];
+
+    private string ArchiveByDefault => Environment.GetEnvironmentVariable("FORETIER_E2E_ARCHIVE") is { Length: > 0 } place
+        ? place.Replace("{prefix}", Path.GetFileName(Folder).ToLowerInvariant(), StringComparison.Ordinal) : Path.Combine(Folder, "archive");
     public int MqttPort { get; }
     public int HttpPort { get; }
     public string DataFolder => Path.Combine(Folder, "data");
@@ -30,12 +40,17 @@ public sealed class Installation : IAsyncDisposable
 
     public async Task StartAsync()
     {
-        _up = Process.Start(new ProcessStartInfo(Repository.Cli,
-            ["up", "--data", DataFolder, "--mqtt-port", $"{MqttPort}", "--http-port", $"{HttpPort}", "--archive", Path.Combine(Folder, "archive"), "--json"])
+        var start = new ProcessStartInfo(Repository.Cli,
+            ["up", "--data", DataFolder, "--mqtt-port", $"{MqttPort}", "--http-port", $"{HttpPort}", "--archive", Archive, "--json"])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
-        })!;
+        };
+        foreach (var (key, value) in Settings)
+        {
+            start.Environment[key] = value;
+        }
+        _up = Process.Start(start)!;
         _up.ErrorDataReceived += (_, line) => Log(line.Data);
         _up.BeginErrorReadLine();
         var line = await _up.StandardOutput.ReadLineAsync().WaitAsync(StartMax)
@@ -145,7 +160,7 @@ public sealed class Installation : IAsyncDisposable
         }
     }
 
-    private static int FreePort()
+    internal static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

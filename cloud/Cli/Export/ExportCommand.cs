@@ -7,25 +7,40 @@ using Foretier.Core.Samples;
 
 namespace Foretier.Cli.Export;
 
-/// <summary><c>foretier export --workload</c>: what models are trained on, from a running system.</summary>
+/// <summary><c>foretier export</c>: samples as Parquet, CSV or line protocol; with <c>--workload</c> what models are trained on.</summary>
 internal static class ExportCommand
 {
     public static Command Make()
     {
         var glob = new Argument<string?>("GLOB") { Description = "Only series that match, for example 'acme/*/temperature' (default: all).", Arity = ArgumentArity.ZeroOrOne };
-        var workload = new Option<bool>("--workload") { Description = "Samples an hour of every series, from its first sample on any tier to the last full hour." };
-        var output = new Option<string?>("--out") { Description = "File to write, gzipped where it ends with .gz (default: standard output).", HelpName = "FILE" };
+        var format = new Option<string?>("--format") { Description = "parquet, csv or line (default: as the file's name ends: .parquet, .csv, .lp).", HelpName = "FORM" };
+        format.AcceptOnlyFromAmong(SampleWriter.Formats);
+        var workload = new Option<bool>("--workload") { Description = "Instead: samples an hour of every series, from its first sample on any tier to the last full hour." };
+        var output = new Option<string?>("--out") { Description = "File to write; csv, line and --workload gzipped where it ends with .gz (default: standard output).", HelpName = "FILE" };
         var from = new Option<string?>("--from") { Description = $"Begin: {TimeText.Forms} (default: the first sample there is).", HelpName = "TIME" };
-        var zone = new Option<string>("--tz") { Description = "Time zone on whose clock the devices and people live, such as Europe/Rome.", HelpName = "ZONE", DefaultValueFactory = _ => "UTC" };
+        var to = new Option<string?>("--to") { Description = "End, exclusive (default: now).", HelpName = "TIME" };
+        var zone = new Option<string>("--tz") { Description = "Of --workload: time zone on whose clock the devices and people live, such as Europe/Rome.", HelpName = "ZONE", DefaultValueFactory = _ => "UTC" };
         var command = new Command("export", """
-            Write how many samples each series had in each hour: what 'backtest' reads and models/train/train_volume.py learns from.
-              foretier export --workload --tz Europe/Rome --out mine.jsonl.gz
-            """) { glob, workload, output, from, zone };
+            Write samples of every tier to a file, in pages, however many they are; the file appears once all of it is there.
+              foretier export 'acme/*/temperature' --from 2017-03-01 --to 2017-04-01 --out march.parquet
+              foretier export --out all.csv.gz              series,time,value,state
+              foretier export --format line | gzip > all.lp.gz      measurement,account=…,device=… value=… ns
+              foretier export --workload --tz Europe/Rome --out mine.jsonl.gz      what 'backtest' reads and models/train/train_volume.py learns from
+            """) { glob, format, output, from, to, workload, zone };
         command.Validators.Add(result =>
         {
-            if (!result.GetValue(workload))
+            var form = result.GetValue(workload) ? "workload" : result.GetValue(format) ?? SampleWriter.FormatOf(result.GetValue(output));
+            if (form is null)
             {
-                result.AddError("say what to export: --workload");
+                result.AddError("say what to export: --format parquet, csv or line, a file whose name ends so, or --workload");
+            }
+            if (form == "parquet" && result.GetResult(output) is null)
+            {
+                result.AddError("Parquet needs a file: name it with --out");
+            }
+            if (form == "workload" && result.GetResult(to) is not null)
+            {
+                result.AddError("--workload always ends with the last full hour: leave --to out");
             }
             if (result.GetValue(CommandLine.Json) && result.GetResult(output) is null)
             {
@@ -34,6 +49,21 @@ internal static class ExportCommand
         });
         return command.Asks(async (session, parse, client, cancel) =>
         {
+            if (!parse.GetValue(workload))
+            {
+                var path = parse.GetValue(output);
+                var (exported, samples) = await new SampleExport(client, session.Terminal, session.Clock).RunAsync(parse.GetValue(glob),
+                    parse.GetValue(format) ?? SampleWriter.FormatOf(path)!, path,
+                    parse.GetValue(from) ?? await FirstAsync(client, cancel).ConfigureAwait(false),
+                    parse.GetValue(to) ?? SampleExport.Now(session.Clock), cancel).ConfigureAwait(false);
+                if (session.Terminal.Json)
+                {
+                    session.Terminal.WriteDocument(new { file = path, series = exported, samples });
+                    return;
+                }
+                session.Terminal.Note($"{exported} series, {samples} samples{(path is null ? "" : $": {path}")}");
+                return;
+            }
             var clock = Zone(parse.GetRequiredValue(zone));
             var begin = parse.GetValue(from) ?? await FirstAsync(client, cancel).ConfigureAwait(false);
             var file = parse.GetValue(output);

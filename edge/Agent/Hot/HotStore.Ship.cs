@@ -22,6 +22,33 @@ public sealed partial class HotStore
         }
     }
 
+    /// <summary>Stored bytes of what the gateway has not acknowledged.</summary>
+    internal long UnshippedBytes()
+    {
+        lock (_gate)
+        {
+            return _windows.Values.Sum(state => state.Unshipped.Values.Sum(head => (long)head.Bytes));
+        }
+    }
+
+    /// <summary>Windows of which the gateway has acknowledged something, or was sent something.</summary>
+    internal IReadOnlyList<Window> ShippedWindows()
+    {
+        lock (_gate)
+        {
+            return [.. _windows.Values.Where(state => Math.Max(state.SentThrough, state.ShippedThrough) > 0).Select(state => state.Window)];
+        }
+    }
+
+    /// <summary>Whether every flush of a window after this one can be sent again.</summary>
+    internal bool HasAllAfter(Window window, long after)
+    {
+        lock (_gate)
+        {
+            return _windows.TryGetValue(window, out var state) && state is { Meta: not null, Damage: null } && state.Dropped.Through <= after;
+        }
+    }
+
     /// <summary>
     /// The next batch of a window, of whole flushes and up to about <paramref name="bytesMax"/>; null where nothing is left.
     /// </summary>

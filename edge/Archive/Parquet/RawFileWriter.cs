@@ -5,8 +5,8 @@ using ParquetSharp;
 
 namespace Foretier.Archive.Parquet;
 
-/// <summary>Writes one raw file, series by series in the order of their names; the same input gives the same bytes.</summary>
-internal sealed class RawFileWriter : IDisposable
+/// <summary>Writes one raw file, series by series in the order of their names; the same input gives the same bytes. Holds one row group in memory.</summary>
+public sealed class RawFileWriter : IDisposable
 {
     private readonly Dictionary<string, string> _metadata;
     private readonly ParquetFileWriter _file;
@@ -19,22 +19,33 @@ internal sealed class RawFileWriter : IDisposable
     private int _rows;
     private int _numbers;
 
+    /// <param name="into">Not owned.</param>
     /// <param name="metadata">Goes into the file's key-value metadata, with the list of series.</param>
-    public RawFileWriter(Stream into, Dictionary<string, string> metadata)
+    public RawFileWriter(Stream into, IReadOnlyDictionary<string, string> metadata)
     {
-        _metadata = metadata;
+        _metadata = new() { [RawSchema.FormatKey] = "1" };
+        foreach (var (key, value) in metadata)
+        {
+            _metadata[key] = value;
+        }
         using var columns = RawSchema.Columns();
         using var properties = RawSchema.Writing();
-        _file = new(into, columns, properties, metadata, leaveOpen: true);
+        _file = new(into, columns, properties, _metadata, leaveOpen: true);
     }
 
     public long Rows { get; private set; }
     public IReadOnlyList<ArchivedSeries> Series => _series;
 
+    /// <summary>Adds a series, or goes on with the one that was added last.</summary>
     /// <param name="samples">At least one, strictly ascending in time.</param>
     public void Add(SeriesInfo series, SampleColumns samples)
     {
-        if (_series.Count > 0 && string.CompareOrdinal(_series[^1].Name, series.Name) >= 0)
+        var begun = _series.Count > 0 && _series[^1].Name == series.Name ? _series[^1] : null;
+        if (begun is not null && samples.FirstTime <= begun.MaxTime)
+        {
+            throw new ArgumentException($"samples of {series.Name} go on at {Instant.Format(samples.FirstTime)}, before the last one", nameof(samples));
+        }
+        if (begun is null && _series.Count > 0 && string.CompareOrdinal(_series[^1].Name, series.Name) > 0)
         {
             throw new ArgumentException($"series {series.Name} comes after {_series[^1].Name}, not in order", nameof(series));
         }
@@ -68,9 +79,17 @@ internal sealed class RawFileWriter : IDisposable
             }
         }
         Rows += times.Length;
-        _series.Add(new(series.Name, series.Unit, series.Kind, times.Length, stateCount, times[0], times[^1]));
+        if (begun is null)
+        {
+            _series.Add(new(series.Name, series.Unit, series.Kind, times.Length, stateCount, times[0], times[^1]));
+        }
+        else
+        {
+            _series[^1] = begun with { Count = begun.Count + times.Length, States = begun.States + stateCount, MaxTime = times[^1] };
+        }
     }
 
+    /// <summary>Writes the rest and the footer; without it the file is none.</summary>
     public void Close()
     {
         Flush();

@@ -15,7 +15,7 @@ public abstract class ObjectStore : IDisposable
     private const int DigestReadBytes = 4 << 20;
 
     /// <summary>
-    /// Opens <c>s3://bucket[/prefix][?endpoint=https://host:port][&amp;region=eu-west-1]</c>, <c>file:///path</c> or a plain path.
+    /// Opens <c>s3://bucket[/prefix][?endpoint=https://host:port][&amp;region=eu-west-1][&amp;ca=/path/ca.pem]</c>, <c>file:///path</c> or a plain path.
     /// Without an endpoint an s3 location means Amazon's.
     /// </summary>
     /// <param name="credentials">For s3; taken from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN where null.</param>

@@ -32,6 +32,9 @@ public sealed record S3Options
     public string Region { get; init; } = "us-east-1";
     public required S3Credentials Credentials { get; init; }
 
+    /// <summary>A PEM file with the authorities that may vouch for the server instead of the system's; null for the system's.</summary>
+    public string? AuthorityPath { get; init; }
+
     /// <summary>How long one attempt may take before any byte of content is counted.</summary>
     public TimeSpan CallTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
@@ -66,6 +69,7 @@ public sealed record S3Options
             throw Wrong(place, "a bucket name has 3-63 characters of a-z 0-9 - .");
         }
         string region = "us-east-1", endpoint = "";
+        string? authority = null;
         foreach (var pair in query < 0 ? [] : location[(query + 1)..].Split('&', StringSplitOptions.RemoveEmptyEntries))
         {
             var equals = pair.IndexOf('=', StringComparison.Ordinal);
@@ -79,8 +83,11 @@ public sealed record S3Options
                 case "region":
                     region = value;
                     break;
+                case "ca":
+                    authority = File.Exists(value) ? value : throw Wrong(place, $"there is no file {value} (ca)");
+                    break;
                 default:
-                    throw Wrong(place, $"'{name}' is not known here; there are endpoint and region");
+                    throw Wrong(place, $"'{name}' is not known here; there are endpoint, region and ca");
             }
         }
         if (endpoint.Length == 0)
@@ -98,6 +105,7 @@ public sealed record S3Options
             Bucket = bucket,
             Prefix = slash < 0 ? "" : path[(slash + 1)..],
             Region = region,
+            AuthorityPath = authority,
             Credentials = credentials ?? throw Wrong(place, "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
         };
 

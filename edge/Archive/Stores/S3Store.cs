@@ -1,6 +1,8 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Minio;
 using Minio.DataModel.Args;
 using Minio.Exceptions;
@@ -9,7 +11,7 @@ namespace Foretier.Archive.Stores;
 
 /// <summary>Objects in a bucket of MinIO, Ceph, Amazon or another S3 service; the bucket must be there.</summary>
 /// <remarks>
-/// Minio's client lists, stats, deletes and signs; contents go over signed addresses with our own <see cref="HttpClient"/>, because its
+/// Minio's client lists, deletes and signs; contents go over signed addresses with our own <see cref="HttpClient"/>, because its
 /// range reads throw (minio-dotnet #1342), its reads ask for the head first, and its larger writes are multipart and left behind when
 /// they fail. Its <c>Build</c> raises the client's time-out to 30 minutes, so every attempt carries its own.
 /// </remarks>
@@ -27,12 +29,17 @@ public sealed class S3Store : ObjectStore
         _options = options;
         _prefix = options.Prefix.Length > 0 ? options.Prefix + "/" : "";
         var secure = options.Endpoint.Scheme == Uri.UriSchemeHttps;
-        _http = new(new SocketsHttpHandler
+        var network = new SocketsHttpHandler
         {
             ConnectTimeout = TimeSpan.FromSeconds(10),
             PooledConnectionLifetime = TimeSpan.FromMinutes(5),
             AllowAutoRedirect = false,
-        });
+        };
+        if (options.AuthorityPath is { } authority)
+        {
+            network.SslOptions.CertificateChainPolicy = OnlyTrusting(authority, options);
+        }
+        _http = new(network);
         var client = new MinioClient()
             .WithEndpoint(options.Endpoint.Authority)
             .WithRegion(options.Region)
@@ -77,21 +84,30 @@ public sealed class S3Store : ObjectStore
         return length == 0 ? Task.FromResult(Array.Empty<byte>()) : ReadAsync(key, new(offset, offset + length - 1), cancel);
     }
 
+    /// <remarks>By reading the first byte: the answer to a HEAD has no body that could say why it is refused.</remarks>
     public override Task<ObjectInfo?> StatAsync(string key, CancellationToken cancel)
     {
         Check("stat", key);
         return RunAsync("stat", key, async (timed, _) =>
         {
-            try
+            using var response = await SendAsync(key, new(0, 0), timed).ConfigureAwait(false);
+            if (response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable)
             {
-                var stat = await _minio.StatObjectAsync(
-                    new StatObjectArgs().WithBucket(_options.Bucket).WithObject(_prefix + key), timed).ConfigureAwait(false);
+                // It is empty, and such an answer need not name its tag.
+                var stat = await _minio.StatObjectAsync(new StatObjectArgs().WithBucket(_options.Bucket).WithObject(_prefix + key), timed).ConfigureAwait(false);
                 return new ObjectInfo(key, stat.Size, stat.ETag ?? "");
             }
-            catch (ObjectNotFoundException)
+            try
+            {
+                await ThrowUnlessAsync(response, response.StatusCode == HttpStatusCode.PartialContent, "stat", key, timed).ConfigureAwait(false);
+            }
+            catch (ArchiveException e) when (e.Kind == ArchiveFault.NotFound)
             {
                 return null;
             }
+            return response.Content.Headers.ContentRange is { Length: { } length }
+                ? new ObjectInfo(key, length, response.Headers.ETag?.Tag.Trim('"') ?? "")
+                : throw new ArchiveException(ArchiveFault.Unreachable, "stat", key, $"{_options} does not say how long the object is");
         }, cancel);
     }
 
@@ -155,11 +171,7 @@ public sealed class S3Store : ObjectStore
         Check("get", key);
         return RunAsync("get", key, async (timed, expect) =>
         {
-            var address = await _minio.PresignedGetObjectAsync(new PresignedGetObjectArgs()
-                .WithBucket(_options.Bucket).WithObject(_prefix + key).WithExpiry(SignatureSeconds)).ConfigureAwait(false);
-            using var request = new HttpRequestMessage(HttpMethod.Get, address);
-            request.Headers.Range = range;
-            using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, timed).ConfigureAwait(false);
+            using var response = await SendAsync(key, range, timed).ConfigureAwait(false);
             if (range is not null && response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable)
             {
                 return [];
@@ -172,6 +184,29 @@ public sealed class S3Store : ObjectStore
                 ? throw new ArchiveException(ArchiveFault.Unreachable, "get", key, $"the answer ended after {bytes.Length} of {length} bytes")
                 : bytes;
         }, cancel);
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(string key, RangeHeaderValue? range, CancellationToken timed)
+    {
+        var address = await _minio.PresignedGetObjectAsync(new PresignedGetObjectArgs()
+            .WithBucket(_options.Bucket).WithObject(_prefix + key).WithExpiry(SignatureSeconds)).ConfigureAwait(false);
+        using var request = new HttpRequestMessage(HttpMethod.Get, address);
+        request.Headers.Range = range;
+        return await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, timed).ConfigureAwait(false);
+    }
+
+    private static X509ChainPolicy OnlyTrusting(string authorityPath, S3Options options)
+    {
+        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+        try
+        {
+            policy.CustomTrustStore.ImportFromPemFile(authorityPath);
+            return policy;
+        }
+        catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
+        {
+            throw new ArchiveException(ArchiveFault.Invalid, "open", options.ToString(), $"{authorityPath} (ca) cannot be read as PEM certificates: {e.Message}", e);
+        }
     }
 
     /// <summary>Tries until it works, fails for good, or has failed often enough. An attempt may say that it now waits for so many bytes more.</summary>

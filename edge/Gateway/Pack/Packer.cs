@@ -19,10 +19,18 @@ public sealed class Packer(WarmStore store, Func<ArchivePack, CancellationToken,
 {
     private readonly SemaphoreSlim _packing = new(1, 1);
 
+    /// <summary>Archives windows that got nothing since a time, and moves that an earlier run did not finish.</summary>
+    /// <param name="enough">Asked before each further window.</param>
+    /// <exception cref="IOException">As of the other.</exception>
+    internal Task<MoveResult> PackQuietAsync(DateTimeOffset since, Func<bool> enough, CancellationToken cancel) =>
+        PackAsync(() => store.QuietSince(since).TakeWhile(_ => !enough()), cancel);
+
     /// <summary>Archives every window that begins before a time (µs), oldest first, and moves that an earlier run did not finish.</summary>
     /// <returns>Windows and samples that were moved; durable.</returns>
     /// <exception cref="IOException">The archive failed. Windows moved before stay moved; the rest is still here. Ask again.</exception>
-    public async Task<MoveResult> PackAsync(long before, CancellationToken cancel)
+    public Task<MoveResult> PackAsync(long before, CancellationToken cancel) => PackAsync(() => store.HeldBefore(before), cancel);
+
+    private async Task<MoveResult> PackAsync(Func<IEnumerable<WarmWindow>> windows, CancellationToken cancel)
     {
         await _packing.WaitAsync(cancel).ConfigureAwait(false);
         try
@@ -33,7 +41,7 @@ public sealed class Packer(WarmStore store, Func<ArchivePack, CancellationToken,
                 log.LogInformation("Going on with the move of {Edge} {Window} through {Through}", intent.Edge, intent.Window, intent.Through);
                 moved = Add(moved, await MoveAsync(intent, cancel).ConfigureAwait(false));
             }
-            foreach (var window in store.HeldBefore(before))
+            foreach (var window in windows())
             {
                 if (await store.BeginPackAsync(window.Edge, window.Window, cancel).ConfigureAwait(false) is { } intent)
                 {
@@ -41,6 +49,20 @@ public sealed class Packer(WarmStore store, Func<ArchivePack, CancellationToken,
                 }
             }
             return moved;
+        }
+        finally
+        {
+            _packing.Release();
+        }
+    }
+
+    /// <summary>Does something for which nothing may be on its way to the archive.</summary>
+    internal async Task WithoutPackingAsync(Func<Task> action, CancellationToken cancel)
+    {
+        await _packing.WaitAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            await action().ConfigureAwait(false);
         }
         finally
         {

@@ -15,14 +15,20 @@ public static class ReceiveApi
     /// <summary>
     /// PUT edges/{edge}/windows/{window}/batches/{after}-{through}: 200 with a ShipReceipt once durable, and again for a batch already held;
     /// 409 on a gap, with the flush to go on from; 413, 422 where the bytes cannot be taken; 503 where the disk cannot.
-    /// GET edges/{edge}/windows: how far each window is held.
+    /// GET edges/{edge}/windows: how far each window is held, and, where it is damaged, from which flush on it should come again.
+    /// POST edges/{edge}/windows/{window}/again/{after}: the edge has every flush after that one and sends them again; what is damaged is forgotten.
     /// </summary>
     /// <param name="batchBytesMax">The largest batch that is taken.</param>
     public static void MapReceive(this RouteGroupBuilder group, WarmStore store, int batchBytesMax = 32 << 20)
     {
         group.MapGet("/edges/{edge}/windows", (string edge) => WarmFileName.IsValidEdge(edge)
-            ? Results.Ok(store.ProgressOf(edge).Select(p => new { Window = p.Window.ToString(), p.Through }))
+            ? Results.Ok(store.ProgressOf(edge).Select(p => new { Window = p.Window.ToString(), p.Through, Again = store.DamagedAfter(edge, p.Window) }))
             : BadEdge(edge));
+
+        group.MapPost("/edges/{edge}/windows/{window}/again/{after:long}", async (string edge, string window, long after, CancellationToken cancel) =>
+            !WarmFileName.IsValidEdge(edge) ? BadEdge(edge)
+            : Window.TryParse(window, out var parsed) && await store.ForgetDamagedAsync(edge, parsed, after, cancel).ConfigureAwait(false) is { } through ? Results.Ok(new { through })
+            : Problem.Of(StatusCodes.Status409Conflict, "not_damaged", $"{window} of {edge} is not damaged here, or flush {after} is later than what is kept here begins"));
 
         group.MapPut("/edges/{edge}/windows/{window}/batches/{range}", (HttpContext http, string edge, string window, string range, CancellationToken cancel) =>
             ReceiveAsync(store, http, edge, window, range, batchBytesMax, cancel));

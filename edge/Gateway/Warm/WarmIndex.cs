@@ -165,6 +165,9 @@ internal sealed class WarmIndex : IDisposable
         """, archived.Edge, archived.Window.Start, archived.Window.Length, archived.Node, archived.After, archived.Through,
         archived.Extent.From, archived.Extent.To, archived.Count, archived.Bytes);
 
+    public void ForgetArchived(Holding archived) => Writer.Run("DELETE FROM archived WHERE edge = ?1 AND start = ?2 AND span = ?3 AND node = ?4 AND after = ?5",
+        archived.Edge, archived.Window.Start, archived.Window.Length, archived.Node, archived.After);
+
     public void WriteBatch(long file, long after, long through, string digest, long offset, long length) => Writer.Run(
         "INSERT INTO batches (file, after, through, digest, offset, length) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         file, after, through, digest, offset, length);

@@ -8,6 +8,9 @@ public sealed record WarmOptions(string Node, string Directory)
     /// <summary>What answers may keep in memory of the data files they read; 0: nothing. Default 64 MB.</summary>
     public long CacheBytes { get; init; } = 64L * 1024 * 1024;
 
+    /// <summary>What data files may take; beyond it batches are refused. 0, the default: no limit.</summary>
+    public long BytesMax { get; init; }
+
     public string IndexPath => Path.Combine(Directory, "catalog.db");
 
     public string PathOf(string edge) => Path.Combine(Directory, "edges", edge);

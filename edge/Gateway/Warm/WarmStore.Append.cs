@@ -166,6 +166,7 @@ public sealed partial class WarmStore
         var window = recorded.Window;
         _windows[(window.Edge, window.Window)] = window;
         _recounts.Remove((window.Edge, window.Window));
+        _writtenAt[(window.Edge, window.Window)] = _clock.GetUtcNow();
         _catalog.Put(window.ToHolding(Node)!);
     }
 }

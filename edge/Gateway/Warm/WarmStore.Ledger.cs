@@ -36,7 +36,8 @@ public sealed partial class WarmStore
             var counters = _index.ReadCounters();
             var rejected = counters.Where(c => c.Key.StartsWith(Counter.RejectedPrefix, StringComparison.Ordinal))
                 .ToDictionary(c => c.Key[Counter.RejectedPrefix.Length..], c => c.Value);
-            var held = _windows.Values.Sum(CountStored);
+            var held = _windows.Values.Where(w => !_damaged.ContainsKey((w.Edge, w.Window))).Sum(CountStored);
+            var lost = _windows.Values.Where(w => _damaged.ContainsKey((w.Edge, w.Window))).Sum(w => w.Files.Sum(f => f.Count));
             var released = _index.ReadArchived().Sum(a => a.Count);
             var deleted = counters.GetValueOrDefault(Counter.Deleted);
             return new()
@@ -47,7 +48,8 @@ public sealed partial class WarmStore
                 Rejected = rejected.Values.Sum(),
                 RejectedBy = rejected,
                 Superseded = counters.GetValueOrDefault(Counter.Superseded),
-                Unique = held + released + deleted,
+                Unique = held + released + deleted + lost,
+                Lost = lost,
                 Deleted = deleted,
                 Held = held,
                 Released = released,

@@ -129,6 +129,7 @@ public sealed partial class WarmStore
         }
         foreach (var (edge, name) in missing)
         {
+            _damaged[(edge, name.Window)] = $"{name} is missing";
             _log.LogError("{Path} is missing, the catalog has it; queries of that window will say that it cannot be read", _options.PathOf(edge, name));
         }
     }
@@ -149,6 +150,7 @@ public sealed partial class WarmStore
         {
             if (length < known.Bytes)
             {
+                _damaged[(edge, name.Window)] = $"{name} has {length} of its {known.Bytes} bytes";
                 _log.LogError("{Path} has {Length} of its {Bytes} bytes; queries of what was behind will say that it cannot be read", path, length, known.Bytes);
             }
             return;

@@ -16,6 +16,19 @@ public sealed partial class WarmStore
     internal IReadOnlyList<WarmWindow> HeldBefore(long before) => [.. _windows.Values.Where(w => w.IsHeld && w.Window.Start < before)
         .OrderBy(w => w.Window).ThenBy(w => w.Edge, StringComparer.Ordinal)];
 
+    /// <summary>Windows of which something is kept here and that got nothing for a time, quiet the longest first.</summary>
+    internal IReadOnlyList<WarmWindow> QuietSince(DateTimeOffset time) => [.. _windows.Values.Where(w => w.IsHeld && !_damaged.ContainsKey((w.Edge, w.Window)))
+        .Select(w => (Window: w, At: WrittenAt(w))).Where(w => w.At <= time).OrderBy(w => w.At).ThenBy(w => w.Window.Window).Select(w => w.Window)];
+
+    // When windows last got something, as far as that was since the start; before, their files say it.
+    private readonly System.Collections.Concurrent.ConcurrentDictionary<(string Edge, Window Window), DateTimeOffset> _writtenAt = [];
+
+    private DateTimeOffset WrittenAt(WarmWindow window) => _writtenAt.GetOrAdd((window.Edge, window.Window), _ =>
+    {
+        var file = new DateTimeOffset(File.GetLastWriteTimeUtc(_options.PathOf(window.Edge, new(window.Window, window.Files[^1].After))), TimeSpan.Zero);
+        return file < _clock.GetUtcNow() ? file : _clock.GetUtcNow();
+    });
+
     /// <summary>Moves that had begun when the process ended.</summary>
     internal Task<List<PackIntent>> ReadIntentsAsync(CancellationToken cancel) => LockedAsync(_index.ReadIntents, cancel);
 
@@ -111,6 +124,28 @@ public sealed partial class WarmStore
         }
         _log.LogInformation("Archived {Edge} {Window} through {Through}, {Files} files deleted", intent.Edge, intent.Window, intent.Through, gone.Count);
     }
+
+    /// <summary>The archive has put layers of a window together: what they were is forgotten for what they are now.</summary>
+    internal Task CompleteMergeAsync(Holding merged, IReadOnlyList<Holding> layers, (long Superseded, long Deleted) ended, CancellationToken cancel) => LockedAsync(() =>
+    {
+        _index.Writer.Transact(() =>
+        {
+            foreach (var layer in layers)
+            {
+                _index.ForgetArchived(layer);
+            }
+            _index.Write(merged);
+            _index.Count(Counter.Superseded, ended.Superseded);
+            _index.Count(Counter.Deleted, ended.Deleted);
+        });
+        _catalog.Swap(layers.Select(HoldingKey.Of), [merged]);
+        return true;
+    }, cancel);
+
+    /// <summary>What the archive has of windows in several layers, each chain from its beginning.</summary>
+    internal Task<List<List<Holding>>> ReadLayeredAsync(CancellationToken cancel) => LockedAsync(() =>
+        _index.ReadArchived().GroupBy(h => (h.Edge, h.Window)).Select(of => of.OrderBy(h => h.After).ToList())
+            .Where(chain => chain.Count > 1 && chain[0].After == 0 && chain.Skip(1).Zip(chain).All(pair => pair.First.After == pair.Second.Through)).ToList(), cancel);
 
     private static IEnumerable<WarmFile> FilesOf(WarmWindow window, PackIntent intent) =>
         window.Files.Where(f => f.After >= intent.After && f.Through <= intent.Through);

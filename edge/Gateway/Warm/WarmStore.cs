@@ -41,6 +41,9 @@ public sealed partial class WarmStore : IDataSource, IAsyncDisposable
 
     public string Node => _options.Node;
 
+    /// <summary>Bytes of all data files.</summary>
+    public long HeldBytes => _windows.Values.Sum(window => window.Files.Sum(file => file.Bytes));
+
     /// <summary>How far each window of an edge is durable here or, through here, in the archive: where the edge resumes.</summary>
     public IReadOnlyList<WindowProgress> ProgressOf(string edge) =>
         [.. _windows.Where(w => w.Key.Edge == edge).Select(w => new WindowProgress(w.Key.Window, w.Value.Through)).OrderBy(p => p.Window)];
@@ -72,6 +75,10 @@ public sealed partial class WarmStore : IDataSource, IAsyncDisposable
                 return IsOther(held, batch)
                     ? Refuse(held, new("batch_conflict", $"another batch {after}-{through} of {window} is held; was {edge} set up anew under its old name?", batch.Samples))
                     : new(ReceiveOutcome.AlreadyHeld, held.Through, new(held.Through, 0, 0));
+            }
+            if (_options.BytesMax > 0 && HeldBytes + bytes.Length > _options.BytesMax)
+            {
+                throw new IOException($"the disk's share for samples ({_options.BytesMax} bytes, Care:BytesMax) is used up; archive windows, or give it more");
             }
             return Store(held, batch);
         }

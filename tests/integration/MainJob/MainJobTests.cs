@@ -72,7 +72,7 @@ public sealed class MainJobTests(ITestOutputHelper output)
         Assert.True(exit == 0, error);
     }
 
-    private static async Task MoveAsync(Installation here, string tier)
+    internal static async Task MoveAsync(Installation here, string tier)
     {
         // A node that was just killed has to come back first.
         var last = "";
@@ -84,7 +84,10 @@ public sealed class MainJobTests(ITestOutputHelper output)
         });
     }
 
-    private async Task EverythingIsThereAsync(Installation here, Readings readings, string[]? onlyTiers)
+    private Task EverythingIsThereAsync(Installation here, Readings readings, string[]? onlyTiers) => EverythingIsThereAsync(here, readings, onlyTiers, output);
+
+    /// <summary>Compares the router's answers with the file: every series' count, min, max, sum, hourly averages; and the ledger.</summary>
+    internal static async Task EverythingIsThereAsync(Installation here, Readings readings, string[]? onlyTiers, ITestOutputHelper output)
     {
         await Installation.EventuallyAsync("complete answers", async () =>
         {

@@ -7,22 +7,23 @@ using Foretier.Core.Tiers;
 
 namespace Foretier.Tests.Unit.Archive;
 
-/// <summary>An archive in a directory of its own, and what is asked of it.</summary>
+/// <summary>An archive, in a directory of its own where no other store is given, and what is asked of it.</summary>
 internal sealed class ArchiveBench : IDisposable
 {
     public static readonly Window Day = Window.DayOf(1_489_017_600L * Instant.Second);
     public const string Edge = "edge-1";
 
-    public ArchiveBench()
+    /// <param name="store">Owned.</param>
+    public ArchiveBench(ObjectStore? store = null)
     {
         Root = Directory.CreateTempSubdirectory("foretier-archive-").FullName;
-        Store = new DirectoryStore(Path.Combine(Root, "objects"));
+        Store = store ?? new DirectoryStore(Path.Combine(Root, "objects"));
         Catalog = new(Store);
     }
 
     public string Root { get; }
     public string Objects => Path.Combine(Root, "objects");
-    public DirectoryStore Store { get; }
+    public ObjectStore Store { get; }
     public ArchiveCatalog Catalog { get; }
 
     public ArchiveWriter Writer(int rowsPerFile = 1_000_000, ObjectStore? store = null) =>
@@ -81,8 +82,8 @@ internal sealed class ArchiveBench : IDisposable
     }
 }
 
-/// <summary>A directory store that fails, lies or watches when told to.</summary>
-internal sealed class MeddledStore(DirectoryStore inner) : ObjectStore
+/// <summary>A store that fails, lies or watches when told to.</summary>
+internal sealed class MeddledStore(ObjectStore inner) : ObjectStore
 {
     public Func<string, bool> FailPut { get; set; } = _ => false;
     public Func<string, bool> FailGet { get; set; } = _ => false;

@@ -6,12 +6,20 @@ using Foretier.Core.Tiers;
 
 namespace Foretier.Tests.Unit.Archive;
 
-public sealed class ArchiveCatalogTests : IDisposable
+public class ArchiveCatalogTests : IDisposable
 {
     private static readonly Window NextDay = new(ArchiveBench.Day.Start + Instant.Day, Instant.Day);
-    private readonly ArchiveBench _bench = new();
+    private readonly ArchiveBench _bench;
 
-    public void Dispose() => _bench.Dispose();
+    public ArchiveCatalogTests() => _bench = new();
+
+    private protected ArchiveCatalogTests(ArchiveBench bench) => _bench = bench;
+
+    public void Dispose()
+    {
+        _bench.Dispose();
+        GC.SuppressFinalize(this);
+    }
 
     [Fact]
     public async Task A_fresh_router_learns_all_holdings_and_series_from_the_store_alone()

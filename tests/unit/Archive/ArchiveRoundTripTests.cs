@@ -8,11 +8,19 @@ using Foretier.Core.Tiers;
 
 namespace Foretier.Tests.Unit.Archive;
 
-public sealed class ArchiveRoundTripTests : IDisposable
+public class ArchiveRoundTripTests : IDisposable
 {
-    private readonly ArchiveBench _bench = new();
+    private readonly ArchiveBench _bench;
 
-    public void Dispose() => _bench.Dispose();
+    public ArchiveRoundTripTests() => _bench = new();
+
+    private protected ArchiveRoundTripTests(ArchiveBench bench) => _bench = bench;
+
+    public void Dispose()
+    {
+        _bench.Dispose();
+        GC.SuppressFinalize(this);
+    }
 
     [Theory]
     [InlineData(1_000_000, 8 << 20)]
@@ -33,7 +41,7 @@ public sealed class ArchiveRoundTripTests : IDisposable
         Assert.Equal(samples.Values.Sum(s => s.Count), holding.Count);
         Assert.Equal(new TimeRange(samples.Values.Min(s => s.FirstTime), samples.Values.Max(s => s.LastTime) + 1), holding.Extent);
         Assert.Equal(("edge-1", "archive", Tier.Archive, 0L, 4L), (holding.Edge, holding.Node, holding.Tier, holding.After, holding.Through));
-        Assert.Equal(holding.Bytes, _bench.Files("*.parquet").Sum(f => new FileInfo(f).Length));
+        Assert.Equal(holding.Bytes, (await _bench.Store.ListAsync("v1/raw/", default).ToListAsync()).Sum(o => o.Bytes));
         Assert.Equal((Tier.Archive, "archive", "raw"), (result.Uses[0].Tier, result.Uses[0].Node, result.Uses[0].Resolution));
     }
 

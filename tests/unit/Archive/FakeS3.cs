@@ -100,6 +100,7 @@ internal sealed class FakeS3 : IDisposable
             if (request.Headers["Range"] is { } range)
             {
                 var ends = range["bytes=".Length..].Split('-').Select(int.Parse).ToArray();
+                context.Response.Headers["Content-Range"] = $"bytes {ends[0]}-{Math.Min(content.Length - 1, ends[1])}/{content.Length}";
                 await (ends[0] >= content.Length
                     ? SendAsync(context, 416, Error("InvalidRange"))
                     : SendAsync(context, 206, content[ends[0]..Math.Min(content.Length, ends[1] + 1)]));

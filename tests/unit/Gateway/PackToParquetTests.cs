@@ -3,6 +3,7 @@ using Foretier.Archive.Stores;
 using Foretier.Core.Query;
 using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
+using Foretier.Gateway.Care;
 using Foretier.Gateway.Pack;
 using Foretier.Gateway.Warm;
 using Foretier.Protocol;
@@ -113,4 +114,47 @@ public sealed class PackToParquetTests : IDisposable
         Assert.Equal(bed.Catalog.View.Holdings.OrderBy(h => h.After), _archived.Holdings.OrderBy(h => h.After));
         Assert.Equal(0, bed.BalancedLedger().Held);
     }
+
+    [Fact]
+    public async Task What_has_become_quiet_is_archived_and_its_layers_become_one_whose_answer_and_ledger_are_the_same()
+    {
+        await using var bed = await WarmBed.OpenAsync();
+        using var packer = new Packer(bed.Store, _writer.PublishAsync, NullLogger<Packer>.Instance);
+        await using var care = new Caretaker(bed.Store, packer, new ArchiveTidy(_objects, _writer, "site-1", bed.Clock), new() { ArchiveAfterDays = 2 }, bed.Clock, NullLogger<Caretaker>.Instance);
+        await FillAsync(bed);
+        var held = bed.Hdd()!;
+        await care.CareAsync(default);
+        Assert.Equal(held, bed.Hdd());
+        bed.Clock.Advance(TimeSpan.FromDays(2));
+        await care.CareAsync(default);
+        Assert.Equal((0L, 5L), Layers(bed).Single());
+        // Late: one new, one that corrects what is archived.
+        await bed.ReceiveAsync(Batch(5, 6, (1, 10), (5, 11)));
+        await bed.ReceiveAsync(Batch(6, 7, (5, 12)));
+        await packer.PackAsync(long.MaxValue, default);
+        await bed.ReceiveAsync(Batch(7, 8, (1, 77)));
+        await packer.PackAsync(long.MaxValue, default);
+        Assert.Equal([(0L, 5L), (5L, 7L), (7L, 8L)], Layers(bed));
+        var unique = held.Count + 2;
+        Assert.Equal(unique + 1, bed.BalancedLedger().Released);
+
+        bed.Clock.Advance(TimeSpan.FromDays(1));
+        await care.CareAsync(default);
+
+        Assert.Null(care.Problem);
+        Assert.Equal((0L, 8L), Layers(bed).Single());
+        Assert.Equal(unique, bed.BalancedLedger().Released);
+        await _archived.RefreshAsync(default);
+        var merged = Assert.Single(_archived.Holdings);
+        Assert.Equal((unique, merged), (merged.Count, Assert.Single(bed.Catalog.View.Holdings)));
+        Assert.Contains($"{Series}: {Day.Start + 1_000_000}=77 {Day.Start + 5_000_000}=12 ", await ReadAsync(new ArchiveSource(_objects, _archived, new(), TimeProvider.System), merged), StringComparison.Ordinal);
+        Assert.Single(await _objects.ListAsync("v1/catalog/", default).ToListAsync());
+
+        bed.Clock.Advance(TimeSpan.FromDays(1));
+        await care.CareAsync(default);
+        Assert.Single(await _objects.ListAsync("v1/raw/", default).ToListAsync());
+        Assert.Equal(unique, bed.BalancedLedger().Released);
+    }
+
+    private static IEnumerable<(long, long)> Layers(WarmBed bed) => bed.Catalog.View.Holdings.OrderBy(h => h.After).Select(h => (h.After, h.Through));
 }

@@ -30,6 +30,7 @@ public sealed class WarmBed : IAsyncDisposable
     }
 
     public string Folder { get; } = Directory.CreateTempSubdirectory("warm").FullName;
+    public FakeTimeProvider Clock => _clock;
     public Catalog Catalog { get; private set; } = new();
     public WarmStore Store { get; private set; } = null!;
     public Packer Packer { get; private set; } = null!;

@@ -245,4 +245,58 @@ public class ShipperTests
         Assert.Equal(2, Assert.Single(second.Own).After);
         Assert.True(second.Store.Ledger.Balanced);
     }
+
+    [Fact]
+    public async Task What_the_gateway_lost_after_it_had_acknowledged_it_is_sent_again()
+    {
+        var (bench, gateway) = (await HotBench.OpenAsync(), new FakeGateway());
+        await using var shipper = Comparing(bench, gateway);
+        await bench.AppendDurablyAsync("t", Samples(HotBench.Day, 100));
+        await UntilShippedAsync(bench);
+        gateway.SetBack(bench.Window, 0);
+        Assert.True(SpinWait.SpinUntil(() => gateway.Taken.Count == 2 && bench.Store.Unshipped().Count == 0, 10_000));
+        Assert.Equal(gateway.Taken[0].ToBytes(), gateway.Taken[1].ToBytes());
+        Assert.Empty(shipper.Problems);
+        Assert.Equal((100, 100, 0), (bench.Store.Ledger.Unique, bench.Store.Ledger.Released, bench.Store.Ledger.Held));
+    }
+
+    [Fact]
+    public async Task What_the_gateway_lost_and_the_edge_has_no_longer_is_named_until_it_turns_up()
+    {
+        var (bench, gateway) = (await HotBench.OpenAsync(), new FakeGateway());
+        await using var shipper = Comparing(bench, gateway);
+        await bench.AppendDurablyAsync("t", Samples(HotBench.Day, 100));
+        await bench.Store.ReleaseAsync(HotBench.Day + 1, CancellationToken.None);
+        gateway.SetBack(bench.Window, 0);
+        Assert.True(SpinWait.SpinUntil(() => shipper.Problems.Any(problem => problem.Contains("no longer on this edge", StringComparison.Ordinal)), 10_000));
+        gateway.SetBack(bench.Window, 1);
+        Assert.True(SpinWait.SpinUntil(() => !shipper.Problems.Any(), 10_000));
+    }
+
+    [Fact]
+    public async Task Where_bytes_cost_small_batches_wait_for_each_other()
+    {
+        var (bench, gateway) = (await HotBench.OpenAsync(), new FakeGateway());
+        var clock = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
+        await using var shipper = new Shipper(bench.Store, Options with { CoalesceFor = TimeSpan.FromMinutes(3) }, clock, NullLogger<Shipper>.Instance, gateway.Connection());
+        await bench.AppendDurablyAsync("t", Samples(HotBench.Day, 100));
+        await UntilShippedAsync(bench);
+        for (var flush = 1; flush <= 3; flush++)
+        {
+            await bench.AppendDurablyAsync("t", Samples(HotBench.Day + flush * Instant.Hour, 100));
+            await bench.Store.FlushAllAsync(CancellationToken.None);
+        }
+        Assert.Equal(1, gateway.Batches);
+        for (var i = 0; bench.Store.Unshipped().Count > 0; i++)
+        {
+            Assert.True(i < 1_000, "nothing moves");
+            clock.Advance(TimeSpan.FromSeconds(1));
+            await Task.Delay(1);
+        }
+        Assert.Equal(2, gateway.Batches);
+        Assert.Equal(await bench.ReadAsync(), gateway.Samples);
+    }
+
+    private static Shipper Comparing(HotBench bench, FakeGateway gateway) =>
+        new(bench.Store, Options with { CompareEvery = TimeSpan.FromMilliseconds(5) }, TimeProvider.System, NullLogger<Shipper>.Instance, gateway.Connection());
 }

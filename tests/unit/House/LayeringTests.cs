@@ -20,7 +20,7 @@ public class LayeringTests
         ["Foretier.Gateway"] = ["Foretier.Core", "Foretier.Protocol", "Foretier.Node", "Foretier.Predict", "Foretier.Archive", "Foretier.Durable"],
         ["Foretier.Router"] = ["Foretier.Core", "Foretier.Protocol", "Foretier.Node", "Foretier.Archive"],
         ["Foretier.Client"] = ["Foretier.Core", "Foretier.Protocol"],
-        ["Foretier.Cli"] = ["Foretier.Core", "Foretier.Protocol", "Foretier.Client", "Foretier.Predict"],
+        ["Foretier.Cli"] = ["Foretier.Core", "Foretier.Protocol", "Foretier.Client", "Foretier.Predict", "Foretier.Archive"],
     };
 
     /// <summary>Package → the only projects that may name it.</summary>

@@ -1,0 +1,128 @@
+using System.Globalization;
+using Foretier.Archive;
+using Foretier.Archive.Stores;
+using Foretier.Gateway.Pack;
+using Foretier.Gateway.Warm;
+using Microsoft.Data.Sqlite;
+
+namespace Foretier.Gateway.Care;
+
+/// <summary>
+/// What the gateway does by itself, hour by hour: archives windows that have become quiet, earlier where the disk's share runs out; reads everything
+/// on the disk against its digests; puts layers in the archive together and clears away what nothing names. What fails is tried again an hour
+/// later, and said.
+/// </summary>
+internal sealed class Caretaker : IAsyncDisposable
+{
+    private static readonly TimeSpan Every = TimeSpan.FromHours(1);
+
+    /// <summary>Where the share is used up the next hour is too far.</summary>
+    private static readonly TimeSpan EveryWhenFull = TimeSpan.FromMinutes(1);
+
+    private readonly WarmStore _store;
+    private readonly Packer? _packer;
+    private readonly ArchiveTidy? _tidy;
+    private readonly CareOptions _options;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _log;
+    private readonly CancellationTokenSource _stop = new();
+    private Task _loop = Task.CompletedTask;
+    private Task _scrub = Task.CompletedTask;
+    private DateTimeOffset _tidied;
+
+    /// <param name="packer">Null where there is no archive; then windows stay.</param>
+    /// <param name="tidy">As the packer.</param>
+    public Caretaker(WarmStore store, Packer? packer, ArchiveTidy? tidy, CareOptions options, TimeProvider clock, ILogger<Caretaker> log)
+    {
+        (_store, _packer, _tidy, _options, _clock, _log) = (store, packer, tidy, options, clock, log);
+        _tidied = clock.GetUtcNow();
+    }
+
+    /// <summary>Why something could not be done the last time, for the health page; null while all goes well.</summary>
+    public string? Problem { get; private set; }
+
+    public void Start()
+    {
+        _loop = RunAsync(_stop.Token);
+        _scrub = _options.ScrubDays > 0 ? ScrubAsync(_stop.Token) : Task.CompletedTask;
+    }
+
+    /// <summary>One round: what is due now is done.</summary>
+    internal async Task CareAsync(CancellationToken cancel)
+    {
+        try
+        {
+            var now = _clock.GetUtcNow();
+            if (_packer is not null)
+            {
+                var moved = _options.ArchiveAfterDays > 0
+                    ? await _packer.PackQuietAsync(now - TimeSpan.FromDays(_options.ArchiveAfterDays), () => false, cancel).ConfigureAwait(false) : new(0, 0);
+                if (IsNearlyFull)
+                {
+                    moved = await _packer.PackQuietAsync(now, () => !IsNearlyFull, cancel).ConfigureAwait(false);
+                }
+                if (moved.Windows > 0)
+                {
+                    _log.LogInformation("Archived {Windows} windows, {Samples} samples", moved.Windows, moved.Samples);
+                }
+            }
+            if (_packer is not null && _tidy is not null && _options.TidyHours > 0 && now - _tidied >= TimeSpan.FromHours(_options.TidyHours))
+            {
+                await _packer.WithoutPackingAsync(() => TidyAsync(_tidy, cancel), cancel).ConfigureAwait(false);
+                _tidied = now;
+            }
+            Problem = IsNearlyFull ? string.Create(CultureInfo.InvariantCulture,
+                $"{_store.HeldBytes} of the {_options.BytesMax} bytes for samples (Care:BytesMax) are used and nothing more can be archived") : null;
+        }
+        catch (Exception e) when (e is IOException or ArchiveException or SqliteException or UnauthorizedAccessException)
+        {
+            Problem = e.Message;
+            _log.LogWarning("Care of what is held is put off: {Reason}", e.Message);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _loop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _scrub.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _stop.Dispose();
+    }
+
+    private bool IsNearlyFull => _options.BytesMax > 0 && _store.HeldBytes > _options.BytesMax / 10 * 9;
+
+    private async Task RunAsync(CancellationToken stop)
+    {
+        while (true)
+        {
+            await Task.Delay(IsNearlyFull ? EveryWhenFull : Every, _clock, stop).ConfigureAwait(false);
+            await CareAsync(stop).ConfigureAwait(false);
+        }
+    }
+
+    private async Task TidyAsync(ArchiveTidy tidy, CancellationToken cancel)
+    {
+        foreach (var layers in await _store.ReadLayeredAsync(cancel).ConfigureAwait(false))
+        {
+            var merged = await tidy.MergeAsync(layers, cancel).ConfigureAwait(false);
+            await _store.CompleteMergeAsync(merged.Holding, layers, (merged.Superseded, merged.Deleted), cancel).ConfigureAwait(false);
+            _log.LogInformation("{Layers} layers of {Edge} {Window} are one in the archive now", layers.Count, merged.Holding.Edge, merged.Holding.Window);
+        }
+        var (objects, bytes) = await tidy.SweepAsync(cancel).ConfigureAwait(false);
+        if (objects > 0)
+        {
+            _log.LogInformation("Removed {Objects} objects that nothing names from the archive, {Bytes} bytes", objects, bytes);
+        }
+    }
+
+    private async Task ScrubAsync(CancellationToken stop)
+    {
+        while (true)
+        {
+            await Task.Delay(TimeSpan.FromDays(_options.ScrubDays), _clock, stop).ConfigureAwait(false);
+            var (batches, damaged) = await _store.ScrubAsync((bytes, cancel) =>
+                Task.Delay(TimeSpan.FromSeconds(bytes / (double)_options.ScrubBytesPerSecond), _clock, cancel), stop).ConfigureAwait(false);
+            _log.LogInformation("Read {Batches} batches against their digests: {Damaged} damaged", batches, damaged);
+        }
+    }
+}

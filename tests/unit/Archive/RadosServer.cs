@@ -1,0 +1,66 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Foretier.Archive.Stores;
+
+namespace Foretier.Tests.Unit.Archive;
+
+/// <summary>A real S3 server, Ceph's radosgw, for as long as the tests of its collection run (scripts/s3-server).</summary>
+public sealed class RadosServer : IDisposable
+{
+    public const string Collection = "radosgw";
+    private static readonly TimeSpan StartMax = TimeSpan.FromMinutes(2);
+    private readonly Process _script;
+    private readonly JsonElement _ready;
+    private int _stores;
+
+    public RadosServer()
+    {
+        _script = Process.Start(new ProcessStartInfo(Path.Combine(Root(), "scripts", "s3-server"), ["--session"])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+        })!;
+        var line = _script.StandardOutput.ReadLineAsync().WaitAsync(StartMax).GetAwaiter().GetResult()
+            ?? throw new InvalidOperationException("scripts/s3-server ended before it was ready; run it by hand to see why");
+        _ready = JsonDocument.Parse(line).RootElement;
+    }
+
+    /// <summary>A server of a bucket, foretier. Its keys begin with a prefix that no other test uses.</summary>
+    public S3Options Options() => new()
+    {
+        Endpoint = new(Of("endpoint")),
+        Bucket = "foretier",
+        Prefix = $"test/{Interlocked.Increment(ref _stores)}",
+        Credentials = new(Of("accessKey"), Of("secretKey")),
+    };
+
+    /// <summary>Temporary credentials of the same bucket.</summary>
+    public S3Credentials Session => new(Of("sessionAccessKey"), Of("sessionSecretKey"), Of("sessionToken"));
+    public Uri TlsEndpoint => new(Of("tlsEndpoint"));
+    public string AuthorityPath => Of("ca");
+
+    public void Dispose()
+    {
+        _script.StandardInput.Close();
+        if (!_script.WaitForExit(10_000))
+        {
+            _script.Kill(entireProcessTree: true);
+        }
+        _script.Dispose();
+    }
+
+    private string Of(string name) => _ready.GetProperty(name).GetString()!;
+
+    private static string Root()
+    {
+        var folder = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(folder, "Edge.sln")))
+        {
+            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("no Edge.sln above the tests");
+        }
+        return folder;
+    }
+}
+
+[CollectionDefinition(RadosServer.Collection)]
+public sealed class RadosServerTests : ICollectionFixture<RadosServer>;
