@@ -39,12 +39,7 @@ internal static class BackupFile
             throw new CommandException(ExitCode.NotHere, $"{folder} is no data folder of Foretier", "Name the folder of 'foretier up', or of a node, with --data.");
         }
         var temporary = path + ".part";
-        using (var tar = new TarWriter(new GZipStream(new FileStream(temporary, new FileStreamOptions
-        {
-            Mode = FileMode.Create,
-            Access = FileAccess.Write,
-            UnixCreateMode = OperatingSystem.IsWindows() ? null : UnixFileMode.UserRead | UnixFileMode.UserWrite,
-        }), CompressionLevel.Optimal)))
+        using (var tar = new TarWriter(new GZipStream(Create(temporary), CompressionLevel.Optimal)))
         {
             Add(tar, Inventory, JsonSerializer.SerializeToUtf8Bytes(
                 new BackupInventory(Format, files.ToDictionary(f => f.Name, f => Convert.ToHexStringLower(SHA256.HashData(f.Bytes)))), Json));
@@ -70,12 +65,7 @@ internal static class BackupFile
                 continue;
             }
             Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-            var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write };
-            if (!OperatingSystem.IsWindows())
-            {
-                options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-            }
-            using (var file = new FileStream(target + ".new", options))
+            using (var file = Create(target + ".new"))
             {
                 file.Write(bytes);
                 file.Flush(flushToDisk: true);
@@ -148,6 +138,16 @@ internal static class BackupFile
         var rest = Roles.Contains(parts[0]) ? parts[1..] : parts;
         return rest.Length > 0 && Kept.Contains(rest[0]) && (rest.Length == 1 || (rest.Length == 2 && rest[0] == "map" && rest[1] is not ("." or ".." or "lock")))
             && !name.EndsWith(".new", StringComparison.Ordinal) && !name.EndsWith(".tmp", StringComparison.Ordinal);
+    }
+
+    private static FileStream Create(string path)
+    {
+        var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        }
+        return new(path, options);
     }
 
     private static void Add(TarWriter tar, string name, byte[] bytes)

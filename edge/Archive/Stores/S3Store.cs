@@ -226,12 +226,31 @@ public sealed class S3Store : ObjectStore
             catch (Exception e) when (!cancel.IsCancellationRequested)
             {
                 failure = S3Faults.Translate(e, operation, key, _options);
+                if (e is ArgumentNullException or UnexpectedMinioException)
+                {
+                    failure = await ReasonAsync(operation, key, failure, cancel).ConfigureAwait(false);
+                }
             }
             if (failure.Kind != ArchiveFault.Unreachable || attempt >= _options.Attempts)
             {
                 throw failure;
             }
             await Task.Delay(_options.RetryDelay * (1 << (attempt - 1)), _options.Clock, cancel).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Minio's client fails over refusals that have a code and no message, as Ceph's have: then a request of our own is refused for the same reason.</summary>
+    private async Task<ArchiveException> ReasonAsync(string operation, string key, ArchiveException otherwise, CancellationToken cancel)
+    {
+        try
+        {
+            using var response = await SendAsync(key.Length > 0 ? key : "probe", new(0, 0), cancel).ConfigureAwait(false);
+            await ThrowUnlessAsync(response, response.IsSuccessStatusCode, operation, key, cancel).ConfigureAwait(false);
+            return otherwise;
+        }
+        catch (Exception e) when (e is ArchiveException or HttpRequestException or IOException)
+        {
+            return e is ArchiveException { Kind: not ArchiveFault.NotFound } reason ? reason : otherwise;
         }
     }
 

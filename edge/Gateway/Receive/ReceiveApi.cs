@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json.Serialization;
 using Foretier.Core.Partitions;
 using Foretier.Core.Segments;
 using Foretier.Gateway.Warm;
@@ -22,7 +23,7 @@ public static class ReceiveApi
     public static void MapReceive(this RouteGroupBuilder group, WarmStore store, int batchBytesMax = 32 << 20)
     {
         group.MapGet("/edges/{edge}/windows", (string edge) => WarmFileName.IsValidEdge(edge)
-            ? Results.Ok(store.ProgressOf(edge).Select(p => new { Window = p.Window.ToString(), p.Through, Again = store.DamagedAfter(edge, p.Window) }))
+            ? Results.Ok(store.ProgressOf(edge).Select(p => new HeldWindow(p.Window.ToString(), p.Through, store.DamagedAfter(edge, p.Window))))
             : BadEdge(edge));
 
         group.MapPost("/edges/{edge}/windows/{window}/again/{after:long}", async (string edge, string window, long after, CancellationToken cancel) =>
@@ -97,6 +98,9 @@ public static class ReceiveApi
         return parts.Length == 2 && long.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out after)
             && long.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out through) && through > after;
     }
+
+    /// <param name="Again">Where it is damaged: the flush after which it should come again.</param>
+    private sealed record HeldWindow(string Window, long Through, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? Again);
 
     private static IResult BadEdge(string edge) =>
         Problem.Of(StatusCodes.Status400BadRequest, "bad_edge", $"'{edge}' is not the name of an edge (letters, digits and _ . : @ -, not beginning with a dot)");

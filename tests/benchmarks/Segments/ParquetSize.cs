@@ -10,7 +10,7 @@ internal static class ParquetSize
     public static double Of(DataSet set)
     {
         using var file = new MemoryStream();
-        using (var writer = new RawFileWriter(file, []))
+        using (var writer = new RawFileWriter(file, new Dictionary<string, string>()))
         {
             foreach (var (series, samples) in set.Series)
             {

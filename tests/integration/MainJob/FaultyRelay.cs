@@ -78,7 +78,7 @@ public sealed class FaultyRelay : IAsyncDisposable
                     return;
                 case Fault.Overloaded:
                     const string body = "<Error><Code>SlowDown</Code></Error>";
-                    await near.ReadAsync(new byte[64 << 10], cut);
+                    await near.ReadAtLeastAsync(new byte[64 << 10], 1, throwOnEndOfStream: false, cut);
                     await near.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 503 Slow Down\r\nConnection: close\r\nContent-Length: {body.Length}\r\n\r\n{body}"), cut);
                     return;
             }

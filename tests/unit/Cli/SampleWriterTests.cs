@@ -58,7 +58,7 @@ public sealed class SampleWriterTests : IDisposable
         using var duck = new DuckDBConnection("DataSource=:memory:");
         duck.Open();
         using var command = duck.CreateCommand();
-        command.CommandText = $"SELECT string_agg(concat_ws('|', series, epoch_us(ts), value, state), ';') FROM (SELECT * FROM '{_file}' ORDER BY series, ts)";
+        command.CommandText = $"SELECT string_agg(concat_ws('|', series, epoch_us(ts), value, state), ';') FROM (SELECT * FROM read_parquet('{_file}') ORDER BY series, ts)";
         Assert.Equal($"acme/b 1/door,x|{Start}|o,\"p\\;acme/b 1/door,x|{Start + 1}|;acme/b 2/t|{Start}|0.1;acme/b 2/t|{Start + 1}|inf;acme/b 2/t|{Start + 2}|-1e+300", command.ExecuteScalar());
     }
 }
