@@ -20,6 +20,9 @@ public sealed record ArchiveSourceOptions
     /// <summary>Files up to this are read whole and their digest is checked; of larger ones only the pages that are needed, each with its CRC.</summary>
     public int WholeFileBytesMax { get; init; } = 8 << 20;
 
+    /// <summary>How long one question may wait for the store: whoever asks is better served by an answer that says what it lacks.</summary>
+    public TimeSpan WaitMax { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>Parts of one question read at the same time.</summary>
     public int PartsAtOnce { get; init; } = 4;
 }
@@ -37,15 +40,21 @@ public sealed class ArchiveSource(ObjectStore store, ArchiveCatalog catalog, Arc
     public async Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel)
     {
         var answers = new ConcurrentDictionary<int, PartAnswer?>();
+        using var late = new CancellationTokenSource(options.WaitMax);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(cancel, late.Token);
         try
         {
             await Parallel.ForEachAsync(Enumerable.Range(0, request.Parts.Count),
-                new ParallelOptions { MaxDegreeOfParallelism = options.PartsAtOnce, CancellationToken = cancel },
+                new ParallelOptions { MaxDegreeOfParallelism = options.PartsAtOnce, CancellationToken = both.Token },
                 async (part, stop) => answers[part] = await ReadAsync(request, part, stop).ConfigureAwait(false)).ConfigureAwait(false);
         }
         catch (ArchiveException e)
         {
             throw new DataSourceUnavailableException(Node, e.Message, e);
+        }
+        catch (OperationCanceledException e) when (late.IsCancellationRequested && !cancel.IsCancellationRequested)
+        {
+            throw new DataSourceUnavailableException(Node, $"the archive did not answer within {options.WaitMax.TotalSeconds:0} s", e);
         }
         var parts = answers.OrderBy(a => a.Key).ToList();
         return new(

@@ -27,9 +27,6 @@ public sealed class Installation : IAsyncDisposable
     /// <summary>A folder, or the bucket of FORETIER_E2E_ARCHIVE (scripts/e2e --archive s3), below a prefix of its own.</summary>
     public string Archive { get; init; }
 
-    /// <summary>Settings of the nodes, beside those of 'up'.</summary>
-    public Dictionary<string, string> Settings { get; } = [];
-
     private string ArchiveByDefault => Environment.GetEnvironmentVariable("FORETIER_E2E_ARCHIVE") is { Length: > 0 } place
         ? place.Replace("{prefix}", Path.GetFileName(Folder).ToLowerInvariant(), StringComparison.Ordinal) : Path.Combine(Folder, "archive");
     public int MqttPort { get; }
@@ -40,17 +37,12 @@ public sealed class Installation : IAsyncDisposable
 
     public async Task StartAsync()
     {
-        var start = new ProcessStartInfo(Repository.Cli,
+        _up = Process.Start(new ProcessStartInfo(Repository.Cli,
             ["up", "--data", DataFolder, "--mqtt-port", $"{MqttPort}", "--http-port", $"{HttpPort}", "--archive", Archive, "--json"])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
-        };
-        foreach (var (key, value) in Settings)
-        {
-            start.Environment[key] = value;
-        }
-        _up = Process.Start(start)!;
+        })!;
         _up.ErrorDataReceived += (_, line) => Log(line.Data);
         _up.BeginErrorReadLine();
         var line = await _up.StandardOutput.ReadLineAsync().WaitAsync(StartMax)
@@ -160,7 +152,7 @@ public sealed class Installation : IAsyncDisposable
         }
     }
 
-    internal static int FreePort()
+    private static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

@@ -10,7 +10,6 @@ public sealed class DiskLossTests(ITestOutputHelper output)
     public async Task A_gateways_lost_disk_comes_back_from_the_archive_and_the_edges()
     {
         await using var here = new Installation(output);
-        here.Settings["FORETIER__SHIP__COMPAREEVERY"] = "00:00:02";
         await here.StartAsync();
         var readings = Readings.Prepare(6_000, here.Folder, output);
         var (older, newer) = Halves(readings, here.Folder);
