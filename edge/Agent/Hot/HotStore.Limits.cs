@@ -89,7 +89,7 @@ public sealed partial class HotStore
         _meter.CreateObservableCounter("foretier.flash.written", () => _flash.Total, "By", "Bytes the device was made to write, in whole pages.");
         _meter.CreateObservableGauge("foretier.flash.written_24h", () => _flash.LastDay, "By", "The same in the last 24 hours.");
         _meter.CreateObservableGauge("foretier.flash.budget_24h", () => _flash.Budget, "By", "What may be written in 24 hours; 0: no limit.");
-        _meter.CreateObservableGauge("foretier.flash.life_years", () => Wear.LifeYears ?? double.PositiveInfinity, "a", "What is left of the device's endurance, at the rate of the last 24 hours.");
+        _meter.CreateObservableGauge("foretier.flash.life_years", () => Wear.LifeYears is { } years ? (Measurement<double>[])[new(years)] : [], "a", "What is left of the device's endurance, at the rate of the last 24 hours.");
         _meter.CreateObservableGauge("foretier.flash.used", () => UsedBytes, "By", "Journal and window files on the device.");
         _meter.CreateObservableGauge("foretier.flash.used_max", () => _flashMax, "By", "What they may take.");
         _meter.CreateObservableGauge("foretier.hot.memory", () => Interlocked.Read(ref _memoryBytes), "By", "Samples not yet in window files.");
