@@ -28,6 +28,9 @@ internal static class AgentMetrics
         meter.CreateObservableGauge("foretier.mqtt.retained", () => ingest.RetainedCounts.Kept, "{message}", "Retained messages now.");
         meter.CreateObservableCounter("foretier.mqtt.retained.refused", () => ingest.RetainedCounts.Refused, "{message}", "Retained messages that were delivered but not kept for want of room.");
         meter.CreateObservableCounter("foretier.flash.written.bytes", () => store.DiskUse.BytesWritten, "By", "Bytes written to the device by journal and window files since the start.");
+        meter.CreateObservableCounter("foretier.window.prepared", () => store.Moves.Select(line => new Measurement<long>(line.Made)), "{window}", "Window files made before their first samples.");
+        meter.CreateObservableCounter("foretier.window.prepared.used", () => store.Moves.Select(line => new Measurement<long>(line.Used)), "{window}", "Of them, those that got samples.");
+        meter.CreateObservableCounter("foretier.window.prepared.wasted", () => store.Moves.Select(line => new Measurement<long>(line.Wasted)), "{window}", "Of them, those that got none.");
         meter.CreateObservableCounter("foretier.flash.syncs", () => store.DiskUse.Syncs, "{sync}", "Syncs waited for since the start.");
         meter.CreateObservableGauge("foretier.devices", () => devices.Devices.Count, "{device}", "Devices known.");
         meter.CreateObservableGauge("foretier.devices.silent", () => watch.SilentCount, "{device}", "Devices that have missed what they are expected to keep to.");
@@ -45,6 +48,8 @@ internal static class AgentMetrics
         meter.CreateObservableCounter("foretier.forecast.fallbacks", () => map.Cycles.Fallbacks, "{cycle}", "Those of them that went on without their model.");
         meter.CreateObservableGauge("foretier.forecast.model", () => map.Model is null ? 0 : 1, null, "1 where the last one had its model, 0 where it was seasonal baselines alone.");
         meter.CreateObservableGauge("foretier.forecast.series", () => map.Cycles.Series, "{series}", "Series forecast in the last one.");
+        meter.CreateObservableGauge("foretier.reserve.wanted.bytes", () => map.Room.Wanted, "By", "What windows that open soon are predicted to need of the flash.");
+        meter.CreateObservableGauge("foretier.reserve.ready.bytes", () => map.Room.Reserved, "By", "What is set aside for them: less means that samples may find no room.");
         meter.CreateObservableGauge("foretier.forecast.seconds", () => map.Cycles.Took.TotalSeconds, "s", "How long the last one took.");
     }
 }

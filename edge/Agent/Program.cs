@@ -64,6 +64,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     await using var map = new MapRefresh(ConfigurationException.Check(options.AllocateChecked), catalog, store.ReserveAsync, store.NameOf, clock,
         logs.CreateLogger<MapRefresh>(), options.Models.Starter(ModelContract.VolumeLstm), options.Models.Starter(ModelContract.AccessRanker));
     store.Accepted = map.Observe;
+    store.LeastWorth = map.LeastWorth;
     map.Start();
 
     // Ingest.
@@ -107,7 +108,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
         Flash = () => store.Wear.ToEntry(options.Node),
         Devices = administration.Duties,
         Enrolment = administration.Enrolment,
-        Forecasts = new() { Of = map.ForecastOf, Scorecard = map.ScorecardOf },
+        Forecasts = new() { Of = map.ForecastOf, Scorecard = days => map.ScorecardOf(days) with { Moves = store.Moves } },
         Report = () => new SelfCheck(options, clock).Report(checks.Make().Concat(sensors.Checks()), store.Ledger, store.Problems),
     }, below: null, clock, logs.CreateLogger<Cascade>());
 

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Foretier.Gateway.Care;
+using Foretier.Gateway.Stage;
 using Foretier.Node.Hosting;
 using Foretier.Predict.Models;
 
@@ -21,6 +22,9 @@ public sealed class GatewayOptions : NodeOptions
 
     /// <summary>What it does by itself for what it holds.</summary>
     public CareOptions Care { get; set; } = new();
+
+    /// <summary>What may be made ahead of reads.</summary>
+    public StageOptions Stage { get; set; } = new();
 
     /// <summary>Where the models lie that forecast.</summary>
     public ModelOptions Models { get; set; } = new();

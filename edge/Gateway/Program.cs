@@ -8,6 +8,7 @@ using Foretier.Gateway;
 using Foretier.Gateway.Care;
 using Foretier.Gateway.Pack;
 using Foretier.Gateway.Receive;
+using Foretier.Gateway.Stage;
 using Foretier.Gateway.Warm;
 using Foretier.Node.Hosting;
 using Foretier.Node.Keys;
@@ -75,6 +76,14 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     forwarder.Start();
     var access = new AccessBook(clock, keeper.Count, forwarder);
 
+    // What is expected to be read is brought here ahead of it.
+    await using var stager = new Stager(ConfigurationException.Check(options.Stage.Validated), store, archive is null ? null : new ArchiveReader(archive, archived!),
+        catalog, () => keeper.Expected, health, clock, logs.CreateLogger<Stager>());
+    if (options.Stage.BytesMax > 0)
+    {
+        stager.Start();
+    }
+
     var cascade = new Cascade(new NodeDuties
     {
         Ledger = store.CountLedger,
@@ -82,14 +91,16 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
             : packer is null ? throw new InvalidOperationException("this gateway has no archive; set FORETIER__ARCHIVE")
             : await packer.PackAsync(move.Before, cancel),
         Deletion = new() { EdgesOf = name => catalog.View.Named(name).Select(series => series.Edge) },
+        Forecasts = new() { Of = _ => null, Scorecard = days => StageReport.ScorecardOf(options.Node, days, keeper.Expected.Model, store, clock) },
         Report = () => new SelfCheck(options, clock).Report(
             [new("archive", archive is null ? CheckStatus.Warn : CheckStatus.Ok, archive is null ? "none: everything stays on this disk" : options.Archive, archive is null ? "set FORETIER__ARCHIVE" : null),
                 .. follower.Checks()], store.CountLedger(), [.. store.Problems]),
     }, hub, clock, logs.CreateLogger<Cascade>());
 
-    app.MapHealth(() => new[] { keeper.Problem, ring.Problem, caretaker.Problem }.OfType<string>().Concat(store.Problems));
+    app.MapHealth(() => new[] { keeper.Problem, ring.Problem, caretaker.Problem, stager.Problem }.OfType<string>().Concat(store.Problems));
     using var metrics = new NodeMetrics(options.Node, clock);
     metrics.Observe(store.CountLedger);
+    StageReport.Observe(metrics.Meter, store, stager, options.Stage);
     metrics.Map(app);
     var api = app.MapApi();
     new QueryApi(answerer, catalog, clock, asked: access.Asked).Map(api);

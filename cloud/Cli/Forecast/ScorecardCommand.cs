@@ -16,6 +16,7 @@ internal static class ScorecardCommand
             Show how forecasts of volume came out, by kind of series, size and distance, against SN24, SN168 (the same hour a day, a week ago) and HoW4 (mean of four weeks).
             wql: weighted quantile loss of P50 and P90, smaller is better; coverage: share of hours with no more samples than the P90; over, under: reserved and not used,
             used and not reserved, over samples.
+            made ahead: window files before their samples, copies and rollups before their readers; used and wasted are those that were, or were not, of use.
             A series for which a baseline does better follows it by itself: 'believed' shows how much each counts.
             """) { days };
         server.AddTo(command);
@@ -39,10 +40,17 @@ internal static class ScorecardCommand
 
     private static void Show(Terminal terminal, NodeScorecard node)
     {
+        if (node is { All: null, Classes.Count: 0, Moves.Count: > 0 })
+        {
+            terminal.WriteLine($"{node.Node}: reads are expected by {node.Model ?? "EWMA-28d"}");
+            ShowMoves(terminal, node);
+            return;
+        }
         terminal.WriteLine($"{node.Node}: {node.Model ?? "seasonal baselines alone"}{(node.Fallback is null ? "" : $" ({node.Fallback})")}");
         if (node.All is not { } all)
         {
             terminal.WriteLine("  no forecast has been held against what came yet: the first is, two hours after it was made");
+            ShowMoves(terminal, node);
             return;
         }
         var table = Terminal.NewTable("kind", "size", "ahead", ">hours", ">wql", ">SN24", ">SN168", ">HoW4", ">model alone", ">mase", ">coverage", ">over", ">HoW4's", ">under");
@@ -57,7 +65,26 @@ internal static class ScorecardCommand
         {
             terminal.WriteLine(string.Create(CultureInfo.InvariantCulture, $"kinds of {mix.Account}: Brier {mix.Brier:0.000}, of yesterday's mix {mix.BrierYesterday:0.000}"));
         }
+        ShowMoves(terminal, node);
     }
+
+    private static void ShowMoves(Terminal terminal, NodeScorecard node)
+    {
+        if (node.Moves.Count == 0)
+        {
+            return;
+        }
+        var table = Terminal.NewTable("made ahead", ">made", ">moved MB", ">MB", ">used", ">used MB", ">wasted", ">wasted MB", ">waiting", ">reads");
+        foreach (var line in node.Moves)
+        {
+            Terminal.AddRow(table, line.What, Count(line.Made), Megabytes(line.MovedBytes), Megabytes(line.Bytes), Count(line.Used), Megabytes(line.UsedBytes),
+                Count(line.Wasted), Megabytes(line.WastedBytes), Count(line.Waiting), Count(line.Reads));
+        }
+        terminal.Write(table);
+    }
+
+    private static string Count(long number) => number.ToString("N0", CultureInfo.InvariantCulture);
+    private static string Megabytes(long bytes) => (bytes / 1e6).ToString("0.00", CultureInfo.InvariantCulture);
 
     private static void Add(Table table, ScoreLine line, string kind) => Terminal.AddRow(table, kind, line.Size, line.Distance, line.Hours.ToString("N0", CultureInfo.InvariantCulture),
         Figure(line.Wql), Figure(line.Baselines.GetValueOrDefault("SN24")), Figure(line.Baselines.GetValueOrDefault("SN168")), Figure(line.Baselines.GetValueOrDefault("HoW4")),

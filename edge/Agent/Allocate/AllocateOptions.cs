@@ -1,3 +1,4 @@
+using Foretier.Predict.Place;
 using Foretier.Predict.Plan;
 
 namespace Foretier.Agent.Allocate;
@@ -14,7 +15,10 @@ public sealed record AllocateOptions
     /// <summary>How long after a series was first seen the map is drawn up again, so that many newcomers cost one. Default 10 s.</summary>
     public TimeSpan NewcomerDelay { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>How long before a window opens its room is reserved. 1 h to 24 h, default 2 h.</summary>
+    /// <summary>
+    /// How long before a window opens its file is made, with its room. 1 h to 24 h, default 2 h; 0: it is made with the first samples that are brought
+    /// to it, if there is room then.
+    /// </summary>
     public TimeSpan ReserveAhead { get; init; } = TimeSpan.FromHours(2);
 
     /// <summary>The time zone whose clock the habits of the site follow, such as Europe/Berlin. Default UTC.</summary>
@@ -25,20 +29,34 @@ public sealed record AllocateOptions
 
     public PlannerOptions Planner { get; init; } = new();
 
+    /// <summary>How reads are weighed against room on this edge.</summary>
+    public PlaceOptions Place { get; init; } = new();
+
+    /// <summary>Priority, room and retention of single accounts.</summary>
+    public IReadOnlyDictionary<string, AccountTerms> Accounts { get; init; } = new Dictionary<string, AccountTerms>();
+
     /// <exception cref="ArgumentException">A value is impossible; the message names it.</exception>
     public AllocateOptions Validated()
     {
         Require(Directory.Length > 0, nameof(Directory), "must name a folder");
         Require(Node.Length > 0, nameof(Node), "must not be empty");
         Require(NewcomerDelay >= TimeSpan.Zero && NewcomerDelay <= TimeSpan.FromMinutes(10), nameof(NewcomerDelay), "must lie within 0 and 10 min");
-        Require(ReserveAhead >= TimeSpan.FromHours(1) && ReserveAhead <= TimeSpan.FromHours(24), nameof(ReserveAhead), "must lie within 1 h and 24 h");
+        Require(ReserveAhead == TimeSpan.Zero || (ReserveAhead >= TimeSpan.FromHours(1) && ReserveAhead <= TimeSpan.FromHours(24)), nameof(ReserveAhead),
+            "must be 0, or lie within 1 h and 24 h");
         foreach (var (key, zone) in TimeZones.Select(zone => ($"{nameof(TimeZones)}:{zone.Key}", zone.Value)).Append((nameof(TimeZone), TimeZone)))
         {
             Require(TimeZoneInfo.TryFindSystemTimeZoneById(zone, out _), key, $"is '{zone}', no time zone this machine knows; use a name such as Europe/Berlin");
         }
         Planner.Validate();
+        _ = Place.Validated();
+        foreach (var terms in Accounts.Values)
+        {
+            _ = terms.Validated();
+        }
         return this;
     }
+
+    internal AccountTerms TermsOf(string account) => Accounts.GetValueOrDefault(account) ?? AccountTerms.Usual;
 
     /// <summary>The time zone an account lives by.</summary>
     internal TimeZoneInfo ZoneOf(string account) => TimeZoneInfo.FindSystemTimeZoneById(TimeZones.GetValueOrDefault(account, TimeZone));

@@ -37,7 +37,6 @@ public sealed partial class MapRefresh : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _lock = new();
     private readonly Queue<PartitionMap> _earlier = new();
-    private readonly Dictionary<Window, long> _reserved = [];
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile PartitionMap _current;
     private long _savedAt;
@@ -238,35 +237,6 @@ public sealed partial class MapRefresh : IAsyncDisposable
         changed.SetResult();
         Changed?.Invoke(map);
         _log.LogInformation("Partition map {Revision}: {Partitions} partitions in {Groups} groups", map.Revision, map.Entries.Count, map.Groups.Count);
-    }
-
-    private async Task<string?> ReserveAsync(PartitionMap map, long now, CancellationToken cancel)
-    {
-        string? problem = null;
-        foreach (var past in _reserved.Keys.Where(window => window.Start <= now).ToList())
-        {
-            _reserved.Remove(past);
-        }
-        var ahead = (long)_options.ReserveAhead.TotalMicroseconds;
-        foreach (var next in map.Entries.Where(e => e.Id.Window.Start > now && e.Id.Window.Start <= now + ahead).GroupBy(e => e.Id.Window))
-        {
-            var bytes = next.Sum(e => e.Reserved.Ssd);
-            if (bytes <= _reserved.GetValueOrDefault(next.Key))
-            {
-                continue;
-            }
-            try
-            {
-                await _reserve(next.Key, bytes, cancel).ConfigureAwait(false);
-                _reserved[next.Key] = bytes;
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException or HotStoreUnavailableException)
-            {
-                problem = $"{bytes} bytes cannot be reserved for window {next.Key}: {e.Message}";
-                _log.LogWarning("{Problem}; trying again at the next refresh", problem);
-            }
-        }
-        return problem;
     }
 
     /// <summary>Bytes a sample takes, from what the catalog says is held; a few samples in a file made for many say nothing.</summary>

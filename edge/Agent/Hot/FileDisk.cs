@@ -9,6 +9,8 @@ namespace Foretier.Agent.Hot;
 internal sealed class FileDisk : IDisk
 {
     private const int ReadOnlyFileSystem = 30;
+    private const int NoSpace = 28;
+    private const int UnnamedIOError = unchecked((int)0x80131620);
     private const int PageBytes = 4096;
 
     private readonly string _root;
@@ -58,8 +60,16 @@ internal sealed class FileDisk : IDisk
     public IDiskFile Create(string name, long reserveBytes = 0)
     {
         var path = PathOf(name);
-        return new DiskFile(this, IsJournal(name), Guarded(() =>
-            File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read, FileOptions.None, reserveBytes)));
+        try
+        {
+            return new DiskFile(this, IsJournal(name), Guarded(() =>
+                File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read, FileOptions.None, reserveBytes)));
+        }
+        catch (IOException e) when (reserveBytes > 0 && e.HResult == UnnamedIOError)
+        {
+            // .NET says of space that cannot be reserved only in words that it is not there.
+            throw new IOException($"{reserveBytes} bytes cannot be reserved for {path}: no space left on device", NoSpace);
+        }
     }
 
     public bool Exists(string name) => File.Exists(PathOf(name));

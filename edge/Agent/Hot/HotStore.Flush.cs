@@ -2,6 +2,8 @@ using Foretier.Core.Partitions;
 using Foretier.Core.Samples;
 using Foretier.Durable;
 
+using Foretier.Node.Hosting;
+
 namespace Foretier.Agent.Hot;
 
 public sealed partial class HotStore
@@ -227,6 +229,7 @@ public sealed partial class HotStore
         }
         var cost = _disk.Use.DeviceBytes - before.DeviceBytes - (_disk.Use.JournalBytes - before.JournalBytes);
         var scanned = isThere ? file.Scan() : null;
+        Begun(state.Window);
         lock (_gate)
         {
             state.Meta = file.Meta;

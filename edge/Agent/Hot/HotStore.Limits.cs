@@ -91,6 +91,7 @@ public sealed partial class HotStore
         _meter.CreateObservableGauge("foretier.flash.budget_24h", () => _flash.Budget, "By", "What may be written in 24 hours; 0: no limit.");
         _meter.CreateObservableGauge("foretier.flash.life_years", () => Wear.LifeYears is { } years ? (Measurement<double>[])[new(years)] : [], "a", "What is left of the device's endurance, at the rate of the last 24 hours.");
         _meter.CreateObservableGauge("foretier.flash.used", () => UsedBytes, "By", "Journal and window files on the device.");
+        _meter.CreateObservableGauge("foretier.flash.reserved", () => ReservedBytes, "By", "Set aside for windows that are open or to come, and not used yet.");
         _meter.CreateObservableGauge("foretier.flash.used_max", () => _flashMax, "By", "What they may take.");
         _meter.CreateObservableGauge("foretier.hot.memory", () => Interlocked.Read(ref _memoryBytes), "By", "Samples not yet in window files.");
         _meter.CreateObservableGauge("foretier.hot.series", () => _series.Count, "{series}", "Series known.");
@@ -111,6 +112,7 @@ public sealed partial class HotStore
         lock (_gate)
         {
             Interlocked.Exchange(ref _usedBytes, _journal.FileBytes + _windows.Values.Sum(state => state.FileBytes));
+            Interlocked.Exchange(ref _reservedBytes, CountReserved());
         }
     }
 

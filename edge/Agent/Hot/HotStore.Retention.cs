@@ -9,7 +9,7 @@ namespace Foretier.Agent.Hot;
 /// <content>What leaves this edge by age or for want of space: to the gateway, or for good and counted.</content>
 public sealed partial class HotStore
 {
-    /// <summary>From here on, windows the gateway has are dropped here, oldest first.</summary>
+    /// <summary>From here on, windows the gateway has are dropped here.</summary>
     private const double NearCap = 0.9;
 
     /// <summary>From here on the oldest window gives up its samples, where that is allowed.</summary>
@@ -50,16 +50,12 @@ public sealed partial class HotStore
                 await DropShippedAsync(old, cancel);
             }
         }
-        for (CountFlash(); UsedBytes >= _flashMax * NearCap; CountFlash())
+        await DiscardPastAsync(cancel);
+        await FreeAheadAsync(0, cancel);
+        // Samples nobody else has go for those that are there already, never for a forecast.
+        while (_options.Shed != Shed.None && UsedBytes >= _flashMax * ShedCap && await ShedOldestAsync(cancel))
         {
-            if (Select(CanDrop) is [var released, ..])
-            {
-                await DropShippedAsync([released], cancel);
-            }
-            else if (_options.Shed == Shed.None || UsedBytes < _flashMax * ShedCap || !await ShedOldestAsync(cancel))
-            {
-                return;
-            }
+            CountFlash();
         }
     }
 

@@ -1,6 +1,8 @@
 using Foretier.Core.Samples;
 using Foretier.Core.Segments;
 
+using Foretier.Node.Hosting;
+
 namespace Foretier.Agent.Hot;
 
 /// <content>What is done for files that nobody writes any more: sealing, and looking them over.</content>

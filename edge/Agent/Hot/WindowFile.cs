@@ -77,8 +77,28 @@ internal sealed class WindowFile : IDisposable
             }
         }
         file._isNew = true;
-        file.Attach(disk.Create(name.Unfinished, reserveBytes), null);
+        var data = disk.Create(name.Unfinished, reserveBytes);
+        IDiskFile? log = null;
+        try
+        {
+            // On a full disk a transaction needs room in the log too before it can be copied.
+            log = reserveBytes > 0 ? disk.Create(name.Log, LogBytesFor(reserveBytes)) : null;
+            file.Attach(data, log);
+        }
+        catch
+        {
+            data.Dispose();
+            log?.Dispose();
+            foreach (var part in new[] { name.Log, name.Unfinished }.Where(disk.Exists))
+            {
+                disk.Delete(part);
+            }
+            throw;
+        }
     });
+
+    /// <summary>Room for the largest transactions: a flush of 8 MB of memory is about 1 MB here, with the blocks it rewrites three times that.</summary>
+    public static long LogBytesFor(long reserveBytes) => Math.Min(reserveBytes, 4L << 20) + (128 << 10);
 
     /// <summary>Makes a sealed file of these blocks. It takes its name, durably, once it has been read back.</summary>
     /// <exception cref="IOException">It cannot be written; nothing has changed.</exception>

@@ -31,9 +31,38 @@ internal sealed class WindowFiles(IDisk disk, HotOptions options, DamageBook boo
                 var file = disk.Exists(name.Data) ? WindowFile.Open(disk, name, book) : WindowFile.Create(disk, name, book, create!.Value);
                 _open[name] = entry = new(file);
             }
+            entry.IsStandby = false;
             entry.Users++;
             entry.LastUse = ++_uses;
             return new(this, entry);
+        }
+    }
+
+    /// <summary>Makes the file of a window that is to come, with its space, and keeps it open until it is used.</summary>
+    /// <exception cref="IOException">It cannot be made, or there is no such space; then there is no such file.</exception>
+    public void Prepare(WindowFileName name, long bytes)
+    {
+        lock (_gate)
+        {
+            MakeRoom();
+            _open[name] = new(WindowFile.Create(disk, name, book, bytes)) { IsStandby = true, LastUse = ++_uses };
+        }
+    }
+
+    /// <summary>Gives a prepared file up again, and its space; one that was used meanwhile stays.</summary>
+    public void Discard(WindowFileName name)
+    {
+        lock (_gate)
+        {
+            if (_open.TryGetValue(name, out var entry) && entry.IsStandby)
+            {
+                _open.Remove(name);
+                entry.File.Abandon();
+                foreach (var path in new[] { name.Log, name.Unfinished }.Where(disk.Exists))
+                {
+                    disk.Delete(path);
+                }
+            }
         }
     }
 
@@ -127,7 +156,7 @@ internal sealed class WindowFiles(IDisk disk, HotOptions options, DamageBook boo
 
     private KeyValuePair<WindowFileName, Entry>? Idle(bool onlyWritten)
     {
-        var idle = _open.Where(open => open.Value.Users == 0 && (!onlyWritten || open.Value.File.IsWritten)).ToList();
+        var idle = _open.Where(open => open.Value.Users == 0 && !open.Value.IsStandby && (!onlyWritten || open.Value.File.IsWritten)).ToList();
         return idle.Count == 0 ? null : idle.MinBy(open => open.Value.LastUse);
     }
 
@@ -154,6 +183,9 @@ internal sealed class WindowFiles(IDisk disk, HotOptions options, DamageBook boo
         public WindowFile File => file;
         public int Users { get; set; }
         public long LastUse { get; set; }
+
+        /// <summary>Prepared and not used yet: closing it would give up its space.</summary>
+        public bool IsStandby { get; set; }
         public bool IsDoomed { get; set; }
     }
 

@@ -48,7 +48,7 @@ public static class Planner
                             continue;
                         }
                         var reach = Route.ReachOf(link.Holding).Clip(question.Range);
-                        var whole = WholeSteps(reach, link.Holding.Resolution);
+                        var whole = Route.WholeSteps(reach, link.Holding.Resolution);
                         layers.Add(new(link.Holding, whole, layers.Count));
                         // Of the steps that the question's ends cut through nobody knows a part.
                         Route.Add(missing, new TimeRange(reach.From, whole.From).Clip(link.Holding.Extent));
@@ -106,16 +106,6 @@ public static class Planner
         var samples = (long)(count * share);
         return raw || question.NeedsRaw || question.Edges is not null ? samples
             : Math.Min(samples, question.Step == 0 ? asked : asked * (range.Length / question.Step + 1));
-    }
-
-    private static TimeRange WholeSteps(TimeRange range, long step)
-    {
-        if (step == 0)
-        {
-            return range;
-        }
-        var (from, to) = (Instant.Floor(range.From + step - 1, step), Instant.Floor(range.To, step));
-        return from <= to ? new(from, to) : new(range.From, range.From);
     }
 
     /// <summary>Cuts time where layers begin and end; gives each stretch with the layers over it, oldest first. Neighbours with the same layers stay one.</summary>

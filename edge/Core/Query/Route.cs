@@ -38,8 +38,18 @@ internal sealed class Route
     /// <param name="work">Of the whole window.</param>
     /// <param name="predictedPartition">Of the series, in this window; null where the map says nothing.</param>
     public static IReadOnlyList<Link> Choose(IReadOnlyList<Holding> holdings, Question question, SourcePicture sources, IReadOnlySet<string>? avoid, FetchWork work,
-        PartitionEntry? predictedPartition) =>
-        new Route(holdings, question, sources, avoid, work, predictedPartition is null ? null : PreferredTier(predictedPartition)).Best(0).Chain;
+        PartitionEntry? predictedPartition)
+    {
+        Path Best(IReadOnlyList<Holding> among) => new Route(among, question, sources, avoid, work, predictedPartition is null ? null : PreferredTier(predictedPartition)).Best(0);
+        var best = Best(holdings);
+        // Where layers overlap their samples are merged: rollups alone cannot take part.
+        if (best.Chain.Count > 1 && best.Chain.Any(link => link.Holding.Resolution > 0) && holdings.Where(holding => holding.Resolution == 0).ToList() is { Count: > 0 } samples
+            && Best(samples) is var whole && whole.Reached == best.Reached && whole.Lost <= best.Lost)
+        {
+            return whole.Chain;
+        }
+        return best.Chain;
+    }
 
     /// <summary>The chain where there is nobody to choose from, as mostly: neither cost nor map need be asked.</summary>
     public static IReadOnlyList<Link> Only(Holding holding, Question question, SourcePicture sources, IReadOnlySet<string>? avoid) =>
@@ -78,7 +88,7 @@ internal sealed class Route
             var isAsked = ReachOf(holding).Overlaps(_question.Range);
             var isReached = !isAsked || IsAvailable(holding, _question, _sources, _avoid);
             var rest = Best(holding.Through);
-            var path = new Path(rest.Reached, rest.Lost + (isReached ? 0 : holding.Count), rest.Have + (isReached ? holding.Count : 0),
+            var path = new Path(rest.Reached, rest.Lost + (!isReached ? holding.Count : IsCut(holding) ? 1 : 0), rest.Have + (isReached ? holding.Count : 0),
                 rest.Cost + (isAsked && isReached ? CostOf(holding) : 0), [new(holding, isReached, after), .. rest.Chain]);
             if (path.IsBetterThan(best))
             {
@@ -95,6 +105,21 @@ internal sealed class Route
     /// <summary>Rollups without their samples answer questions whose steps they make up.</summary>
     private static bool IsAnswerable(Holding holding, Question question) => holding.Resolution == 0
         || (!question.NeedsRaw && question.Needs == Rollups.RollupParts.None && question.Grid.IsMadeOf(holding.Resolution));
+
+    /// <summary>The question ends within a step that only samples could answer for.</summary>
+    private bool IsCut(Holding holding) =>
+        holding.Resolution > 0 && ReachOf(holding).Clip(_question.Range) is { IsEmpty: false } reach && WholeSteps(reach, holding.Resolution) != reach;
+
+    /// <summary>The whole steps of a range.</summary>
+    public static TimeRange WholeSteps(TimeRange range, long step)
+    {
+        if (step == 0)
+        {
+            return range;
+        }
+        var (from, to) = (Instant.Floor(range.From + step - 1, step), Instant.Floor(range.To, step));
+        return from <= to ? new(from, to) : new(range.From, range.From);
+    }
 
     private double CostOf(Holding holding)
     {

@@ -53,7 +53,7 @@ internal sealed class SegmentReader : IDisposable
             {
                 var row = rows[order[next]];
                 var rowEnd = EndOf(row, withRollups);
-                var more = row.Length + (withRollups ? row.RollupLength : 0);
+                var more = row.Length + (HasRollups(row, withRollups) ? row.RollupLength : 0);
                 var length = Math.Max(end, rowEnd) - first.Offset;
                 if (next > i && (row.File != first.File || length > ReadBytesMax || length > (needed + more) * 11 / 10))
                 {
@@ -69,9 +69,9 @@ internal sealed class SegmentReader : IDisposable
             for (; i < next; i++)
             {
                 var row = rows[order[i]];
-                var segment = Segment.Open(bytes.Slice((int)(row.Offset - first.Offset), row.Length));
-                layers[order[i]] = Layer.Of(row.Version, segment, withRollups && row.RollupLength > 0
-                    ? bytes.Slice((int)(row.RollupOffset - first.Offset), row.RollupLength) : default);
+                var rollups = HasRollups(row, withRollups) ? bytes.Slice((int)(row.RollupOffset - first.Offset), row.RollupLength) : default;
+                layers[order[i]] = row.Length == 0 ? Layer.OfRollups(row.Version, rollups, row.First, row.Last)
+                    : Layer.Of(row.Version, Segment.Open(bytes.Slice((int)(row.Offset - first.Offset), row.Length)), rollups);
             }
         }
         return layers;
@@ -86,7 +86,10 @@ internal sealed class SegmentReader : IDisposable
     }
 
     private static long EndOf(SegmentRow row, bool withRollups) =>
-        withRollups && row.RollupLength > 0 ? row.RollupOffset + row.RollupLength : row.Offset + row.Length;
+        HasRollups(row, withRollups) ? row.RollupOffset + row.RollupLength : row.Offset + row.Length;
+
+    /// <summary>What has no samples of its own is nothing without its rollups.</summary>
+    private static bool HasRollups(SegmentRow row, bool withRollups) => row.RollupLength > 0 && (withRollups || row.Length == 0);
 
     private byte[] Read(long file, long offset, int length)
     {

@@ -25,7 +25,7 @@ internal sealed record PackIntent(string Edge, Window Window, long After, long T
 /// Everything of a batch, or of a move, is one transaction. It can be made again from the data files and the archive's manifests;
 /// only the counts of what was rejected are then lost.
 /// </summary>
-internal sealed class WarmIndex : IDisposable
+internal sealed partial class WarmIndex : IDisposable
 {
     private const int Format = 2;
 
@@ -81,7 +81,7 @@ internal sealed class WarmIndex : IDisposable
             writer.Transact(() =>
             {
                 using var schema = connection.CreateCommand();
-                schema.CommandText = Schema + $"PRAGMA user_version = {Format};";
+                schema.CommandText = Schema + CopySchema + $"PRAGMA user_version = {Format};";
                 schema.ExecuteNonQuery();
             });
             return new(path, writer);
@@ -202,7 +202,10 @@ internal sealed class WarmIndex : IDisposable
     public Dictionary<string, long> ReadCounters() =>
         Writer.Query("SELECT name, value FROM counters", r => (r.GetString(0), r.GetInt64(1))).ToDictionary();
 
-    public static bool HasFile(Statements reader, long file) => reader.Number("SELECT 1 FROM files WHERE id = ?1", file) is not null;
+    /// <param name="file">Below 0 for a copy.</param>
+    public static bool HasFile(Statements reader, long file) => file < 0
+        ? reader.Number("SELECT 1 FROM copies WHERE id = ?1", -file) is not null
+        : reader.Number("SELECT 1 FROM files WHERE id = ?1", file) is not null;
 
     /// <summary>Segments of a series in a file that meet [first, last], both inclusive, and are of a flush after <paramref name="after"/>.</summary>
     public static List<SegmentRow> ReadSegments(Statements reader, long file, long series, long first, long last, long after) => reader.Query("""

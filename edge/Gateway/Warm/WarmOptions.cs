@@ -15,5 +15,10 @@ public sealed record WarmOptions(string Node, string Directory)
 
     public string PathOf(string edge) => Path.Combine(Directory, "edges", edge);
 
+    /// <summary>Where copies lie that were made ahead of reads.</summary>
+    public string CopiesPath => Path.Combine(Directory, "copies");
+
+    internal string PathOf(WarmCopy copy) => Path.Combine(CopiesPath, System.FormattableString.Invariant($"{copy.Id}.copy"));
+
     internal string PathOf(string edge, WarmFileName file) => Path.Combine(PathOf(edge), file.ToString());
 }

@@ -57,16 +57,31 @@ public sealed partial class WarmStore
         var started = _clock.GetTimestamp();
         var part = request.Parts[number];
         var range = part.Range.Clip(part.Window.Range);
-        if (!_windows.TryGetValue((part.Edge, part.Window), out var window) || !window.IsHeld
-            || window.After > part.After || window.Through < part.Through)
+        var window = _windows.GetValueOrDefault((part.Edge, part.Window));
+        var copy = CopyFor(request, part, window);
+        if (copy is null && (window is null || !window.IsHeld || window.After > part.After || window.Through < part.Through))
         {
             return false;
         }
-        var found = new Dictionary<string, List<Layer>>(StringComparer.Ordinal);
-        foreach (var file in range.IsEmpty ? [] : window.Files.Where(f => f.Through > part.After))
+        try
         {
-            // (Ids of files are given again.)
-            var known = _cache.Of((part.Edge, part.Window, file.After), (file.Through, file.Bytes));
+            return Read(request, number, scan, mayWait, range, copy, copy is not null ? [copy.File] : window!.Files.Where(f => f.Through > part.After), started);
+        }
+        catch (Exception error) when (copy is not null && error is IOException or SegmentFormatException)
+        {
+            Distrust(copy!, error);
+            return copy!.Source == CopyOf.Own ? Read(request, number, scan, mayWait, range, null, window!.Files.Where(f => f.Through > part.After), started) : false;
+        }
+    }
+
+    private bool? Read(FetchRequest request, int number, FetchScan scan, bool mayWait, TimeRange range, WarmCopy? copy, IEnumerable<WarmFile> files, long started)
+    {
+        var part = request.Parts[number];
+        var found = new Dictionary<string, List<Layer>>(StringComparer.Ordinal);
+        foreach (var file in range.IsEmpty ? [] : files)
+        {
+            // (Ids of files are given again, those of copies are not.)
+            var known = _cache.Of((part.Edge, part.Window, file.After, Math.Min(0, file.Id)), (file.Through, file.Bytes));
             List<(string Name, long Id)>? unknown = null;
             foreach (var name in request.Series)
             {
@@ -106,6 +121,7 @@ public sealed partial class WarmStore
         }
         if (isUsed)
         {
+            copy?.Read();
             scan.Used(new(Tier.Hdd, Node, range, FetchScan.NameOf(resolution), _clock.GetElapsedTime(started).TotalMilliseconds));
         }
         return true;
@@ -132,7 +148,7 @@ public sealed partial class WarmStore
         LayerCache.CachedFile known, Dictionary<string, List<Layer>> found)
     {
         using var reader = new SegmentReader();
-        if (!reader.TryOpen(file.Id, _options.PathOf(part.Edge, new(part.Window, file.After))))
+        if (!reader.TryOpen(file.Id, PathOf(part, file)))
         {
             return false;
         }

@@ -98,6 +98,7 @@ public sealed partial class WarmStore
         {
             _series[(series.Info.Edge, series.Info.Name)] = series;
         }
+        LoadCopies();
     }
 
     private void PutAll()
@@ -106,7 +107,7 @@ public sealed partial class WarmStore
         {
             _catalog.Put(info);
         }
-        foreach (var holding in _index.ReadArchived().Concat(_windows.Values.Select(w => w.ToHolding(Node)).OfType<Holding>()))
+        foreach (var holding in _index.ReadArchived().Concat(_windows.Values.Select(w => w.ToHolding(Node)).Concat(_copies.Values.Select(c => c.ToHolding(Node))).OfType<Holding>()))
         {
             _catalog.Put(holding);
         }

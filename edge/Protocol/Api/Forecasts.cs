@@ -39,7 +39,25 @@ public sealed record ScorecardReply(IReadOnlyList<NodeScorecard> Nodes) : ApiDoc
 /// <param name="KindMixes">How well the mix of kinds in the next hour was forecast, by account.</param>
 public sealed record NodeScorecard(
     string Node, int Days, string? Model, string? Fallback, IReadOnlyList<ScoreLine> Classes, ScoreLine? All, IReadOnlyDictionary<string, double> Believed,
-    IReadOnlyList<KindMixScore> KindMixes) : ApiDocument;
+    IReadOnlyList<KindMixScore> KindMixes) : ApiDocument
+{
+    /// <summary>What was made ready ahead of samples and reads, and what became of it.</summary>
+    public IReadOnlyList<MoveLine> Moves { get; init; } = [];
+}
+
+/// <summary>
+/// The account of one kind of things made ahead: made = used + wasted + waiting, and so do their bytes, as far as they were made within the days asked for.
+/// </summary>
+/// <param name="What">reserved (window files), rollups, staged (samples from the archive), staged rollups.</param>
+/// <param name="Made">How many.</param>
+/// <param name="MovedBytes">Bytes that were read to make them.</param>
+/// <param name="Bytes">Bytes they took.</param>
+/// <param name="Used">How many were of use at least once.</param>
+/// <param name="Wasted">How many were dropped before.</param>
+/// <param name="Waiting">How many of those made at any time are there now and were of no use yet.</param>
+/// <param name="Reads">Questions they answered a part of.</param>
+public sealed record MoveLine(
+    string What, long Made, long MovedBytes, long Bytes, long Used, long UsedBytes, long Wasted, long WastedBytes, long Waiting, long WaitingBytes, long Reads) : ApiDocument;
 
 /// <param name="Kind">gauge, counter, state or event; null = all.</param>
 /// <param name="Size">Samples an hour that such series are expected to have.</param>

@@ -24,6 +24,21 @@ internal sealed class CrashDisk : IDisk
     /// <summary>Operations that change something until the disk dies; null for never.</summary>
     public long? FailAfter { get; set; }
 
+    /// <summary>Bytes that files may take or have reserved together; null: as many as they like.</summary>
+    public long? Capacity { get; set; }
+
+    /// <summary>Bytes that files take or have reserved.</summary>
+    public long Allocated
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _names.Values.Sum(inode => inode.Allocated);
+            }
+        }
+    }
+
     /// <summary>Called before each write with file name and bytes; throws to refuse it.</summary>
     public Action<string, int>? OnWrite { get; set; }
 
@@ -99,9 +114,19 @@ internal sealed class CrashDisk : IDisk
             throw new IOException($"{name} exists");
         }
         var inode = new Inode();
+        Allocate(inode, reserveBytes);
         Name(name, inode);
         return new Handle(this, name, inode);
     });
+
+    private void Allocate(Inode inode, long bytes)
+    {
+        if (bytes > inode.Allocated && Allocated + bytes - inode.Allocated > Capacity)
+        {
+            throw new IOException("No space left on device", 28);
+        }
+        inode.Allocated = Math.Max(inode.Allocated, bytes);
+    }
 
     public bool Exists(string name) => Alive(() => _names.ContainsKey(name));
 
@@ -198,6 +223,7 @@ internal sealed class CrashDisk : IDisk
             var copy = bytes.ToArray();
             disk.Change(() =>
             {
+                disk.Allocate(inode, position + copy.Length);
                 disk.BytesWritten += copy.Length;
                 return inode.Write(copy, position);
             });
@@ -221,6 +247,7 @@ internal sealed class CrashDisk : IDisk
         private readonly HashSet<long> _dirty = [];
 
         public long Length { get; private set; }
+        public long Allocated { get; set; }
 
         public int Read(Span<byte> into, long position)
         {

@@ -1,9 +1,9 @@
 using System.Runtime.InteropServices;
 
-namespace Foretier.Agent.Hot;
+namespace Foretier.Node.Hosting;
 
-/// <summary>Work that takes a core for long and is not waited for: on a thread of its own that yields to those that take messages in.</summary>
-internal static partial class Background
+/// <summary>Work that takes a core for long and is not waited for: on a thread of its own that yields to those that take messages in and answer questions.</summary>
+public static partial class Background
 {
     /// <summary>A tenth of the share of a core that others get while they want it (nice 10).</summary>
     private const int Niceness = 10;
