@@ -94,7 +94,8 @@ internal static class DiskFull
         }
     }
 
-    private static void Fill(string path)
+    /// <summary>Takes every byte that is left.</summary>
+    public static void Fill(string path)
     {
         using var file = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);
         for (var block = new byte[1024 * 1024]; block.Length >= 512;)

@@ -12,6 +12,14 @@ if (args is ["childkill", ..])
 {
     return await ChildKillMode.RunAsync(args[1..]);
 }
+if (args is ["staging", ..])
+{
+    return await StagingMode.RunAsync(args[1..]);
+}
+if (args is ["boundary", .. var count] && count.Length <= 1 && int.TryParse(count.FirstOrDefault() ?? "500", System.Globalization.NumberStyles.None, null, out var boundaries) && boundaries > 0)
+{
+    return await BoundaryBench.RunAsync(boundaries) ? 0 : 1;
+}
 if (args is ["protocol", ..])
 {
     return await ProtocolMode.RunAsync(args[1..]);
@@ -32,11 +40,12 @@ if (args is ["forecast" or "golden", ..])
 if (args.Contains("--help") || args.Contains("-h"))
 {
     Console.WriteLine("""
-        usage: scripts/bench [first | ingest [rate] [points] [cpu] [memory] [flash] | query | segments | forecast | golden]
+        usage: scripts/bench [first | ingest [rate] [points] [cpu] [memory] [flash] | query | boundary [N] | segments | forecast | golden]
           first   starts 'foretier up' and measures: messages/s and points/s ingested (durable, QoS 1), bytes a sample on each tier,
                   query p50/p99 from each tier, RSS of each process. No targets.
           ingest  the edge agent alone: rate beside mosquitto, points/s, time to PUBACK, CPU a message, memory, flash bytes.
           query   the same questions to REST here and to VictoriaMetrics and InfluxDB (where installed): CPU a query, p99.
+          boundary [N]  time to PUBACK, device bytes and syncs while N windows open (default 500), their files made ahead and not.
           segments  bytes a sample beside Parquet-zstd, VictoriaMetrics and InfluxDB (where installed); samples encoded and decoded a second.
           forecast  processor time and peak memory of the inference child for 10,000 series; golden: its answers against the trained models'.
         Without a name: first and ingest. Exit code 1 where a target is missed.
@@ -45,7 +54,7 @@ if (args.Contains("--help") || args.Contains("-h"))
 }
 if (args is ["diskfull", var folder, var rounds])
 {
-    return await DiskFull.RunAsync(folder, int.Parse(rounds, System.Globalization.CultureInfo.InvariantCulture)) ? 0 : 1;
+    return await DiskFull.RunAsync(folder, int.Parse(rounds, System.Globalization.CultureInfo.InvariantCulture)) && await DiskFullReserved.RunAsync(folder) ? 0 : 1;
 }
 var name = args.FirstOrDefault() ?? "all";
 var parts = args.Skip(1).ToList();
