@@ -18,8 +18,8 @@ public sealed class StageOptions
     [Range(0.01, 1)]
     public double CpuShare { get; set; } = 0.25;
 
-    /// <summary>How reads are weighed against moves and room.</summary>
-    public PlaceOptions Place { get; set; } = new() { Lead = TimeSpan.FromHours(24) };
+    /// <summary>How reads are weighed against moves and room. A copy on this disk wears nothing: it may wait for a reader who comes every week or two.</summary>
+    public PlaceOptions Place { get; set; } = new() { Lead = TimeSpan.FromHours(24), RollupTimeToLive = TimeSpan.FromDays(21) };
 
     /// <summary>Priority and retention of single accounts.</summary>
     public Dictionary<string, AccountTerms> Accounts { get; set; } = [];
