@@ -35,6 +35,7 @@ public static class NodeHost
                 foretier {kind}: settings come from appsettings.json (section Foretier) and the environment (FORETIER__NODE, FORETIER__DATA,
                 FORETIER__HTTP, FORETIER__UPSTREAM, FORETIER__LINK__TOKEN, FORETIER__KEYS__BOOTSTRAP, …). 'foretier up' sets them for one machine.
                   --clock START@RATE   test only: begin at START and run RATE times as fast
+                  --healthcheck        ask the node that runs with these settings whether it serves: 0 it does, 1 it does not
                   --version
                 Exit codes: 0 stopped, 1 failed, 2 impossible settings, 3 address or data folder in use.
                 """);
@@ -44,6 +45,10 @@ public static class NodeHost
         {
             Console.WriteLine(ProgramVersion);
             return 0;
+        }
+        if (args.Contains(HealthCheck.Verb))
+        {
+            return await HealthCheck.RunAsync(kind).ConfigureAwait(false);
         }
         try
         {

@@ -6,23 +6,52 @@ using Microsoft.AspNetCore.Mvc;
 namespace Foretier.Node.Serve;
 
 /// <summary>The parameters of a query as written in a URL.</summary>
-/// <param name="Series">account/device/measurement, * allowed in each part; several with commas.</param>
-/// <param name="From">RFC 3339, epoch, now or -6h.</param>
-/// <param name="To">The same; exclusive.</param>
-/// <param name="Step">30s, 1m, 1h, 1d, 1w; none = one value over the range.</param>
-/// <param name="Fn">Functions with commas.</param>
-/// <param name="Fill">none, null, previous, linear.</param>
-/// <param name="By">account, device, measurement.</param>
-/// <param name="Window">Of rolling_avg.</param>
-/// <param name="Tz">Time zone of steps of whole days.</param>
-/// <param name="Limit">Points on a page.</param>
-/// <param name="Cursor">The page before's meta.next.</param>
-public sealed record QueryText(
-    [property: FromQuery(Name = "series")] string? Series, [property: FromQuery(Name = "from")] string? From, [property: FromQuery(Name = "to")] string? To,
-    [property: FromQuery(Name = "step")] string? Step, [property: FromQuery(Name = "fn")] string? Fn, [property: FromQuery(Name = "fill")] string? Fill,
-    [property: FromQuery(Name = "by")] string? By, [property: FromQuery(Name = "window")] string? Window, [property: FromQuery(Name = "tz")] string? Tz,
-    [property: FromQuery(Name = "limit")] string? Limit, [property: FromQuery(Name = "cursor")] string? Cursor)
+public sealed record QueryText
 {
+    /// <summary>account/device/measurement, * allowed in each part; several with commas.</summary>
+    [FromQuery(Name = "series")]
+    public string? Series { get; init; }
+
+    /// <summary>RFC 3339, epoch, now or -6h.</summary>
+    [FromQuery(Name = "from")]
+    public string? From { get; init; }
+
+    /// <summary>The same; exclusive.</summary>
+    [FromQuery(Name = "to")]
+    public string? To { get; init; }
+
+    /// <summary>30s, 1m, 1h, 1d, 1w; none = one value over the range.</summary>
+    [FromQuery(Name = "step")]
+    public string? Step { get; init; }
+
+    /// <summary>Functions with commas.</summary>
+    [FromQuery(Name = "fn")]
+    public string? Fn { get; init; }
+
+    /// <summary>none, null, previous, linear.</summary>
+    [FromQuery(Name = "fill")]
+    public string? Fill { get; init; }
+
+    /// <summary>account, device, measurement.</summary>
+    [FromQuery(Name = "by")]
+    public string? By { get; init; }
+
+    /// <summary>Of rolling_avg.</summary>
+    [FromQuery(Name = "window")]
+    public string? Window { get; init; }
+
+    /// <summary>Time zone of steps of whole days.</summary>
+    [FromQuery(Name = "tz")]
+    public string? Tz { get; init; }
+
+    /// <summary>Points on a page.</summary>
+    [FromQuery(Name = "limit")]
+    public string? Limit { get; init; }
+
+    /// <summary>The page before's meta.next.</summary>
+    [FromQuery(Name = "cursor")]
+    public string? Cursor { get; init; }
+
     /// <summary>Every parameter there is, as it is written.</summary>
     public static readonly string[] Names = ["series", "from", "to", "step", "fn", "fill", "by", "window", "tz", "limit", "cursor"];
 
@@ -40,7 +69,20 @@ public sealed record QueryDocument(JsonElement Series, JsonElement From, JsonEle
     [JsonExtensionData]
     public Dictionary<string, JsonElement>? Unknown { get; init; }
 
-    public QueryText ToText() => new(Text(Series), Text(From), Text(To), Text(Step), Text(Fn), Text(Fill), Text(By), Text(Window), Text(Tz), Text(Limit), Text(Cursor));
+    public QueryText ToText() => new()
+    {
+        Series = Text(Series),
+        From = Text(From),
+        To = Text(To),
+        Step = Text(Step),
+        Fn = Text(Fn),
+        Fill = Text(Fill),
+        By = Text(By),
+        Window = Text(Window),
+        Tz = Text(Tz),
+        Limit = Text(Limit),
+        Cursor = Text(Cursor),
+    };
 
     private static string? Text(JsonElement element) => element.ValueKind switch
     {

@@ -119,7 +119,7 @@ public sealed class PresenceTests : IDisposable
     }
 
     [Fact]
-    public void After_a_crash_it_goes_on_from_the_last_minute()
+    public void After_a_crash_it_goes_on_from_the_last_minutes()
     {
         var (registry, _) = Open();
         var device = registry.Meet(Boiler);
@@ -128,8 +128,23 @@ public sealed class PresenceTests : IDisposable
         Assert.True(File.Exists(Path.Combine(_folder, "seen.json")));
         (registry, var watch) = Open();
         using var _2 = watch;
-        Assert.InRange(registry.Find(Boiler)!.LastSeen, Now - 60_000_000, Now);
+        Assert.InRange(registry.Find(Boiler)!.LastSeen, Now - 4 * 60_000_000, Now);
         Assert.False(watch.IsSilent(registry.Find(Boiler)!));
+    }
+
+    [Fact]
+    public void While_nothing_is_heard_it_is_written_down_once_an_hour()
+    {
+        var file = Path.Combine(_folder, "seen.json");
+        var (registry, watch) = Open();
+        using var _ = watch;
+        Speak(registry.Meet(Boiler), TimeSpan.FromMinutes(1), 10);
+        _clock.Advance(TimeSpan.FromMinutes(10));
+        File.Delete(file);
+        _clock.Advance(TimeSpan.FromMinutes(45));
+        Assert.False(File.Exists(file));
+        _clock.Advance(TimeSpan.FromMinutes(20));
+        Assert.True(File.Exists(file));
     }
 
     private long Now => Foretier.Core.Samples.Instant.Now(_clock);

@@ -5,8 +5,8 @@ using Foretier.Durable;
 namespace Foretier.Agent.Ingest.Identity;
 
 /// <summary>
-/// Knows which devices have fallen silent, also after a restart: when each was last heard is written down every minute (less often where
-/// that would be much), and the time this program was not there to hear is not counted as silence.
+/// Knows which devices have fallen silent, also after a restart: when each was last heard is written down every few minutes (less often where
+/// that would be much, hourly where nothing new was heard), and the time this program was not there to hear is not counted as silence.
 /// </summary>
 public sealed class DeviceWatch : IDisposable
 {
@@ -16,6 +16,12 @@ public sealed class DeviceWatch : IDisposable
     /// <summary>What the file may cost the flash in a day.</summary>
     private const double BytesPerDayMax = 32 << 20;
 
+    /// <summary>What the file system writes to replace a small file: two commits of its journal, inode, folder, bitmaps (seen on ext4: 55 to 105 KB).</summary>
+    private const int ReplaceBytes = 80 << 10;
+
+    /// <summary>While nothing is heard only the silence grows; of that an hour may be lost in a crash.</summary>
+    private static readonly TimeSpan QuietPeriod = TimeSpan.FromHours(1);
+
     private readonly DeviceRegistry _devices;
     private readonly string _path;
     private readonly TimeProvider _clock;
@@ -24,7 +30,7 @@ public sealed class DeviceWatch : IDisposable
     private readonly Lock _saving = new();
     private readonly ITimer _timer;
 
-    private long _savedAt;
+    private long _savedAt, _savedHeard;
     private int _savedBytes;
     private bool _failed;
 
@@ -33,6 +39,7 @@ public sealed class DeviceWatch : IDisposable
         (_devices, _path, _clock, _log) = (devices, path, clock, log);
         _started = _savedAt = Instant.Now(clock);
         Read();
+        _savedHeard = LastHeard;
         _timer = clock.CreateTimer(_ => Tick(), null, Period, Period);
     }
 
@@ -63,7 +70,7 @@ public sealed class DeviceWatch : IDisposable
             var heard = _devices.Devices.Where(d => d.LastSeen > 0).ToDictionary(d => d.Name.ToString(), d => new[] { d.LastSeen, SilentFor(d) ?? 0, d.Presence.Learnt });
             var bytes = JsonSerializer.SerializeToUtf8Bytes(new Content(Format, heard));
             Disk.Replace(_path, file => file.Write(bytes));
-            (_savedAt, _savedBytes) = (now, bytes.Length);
+            (_savedAt, _savedHeard, _savedBytes) = (now, heard.Values.Select(h => h[0]).DefaultIfEmpty().Max(), bytes.Length);
         }
     }
 
@@ -73,11 +80,15 @@ public sealed class DeviceWatch : IDisposable
         Try(Save);
     }
 
+    private long LastHeard => _devices.Devices.Select(d => d.LastSeen).DefaultIfEmpty().Max();
+
     private void Tick()
     {
         Try(_devices.EndGraces);
         var sinceSaved = Instant.Now(_clock) - _savedAt;
-        if (sinceSaved >= Math.Max(Instant.Second * 60L - 1, _savedBytes / BytesPerDayMax * 86_400 * Instant.Second))
+        var patience = LastHeard == _savedHeard ? QuietPeriod.TotalSeconds
+            : Math.Max(Period.TotalSeconds, (_savedBytes + ReplaceBytes) / BytesPerDayMax * 86_400);
+        if (sinceSaved >= patience * Instant.Second - 1)
         {
             Try(Save);
         }
