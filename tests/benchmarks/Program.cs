@@ -1,5 +1,6 @@
 using Foretier.Tests.Benchmarks;
 using Foretier.Tests.Benchmarks.Forecast;
+using Foretier.Tests.Benchmarks.Idle;
 using Foretier.Tests.Benchmarks.Ingest;
 using Foretier.Tests.Benchmarks.Query;
 using Foretier.Tests.Benchmarks.Segments;
@@ -36,11 +37,15 @@ if (args is ["forecast" or "golden", ..])
 {
     return await ForecastBench.RunAsync(args);
 }
+if (args is ["idle", ..] && !args.Contains("--help"))
+{
+    return await IdleBench.RunAsync(args[1..]) ? 0 : 1;
+}
 // Benchmarks of the running product. Each has a name; without one those of the main job run. See --help.
 if (args.Contains("--help") || args.Contains("-h"))
 {
     Console.WriteLine("""
-        usage: scripts/bench [first | ingest [rate] [points] [cpu] [memory] [flash] | query | boundary [N] | segments | forecast | golden]
+        usage: scripts/bench [first | ingest [rate] [points] [cpu] [memory] [flash] | query | boundary [N] | segments | forecast | golden | idle]
           first   starts 'foretier up' and measures: messages/s and points/s ingested (durable, QoS 1), bytes a sample on each tier,
                   query p50/p99 from each tier, RSS of each process. No targets.
           ingest  the edge agent alone: rate beside mosquitto, points/s, time to PUBACK, CPU a message, memory, flash bytes.
@@ -48,6 +53,8 @@ if (args.Contains("--help") || args.Contains("-h"))
           boundary [N]  time to PUBACK, device bytes and syncs while N windows open (default 500), their files made ahead and not.
           segments  bytes a sample beside Parquet-zstd, VictoriaMetrics and InfluxDB (where installed); samples encoded and decoded a second.
           forecast  processor time and peak memory of the inference child for 10,000 series; golden: its answers against the trained models'.
+          idle    an agent that nobody publishes to, as it is published for a box: start, memory, processor, flash bytes a day (an hour;
+                  --minutes N; --program PATH of a published one).
         Without a name: first and ingest. Exit code 1 where a target is missed.
         """);
     return 0;
