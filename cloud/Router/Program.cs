@@ -10,6 +10,7 @@ using Foretier.Node.Prometheus;
 using Foretier.Node.Serve;
 using Foretier.Protocol.Api;
 using Foretier.Router;
+using Foretier.Router.Etcd;
 using Foretier.Router.Map;
 
 // The router: knows who holds what, plans every question, and asks each holder directly, the archive by itself.
@@ -34,8 +35,10 @@ return await NodeHost.RunAsync(args, "router", async args =>
     var archiveSource = new ArchiveSource(archive, archived, new(), clock);
     await using var watch = ArchiveWatch.Start(archived, catalog, health, clock, logs.CreateLogger<ArchiveWatch>());
 
-    // What the edges forecast.
-    using var map = PartitionMapStore.Open(Path.Combine(options.Data, "map.db"), logs.CreateLogger<PartitionMapStore>());
+    // What the edges forecast: in a file of its own, or shared with other routers.
+    using var etcd = options.Etcd.IsSet ? EtcdCluster.Open(options.Etcd) : null;
+    await using PartitionMapStore map = etcd is null ? SqliteMapStore.Open(Path.Combine(options.Data, "map.db"), logs.CreateLogger<SqliteMapStore>())
+        : new EtcdMapStore(etcd, clock, logs.CreateLogger<EtcdMapStore>());
     _ = new MapFollower(follower, map, clock, logs.CreateLogger<MapFollower>());
 
     // What is asked here is told to those who own the series.
@@ -51,7 +54,7 @@ return await NodeHost.RunAsync(args, "router", async args =>
             [new("archive", watch.Fault is null ? CheckStatus.Ok : CheckStatus.Fail, watch.Fault ?? options.Archive, watch.Fault is null ? null : "see that it can be reached"), .. follower.Checks()], null, []),
     }, hub, clock, logs.CreateLogger<Cascade>());
 
-    app.MapHealth(() => follower.Nodes.Where(n => !n.Connected).Select(n => $"{n.Node} is not connected").Concat(new[] { watch.Fault, ring.Problem }.OfType<string>()));
+    app.MapHealth(() => follower.Nodes.Where(n => !n.Connected).Select(n => $"{n.Node} is not connected").Concat(new[] { watch.Fault, ring.Problem, map.Problem }.OfType<string>()));
     using var metrics = new NodeMetrics(options.Node, clock);
     metrics.Map(app);
     app.MapOpenApi("/openapi/v1.json");

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Foretier.Node.Hosting;
+using Foretier.Router.Etcd;
 
 namespace Foretier.Router;
 
@@ -9,4 +10,7 @@ public sealed class RouterOptions : NodeOptions
     /// <summary>The archive: a folder, or s3://BUCKET?endpoint=….</summary>
     [Required]
     public string Archive { get; set; } = "";
+
+    /// <summary>What it shares with other routers; without it this router is the only one.</summary>
+    public EtcdOptions Etcd { get; set; } = new();
 }

@@ -37,23 +37,23 @@ public sealed class MapFollower
                     return;
                 }
                 response.EnsureSuccessStatusCode();
-                var update = await response.Content.ReadFromJsonAsync<PartitionMapUpdate>(NodeJson.Options, link.Ended).ConfigureAwait(false)
+                var update = await response.Content.ReadFromJsonAsync<PartitionMapUpdate>(NodeJson.Strict, link.Ended).ConfigureAwait(false)
                     ?? throw new JsonException("empty map update");
-                var put = _store.Put(node, update);
-                since = put == MapPut.NeedWhole ? 0 : _store.RevisionOf(node);
+                var put = await _store.PutAsync(node, update, link.Ended).ConfigureAwait(false);
+                since = put == MapPut.NeedWhole ? 0 : update.Revision;
                 if (put == MapPut.Foreign)
                 {
                     _log.LogWarning("{Node} sent map entries of other edges; its map is not followed", node);
                     return;
                 }
             }
-            catch (Exception error) when (error is HttpRequestException or IOException or JsonException or OperationCanceledException or Microsoft.Data.Sqlite.SqliteException)
+            catch (Exception error) when (error is HttpRequestException or IOException or JsonException or OperationCanceledException)
             {
                 if (link.Ended.IsCancellationRequested)
                 {
                     return;
                 }
-                // The node is behind a link of its own, which may be down for a while; or our disk is full. The map is a hint: trying on is enough.
+                // The node is behind a link of its own, which may be down for a while; or our store cannot be written. The map is a hint: trying on is enough.
                 _log.LogDebug("The map of {Node} cannot be followed now: {Reason}", node, error.Message);
                 await Task.Delay(RetryAfter, _clock, CancellationToken.None).ConfigureAwait(false);
             }

@@ -58,8 +58,9 @@ internal sealed class MapTables : IDisposable
     public Dictionary<string, PartitionMap> Read(out long revision)
     {
         revision = (long)Scalar("SELECT revision FROM store")!;
-        var members = Documents<GroupMembers>("SELECT node, document FROM members");
-        var entries = Documents<PartitionEntry>("SELECT node, document FROM entry");
+        var shared = new SharedNames();
+        var members = Documents<GroupMembers>("SELECT node, document FROM members", shared.In);
+        var entries = Documents<PartitionEntry>("SELECT node, document FROM entry", shared.In);
         var maps = new Dictionary<string, PartitionMap>(StringComparer.Ordinal);
         using var command = Command("SELECT node, revision FROM node");
         using var rows = command.ExecuteReader();
@@ -122,15 +123,15 @@ internal sealed class MapTables : IDisposable
         Run("DELETE FROM members WHERE node = $node", ("$node", node));
     }
 
-    private ILookup<string, T> Documents<T>(string sql)
+    private ILookup<string, T> Documents<T>(string sql, Func<T, T> shared)
     {
         using var command = Command(sql);
         using var rows = command.ExecuteReader();
         List<(string Node, T Document)> documents = [];
         while (rows.Read())
         {
-            documents.Add((rows.GetString(0), JsonSerializer.Deserialize<T>(rows.GetString(1), NodeJson.Options)
-                ?? throw new JsonException("a document is null")));
+            documents.Add((rows.GetString(0), shared(JsonSerializer.Deserialize<T>(rows.GetString(1), NodeJson.Options)
+                ?? throw new JsonException("a document is null"))));
         }
         return documents.ToLookup(d => d.Node, d => d.Document);
     }

@@ -5,53 +5,77 @@ namespace Foretier.Core.Partitions;
 
 /// <summary>
 /// The predictive partition map: which partition a series is expected in at a time, how that will be read, and what stands ready for it.
-/// Immutable; whoever owns one swaps it whole. An edge writes its own, a router reads those of all edges merged.
+/// Immutable; whoever owns one swaps it whole. An edge writes its own, a router reads those of all edges as one.
 /// </summary>
 public sealed class PartitionMap
 {
     public static readonly PartitionMap Empty = new(0, [], []);
 
-    private readonly record struct GroupKey(string Edge, string Account, string Group, int Version);
-
-    private readonly Dictionary<GroupKey, GroupMembers> _groups = [];
-    private readonly Dictionary<GroupKey, List<PartitionEntry>> _entriesOf = [];
-    private Dictionary<string, GroupMembers[]>? _groupsOf;
+    private readonly Dictionary<string, EdgePartitions> _edges;
+    private readonly Lazy<IReadOnlyList<PartitionEntry>> _entries;
+    private readonly Lazy<IReadOnlyList<GroupMembers>> _groups;
 
     /// <summary>Takes entries and groups in any order; the last of several with one name stands.</summary>
     [JsonConstructor]
     public PartitionMap(long revision, IReadOnlyList<GroupMembers> groups, IReadOnlyList<PartitionEntry> entries)
+        : this(revision, ByEdge(revision, groups, entries))
+    {
+    }
+
+    private PartitionMap(long revision, Dictionary<string, EdgePartitions> edges)
     {
         Revision = revision;
-        foreach (var group in groups)
-        {
-            _groups[KeyOf(group)] = group;
-        }
-        var unique = new Dictionary<(string, PartitionId), PartitionEntry>(entries.Count);
-        foreach (var entry in entries)
-        {
-            unique[(entry.Edge, entry.Id)] = entry;
-        }
-        Groups = [.. _groups.Values.OrderBy(g => g.Edge, StringComparer.Ordinal).ThenBy(g => g.Account, StringComparer.Ordinal)
-            .ThenBy(g => g.Group, Comparer<string>.Create(GroupOrder.Compare)).ThenBy(g => g.Version)];
-        Entries = [.. unique.Values.OrderBy(e => e.Id).ThenBy(e => e.Edge, StringComparer.Ordinal)];
-        foreach (var entry in Entries)
-        {
-            var key = KeyOf(entry);
-            if (!_entriesOf.TryGetValue(key, out var list))
-            {
-                _entriesOf[key] = list = [];
-            }
-            list.Add(entry);
-        }
+        _edges = edges;
+        _entries = new(() => edges.Count == 1 ? edges.Values.First().Entries
+            : [.. edges.Values.SelectMany(e => e.Entries).OrderBy(e => e.Id).ThenBy(e => e.Edge, StringComparer.Ordinal)]);
+        _groups = new(() => [.. edges.OrderBy(e => e.Key, StringComparer.Ordinal).SelectMany(e => e.Value.Groups)]);
     }
 
     /// <summary>Goes up with every change; 0 for a map that says nothing.</summary>
     public long Revision { get; }
 
-    public IReadOnlyList<GroupMembers> Groups { get; }
+    public IReadOnlyList<GroupMembers> Groups => _groups.Value;
 
     /// <summary>By window, then by name.</summary>
-    public IReadOnlyList<PartitionEntry> Entries { get; }
+    public IReadOnlyList<PartitionEntry> Entries => _entries.Value;
+
+    /// <summary>The edges whose partitions are in it, in no particular order.</summary>
+    [JsonIgnore]
+    public IReadOnlyCollection<string> Edges => _edges.Keys;
+
+    /// <summary>The revision of an edge's own map that is in this one; 0 where there is none.</summary>
+    public long RevisionOf(string edge) => _edges.TryGetValue(edge, out var own) ? own.Revision : 0;
+
+    /// <summary>What one edge said, as its own map; <see cref="Empty"/> where it said nothing.</summary>
+    public PartitionMap Of(string edge) => _edges.TryGetValue(edge, out var own) ? new(own.Revision, new() { [edge] = own }) : Empty;
+
+    /// <summary>This map with what one edge says now; the others' parts are shared, not copied.</summary>
+    /// <param name="revision">Of the resulting map.</param>
+    /// <param name="edge">Whose part is replaced.</param>
+    /// <param name="own">Its own map; null takes it out.</param>
+    public PartitionMap With(long revision, string edge, PartitionMap? own) => With(revision, [new(edge, own)]);
+
+    /// <summary>The same for several edges at once.</summary>
+    public PartitionMap With(long revision, IEnumerable<KeyValuePair<string, PartitionMap?>> parts)
+    {
+        var edges = new Dictionary<string, EdgePartitions>(_edges, StringComparer.Ordinal);
+        foreach (var (edge, own) in parts)
+        {
+            if (own is null)
+            {
+                edges.Remove(edge);
+            }
+            else
+            {
+                edges[edge] = own._edges.GetValueOrDefault(edge) is { } part && part.Revision == own.Revision ? part : new(own.Revision, own.GroupsOf(edge), own.EntriesOf(edge));
+            }
+        }
+        return new(revision, edges);
+    }
+
+    public IReadOnlyList<PartitionEntry> EntriesOf(string edge) => _edges.TryGetValue(edge, out var own) ? own.Entries : [];
+
+    public IReadOnlyList<GroupMembers> GroupsOf(string edge) => _edges.TryGetValue(edge, out var own) ? own.Groups : [];
 
     /// <summary>
     /// The partition a series is predicted to be in at a time (the specification's getPartition); null where nothing is predicted.
@@ -94,46 +118,22 @@ public sealed class PartitionMap
     }
 
     /// <summary>Every partition that a series is predicted to be in within a range, on any edge, in no particular order.</summary>
-    public IEnumerable<PartitionEntry> FindAll(string series, TimeRange range)
-    {
-        foreach (var group in GroupsOf(series))
-        {
-            foreach (var entry in EntriesOf(KeyOf(group)))
-            {
-                if (entry.Id.Window.Range.Overlaps(range))
-                {
-                    yield return entry;
-                }
-            }
-        }
-    }
+    public IEnumerable<PartitionEntry> FindAll(string series, TimeRange range) => _edges.Values.SelectMany(edge => edge.FindAll(series, range));
 
-    public PartitionEntry? Find(string edge, PartitionId id) =>
-        EntriesOf(new(edge, id.Account, id.Group, id.Version)).FirstOrDefault(entry => entry.Id.Window == id.Window);
+    /// <summary>The same on one edge, for those who know where the series is.</summary>
+    public IEnumerable<PartitionEntry> FindAll(string series, TimeRange range, string edge) =>
+        _edges.TryGetValue(edge, out var own) ? own.FindAll(series, range) : [];
+
+    public PartitionEntry? Find(string edge, PartitionId id) => _edges.TryGetValue(edge, out var own) ? own.Find(id) : null;
 
     /// <summary>The members of an entry's group, or null where the map was not told of them.</summary>
-    public GroupMembers? MembersOf(PartitionEntry entry) => _groups.GetValueOrDefault(KeyOf(entry));
+    public GroupMembers? MembersOf(PartitionEntry entry) => _edges.TryGetValue(entry.Edge, out var own) ? own.MembersOf(entry.Id) : null;
 
-    /// <summary>By an index made when it is first asked for: an edge keeps several maps of many series that nobody asks.</summary>
-    private GroupMembers[] GroupsOf(string series)
+    private static Dictionary<string, EdgePartitions> ByEdge(long revision, IReadOnlyList<GroupMembers> groups, IReadOnlyList<PartitionEntry> entries)
     {
-        if (_groupsOf is not { } index)
-        {
-            index = new(StringComparer.Ordinal);
-            foreach (var group in Groups)
-            {
-                foreach (var member in group.Series)
-                {
-                    index[member] = index.TryGetValue(member, out var others) ? [.. others, group] : [group];
-                }
-            }
-            _groupsOf = index;
-        }
-        return index.GetValueOrDefault(series, []);
+        var groupsOf = groups.ToLookup(g => g.Edge, StringComparer.Ordinal);
+        var entriesOf = entries.ToLookup(e => e.Edge, StringComparer.Ordinal);
+        return groupsOf.Select(g => g.Key).Union(entriesOf.Select(e => e.Key), StringComparer.Ordinal)
+            .ToDictionary(edge => edge, edge => new EdgePartitions(revision, groupsOf[edge], entriesOf[edge]), StringComparer.Ordinal);
     }
-
-    private List<PartitionEntry> EntriesOf(GroupKey key) => _entriesOf.TryGetValue(key, out var entries) ? entries : [];
-
-    private static GroupKey KeyOf(GroupMembers group) => new(group.Edge, group.Account, group.Group, group.Version);
-    private static GroupKey KeyOf(PartitionEntry entry) => new(entry.Edge, entry.Id.Account, entry.Id.Group, entry.Id.Version);
 }

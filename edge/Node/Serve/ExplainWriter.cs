@@ -105,7 +105,7 @@ internal static class ExplainWriter
         }
         json.WriteNumber("mapRevision", map.Revision);
         json.WriteStartArray("partitions");
-        foreach (var partition in series.Select(s => s.Name).Distinct().SelectMany(name => map.FindAll(name, question.Range).Select(entry => (Name: name, Entry: entry)))
+        foreach (var partition in series.SelectMany(s => map.FindAll(s.Name, question.Range, s.Edge).Select(entry => (s.Name, Entry: entry)))
             .GroupBy(p => p.Entry).OrderBy(p => p.Key.Id).Take(PartsShown))
         {
             json.WriteStartObject();

@@ -32,6 +32,7 @@ public class LayeringTests
         ["Minio"] = ["Foretier.Archive"],
         ["ParquetSharp"] = ["Foretier.Archive"],
         ["Microsoft.ML.OnnxRuntime"] = ["Foretier.Predict"],
+        ["dotnet-etcd"] = ["Foretier.Router"],
         ["Microsoft.Data.Sqlite"] = ["Foretier.Gateway", "Foretier.Router"],
         ["ZstdSharp.Port"] = ["Foretier.Core"],
     };

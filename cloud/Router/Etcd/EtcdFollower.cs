@@ -1,0 +1,134 @@
+using Mvccpb;
+
+namespace Foretier.Router.Etcd;
+
+/// <summary>
+/// Keeps a copy of everything below a prefix: reads it once, then watches. A broken watch goes on where it was; where etcd has compacted that
+/// away, or forgotten more than it told, everything is read again.
+/// </summary>
+/// <param name="load">Takes all keys, as of a revision; what was taken before is void.</param>
+/// <param name="change">Takes what whole revisions changed, in order, and the last of them.</param>
+internal sealed class EtcdFollower(
+    EtcdCluster etcd, string prefix, Action<IReadOnlyList<KeyValue>, long> load, Action<IReadOnlyList<Event>, long> change, TimeProvider clock, ILogger log) : IAsyncDisposable
+{
+    private static readonly TimeSpan RetryMin = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan RetryMax = TimeSpan.FromSeconds(3);
+
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Lock _lock = new();
+    private TaskCompletionSource _advanced = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _revision;
+
+    /// <summary>Ends when the following has ended: faulted if it died of what it did not expect.</summary>
+    public Task Completion { get; private set; } = Task.CompletedTask;
+
+    /// <summary>Why it is behind, in words; null while it is not.</summary>
+    public string? Problem { get; private set; } = "etcd has not answered yet";
+
+    /// <summary>Times everything had to be read anew; 1 after a start.</summary>
+    public int Loads { get; private set; }
+
+    public void Start() => Completion = Task.Run(() => RunAsync(_stop.Token));
+
+    /// <summary>Returns when what was written at a revision has been taken.</summary>
+    public async Task ReachAsync(long revision, CancellationToken cancel)
+    {
+        while (true)
+        {
+            Task advanced;
+            lock (_lock)
+            {
+                if (_revision >= revision)
+                {
+                    return;
+                }
+                advanced = _advanced.Task;
+            }
+            await advanced.WaitAsync(cancel).ConfigureAwait(false);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await Completion.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _stop.Dispose();
+    }
+
+    private async Task RunAsync(CancellationToken stop)
+    {
+        var delay = RetryMin;
+        var isLoaded = false;
+        try
+        {
+            while (true)
+            {
+                try
+                {
+                    if (!isLoaded)
+                    {
+                        var (keys, revision) = await etcd.ReadAsync(prefix, stop).ConfigureAwait(false);
+                        load(keys, revision);
+                        Loads++;
+                        Advance(revision);
+                        isLoaded = true;
+                    }
+                    await foreach (var told in etcd.WatchAsync(prefix, _revision + 1, stop).ConfigureAwait(false))
+                    {
+                        // An etcd whose revisions began anew (restored from an old copy, or another one) would never reach ours.
+                        if (told.CompactRevision > 0 || (told.Created && told.Header.Revision < _revision))
+                        {
+                            log.LogInformation("etcd does not remember what came after revision {Revision}; reading {Prefix} anew", _revision, prefix);
+                            isLoaded = false;
+                            break;
+                        }
+                        if (Problem is not null)
+                        {
+                            log.LogInformation("etcd is followed from revision {Revision}", _revision);
+                            Problem = null;
+                        }
+                        delay = RetryMin;
+                        if (told.Events.Count > 0)
+                        {
+                            var last = told.Events[^1].Kv.ModRevision;
+                            change(told.Events, last);
+                            Advance(last);
+                        }
+                    }
+                    continue;
+                }
+                catch (EtcdException error)
+                {
+                    if (Problem is null)
+                    {
+                        log.LogWarning("{Reason}; going on with what is known", error.Message);
+                    }
+                    Problem = error.Message;
+                }
+                await Task.Delay(delay, clock, stop).ConfigureAwait(false);
+                delay = delay * 2 < RetryMax ? delay * 2 : RetryMax;
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // Asked to stop.
+        }
+        catch (Exception bug)
+        {
+            Problem = $"etcd is not followed any more: {bug.Message}";
+            throw;
+        }
+    }
+
+    private void Advance(long revision)
+    {
+        TaskCompletionSource advanced;
+        lock (_lock)
+        {
+            _revision = revision;
+            advanced = _advanced;
+            _advanced = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+        advanced.SetResult();
+    }
+}
