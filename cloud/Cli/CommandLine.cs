@@ -7,6 +7,7 @@ using Foretier.Cli.Backup;
 using Foretier.Cli.Export;
 using Foretier.Cli.Forecast;
 using Foretier.Cli.Import;
+using Foretier.Cli.Map;
 using Foretier.Cli.Replay;
 using Foretier.Cli.Simulate;
 using Foretier.Cli.Up;
@@ -55,6 +56,7 @@ internal static class CommandLine
             LedgerCommand.Make(),
             AccountsCommand.Make(),
             DevicesCommand.Make(),
+            MapCommand.Make(),
             ForecastCommand.Make(),
             ScorecardCommand.Make(),
             BacktestCommand.Make(),

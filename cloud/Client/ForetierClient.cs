@@ -94,6 +94,11 @@ public sealed class ForetierClient : IDisposable
     /// <inheritdoc cref="QueryAsync"/>
     public Task<ScorecardReply> ScorecardAsync(int days, CancellationToken cancel = default) => AskAsync(() => _api.ScorecardAsync(days, cancel));
 
+    /// <summary>The predictive partition map, or the part of it that a series pattern, an edge and a range name; null = all.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<MapReply> MapAsync(string? series = null, string? edge = null, string? from = null, string? to = null, CancellationToken cancel = default) =>
+        AskAsync(() => _api.MapAsync(series, edge, from, to, cancel));
+
     /// <inheritdoc cref="QueryAsync"/>
     public Task<TierReply> TierAsync(CancellationToken cancel = default) => AskAsync(() => _api.TierAsync(cancel));
 

@@ -39,6 +39,7 @@ return await NodeHost.RunAsync(args, "router", async args =>
     using var etcd = options.Etcd.IsSet ? EtcdCluster.Open(options.Etcd) : null;
     await using PartitionMapStore map = etcd is null ? SqliteMapStore.Open(Path.Combine(options.Data, "map.db"), logs.CreateLogger<SqliteMapStore>())
         : new EtcdMapStore(etcd, clock, logs.CreateLogger<EtcdMapStore>());
+    await using var sharedKeys = etcd is null ? null : new EtcdKeys(etcd, ring, clock, logs.CreateLogger<EtcdKeys>());
     _ = new MapFollower(follower, map, clock, logs.CreateLogger<MapFollower>());
 
     // What is asked here is told to those who own the series.
@@ -63,6 +64,6 @@ return await NodeHost.RunAsync(args, "router", async args =>
     app.MapPrometheus(api, new(answerer, catalog, clock, access.Asked));
     cascade.Map(api);
     cascade.MapPublic(app);
-    new KeyApi(ring, options.Upstream).Map(api);
+    new KeyApi(ring, options.Upstream, sharedKeys is null ? null : sharedKeys.ChangeAsync).Map(api);
     await app.RunAsync();
 });

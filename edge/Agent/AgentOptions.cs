@@ -67,6 +67,10 @@ public sealed class AgentOptions : NodeOptions
         {
             throw new ArgumentException($"{string.Join(" and ", same.Select(p => p.Key))} are all {same.Key}: give each a port of its own");
         }
+        if (Upstreams.Count > 1)
+        {
+            throw new ArgumentException($"Upstream '{Upstream}' names several nodes: an edge ships to one gateway, which links it to all routers");
+        }
         var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (Hot.MemoryBytesMax > memory)
         {

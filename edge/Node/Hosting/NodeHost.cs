@@ -89,7 +89,8 @@ public static class NodeHost
         builder.Logging.SetMinimumLevel(LogLevel.Information).AddFilter("Microsoft", LogLevel.Warning).AddFilter("System", LogLevel.Warning);
 
         var http = new Uri(options.Http);
-        var dialer = options.Upstream is { Length: > 0 } upstream ? new LinkEndPoint(new Uri(upstream), options.Node, options.Link.Token) : null;
+        var (node, token) = (options.Node, options.Link.Token);
+        List<LinkEndPoint> dialers = [.. options.Upstreams.Select(upstream => new LinkEndPoint(new Uri(upstream), node, token))];
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -102,10 +103,7 @@ public static class NodeHost
             {
                 kestrel.Listen(System.Net.IPAddress.Parse(http.Host), http.Port);
             }
-            if (dialer is not null)
-            {
-                kestrel.Listen(dialer, listen => listen.Protocols = HttpProtocols.Http2);
-            }
+            dialers.ForEach(dialer => kestrel.Listen(dialer, listen => listen.Protocols = HttpProtocols.Http2));
         });
         builder.Services.AddSingleton<IConnectionListenerFactory, LinkDialer>();
         var clock = ScaledClock.Parse(options.Clock);
@@ -147,9 +145,9 @@ public static class NodeHost
         {
             throw new ConfigurationException($"settings: FORETIER__HTTP '{options.Http}' is not http://ADDRESS:PORT with a numeric address or localhost.");
         }
-        if (options.Upstream is { Length: > 0 } up && (!Uri.TryCreate(up, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https")))
+        if (options.Upstreams.FirstOrDefault(up => !Uri.TryCreate(up, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https")) is { } wrong)
         {
-            throw new ConfigurationException($"settings: FORETIER__UPSTREAM '{up}' is not an http or https address.");
+            throw new ConfigurationException($"settings: FORETIER__UPSTREAM '{wrong}' is not an http or https address.");
         }
         try
         {

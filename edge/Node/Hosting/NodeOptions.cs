@@ -17,8 +17,11 @@ public class NodeOptions
     [Required]
     public string Http { get; set; } = "";
 
-    /// <summary>The node above it, to which it opens its link; empty for a router, or a node on its own.</summary>
+    /// <summary>The node above it, to which it opens its link; empty for a router, or a node on its own. A gateway names all its routers, with commas.</summary>
     public string? Upstream { get; set; }
+
+    /// <summary><see cref="Upstream"/>, one by one.</summary>
+    public IReadOnlyList<string> Upstreams => (Upstream ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
     public LinkOptions Link { get; set; } = new();
     public KeyOptions Keys { get; set; } = new();

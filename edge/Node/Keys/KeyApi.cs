@@ -10,41 +10,65 @@ namespace Foretier.Node.Keys;
 
 /// <summary>API keys: made, listed and revoked at the top of an installation, taken over below.</summary>
 /// <param name="above">Where the keys of this node come from; null or empty at the top.</param>
-public sealed class KeyApi(KeyRing ring, string? above)
+/// <param name="agree">
+/// Where several nodes at the top share their keys: applies a change to the keys of all, and returns when it stands. An IOException says why it does not.
+/// </param>
+public sealed class KeyApi(KeyRing ring, string? above, Func<Func<KeySet, KeySet>, CancellationToken, Task>? agree = null)
 {
     public void Map(RouteGroupBuilder api)
     {
         api.MapGet("/keys", () => Results.Ok(new KeysReply([.. ring.Current.Keys.Select(EntryOf)]))).Taking()
             .WithSummary("API keys: what they may do and until when.").RequireAdminOrNode();
-        api.MapPost("/keys", Create).Taking().WithSummary("Make an API key; it is shown this once.").RequireAdminOrNode();
-        api.MapDelete("/keys/{id}", Revoke).Taking().WithSummary("Revoke an API key, at once and on every node that can be reached.").RequireAdminOrNode();
+        api.MapPost("/keys", CreateAsync).Taking().WithSummary("Make an API key; it is shown this once.").RequireAdminOrNode();
+        api.MapDelete("/keys/{id}", RevokeAsync).Taking().WithSummary("Revoke an API key, at once and on every node that can be reached.").RequireAdminOrNode();
     }
 
     /// <summary>Where the node above tells its keys.</summary>
-    public void MapInternal(RouteGroupBuilder inner) => inner.MapPut("/keys", (KeySet keys) => Written(() =>
+    public void MapInternal(RouteGroupBuilder inner) => inner.MapPut("/keys", (KeySet keys) => WrittenAsync(() =>
     {
-        ring.Apply(keys);
-        return Results.NoContent();
+        ring.Apply(keys, onlyNewer: above?.Contains(',', StringComparison.Ordinal) == true);
+        return Task.FromResult(Results.NoContent());
     }));
 
-    private IResult Create(KeyRequest request) => AtTheTop(() =>
+    private Task<IResult> CreateAsync(KeyRequest request, CancellationToken cancel) => AtTheTopAsync(async () =>
     {
-        var (stored, key) = ring.Create(request.Name ?? "", request.Accounts ?? [], request.Admin,
-            request.ExpiresAfterSeconds is { } seconds ? TimeSpan.FromSeconds(Math.Clamp(seconds, 0, 1e10)) : null);
+        var life = request.ExpiresAfterSeconds is { } seconds ? TimeSpan.FromSeconds(Math.Clamp(seconds, 0, 1e10)) : (TimeSpan?)null;
+        if (agree is null)
+        {
+            var (kept, own) = ring.Create(request.Name ?? "", request.Accounts ?? [], request.Admin, life);
+            return Results.Ok(new KeyMadeReply(EntryOf(kept), own));
+        }
+        var (stored, key) = ring.Draft(request.Name ?? "", request.Accounts ?? [], request.Admin, life);
+        await agree(set => ring.With(set, stored), cancel).ConfigureAwait(false);
         return Results.Ok(new KeyMadeReply(EntryOf(stored), key));
     });
 
-    private IResult Revoke(string id) => AtTheTop(() => ring.Revoke(id) is { } ended ? Results.Ok(EntryOf(ended))
-        : Problem.Of(StatusCodes.Status404NotFound, "unknown", $"there is no key {id}; list them with GET /api/v1/keys"));
+    private Task<IResult> RevokeAsync(string id, CancellationToken cancel) => AtTheTopAsync(async () =>
+    {
+        StoredKey? ended = null;
+        if (agree is null)
+        {
+            ended = ring.Revoke(id);
+        }
+        else
+        {
+            await agree(set =>
+            {
+                ended = set.Keys.FirstOrDefault(key => key.Id == id);
+                return ended is null ? set : ring.Without(set, id);
+            }, cancel).ConfigureAwait(false);
+        }
+        return ended is not null ? Results.Ok(EntryOf(ended)) : Problem.Of(StatusCodes.Status404NotFound, "unknown", $"there is no key {id}; list them with GET /api/v1/keys");
+    });
 
-    private IResult AtTheTop(Func<IResult> change) => string.IsNullOrEmpty(above) ? Written(change)
-        : Problem.Of(StatusCodes.Status409Conflict, "not_here", $"this node is told its keys from above: ask {above}");
+    private Task<IResult> AtTheTopAsync(Func<Task<IResult>> change) => string.IsNullOrEmpty(above) ? WrittenAsync(change)
+        : Task.FromResult(Problem.Of(StatusCodes.Status409Conflict, "not_here", $"this node is told its keys from above: ask {above}"));
 
-    private static IResult Written(Func<IResult> change)
+    private static async Task<IResult> WrittenAsync(Func<Task<IResult>> change)
     {
         try
         {
-            return change();
+            return await change().ConfigureAwait(false);
         }
         catch (ArgumentException wrong)
         {

@@ -87,10 +87,19 @@ public sealed class KeyRing
     }
 
     /// <summary>Makes a key and writes it down.</summary>
+    /// <inheritdoc cref="Draft"/>
+    public (StoredKey Stored, string Key) Create(string name, IReadOnlyList<string> accounts, bool isAdmin, TimeSpan? life)
+    {
+        var made = Draft(name, accounts, isAdmin, life);
+        Change(set => With(set, made.Stored));
+        return made;
+    }
+
+    /// <summary>Makes a key that nobody knows yet.</summary>
     /// <param name="life">Null: it does not end by itself.</param>
     /// <returns>What is kept, and the key, in clear for this once.</returns>
     /// <exception cref="ArgumentException">What was asked for cannot be; the message says what.</exception>
-    public (StoredKey Stored, string Key) Create(string name, IReadOnlyList<string> accounts, bool isAdmin, TimeSpan? life)
+    public (StoredKey Stored, string Key) Draft(string name, IReadOnlyList<string> accounts, bool isAdmin, TimeSpan? life)
     {
         if (!SeriesKey.IsValidPart(name))
         {
@@ -112,9 +121,14 @@ public sealed class KeyRing
         var now = Instant.Now(_clock);
         var stored = new StoredKey(RandomNumberGenerator.GetString(Letters, IdLetters), name, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key))),
             [.. accounts.Distinct(StringComparer.Ordinal)], isAdmin, now, life is { } span ? now + span.Ticks / TimeSpan.TicksPerMicrosecond : 0);
-        Change(keys => keys.Count < KeysMax ? [.. keys, stored] : throw new ArgumentException($"there are {KeysMax} keys already: revoke some"));
         return (stored, key);
     }
+
+    /// <summary>A set with one key more, and without those that are over.</summary>
+    public KeySet With(KeySet set, StoredKey added) => Next(set, keys => keys.Count < KeysMax ? [.. keys, added] : throw new ArgumentException($"there are {KeysMax} keys already: revoke some"));
+
+    /// <summary>A set with one key less.</summary>
+    public KeySet Without(KeySet set, string id) => Next(set, keys => [.. keys.Where(key => key.Id != id)]);
 
     /// <summary>Ends a key at once. Null where there is none of this id.</summary>
     public StoredKey? Revoke(string id)
@@ -122,17 +136,18 @@ public sealed class KeyRing
         var found = Current.Keys.FirstOrDefault(key => key.Id == id);
         if (found is not null)
         {
-            Change(keys => [.. keys.Where(key => key.Id != id)]);
+            Change(set => Without(set, id));
         }
         return found;
     }
 
     /// <summary>Takes what the node above says over, and writes it down where it is news.</summary>
-    public void Apply(KeySet set)
+    /// <param name="onlyNewer">One of several nodes above says it: what is older than what another has said already is left.</param>
+    public void Apply(KeySet set, bool onlyNewer = false)
     {
         lock (_lock)
         {
-            if (!JsonSerializer.SerializeToUtf8Bytes(set, NodeJson.Options).AsSpan().SequenceEqual(JsonSerializer.SerializeToUtf8Bytes(Current, NodeJson.Options)))
+            if (!(onlyNewer && set.Revision <= Current.Revision) && !JsonSerializer.SerializeToUtf8Bytes(set, NodeJson.Options).AsSpan().SequenceEqual(JsonSerializer.SerializeToUtf8Bytes(Current, NodeJson.Options)))
             {
                 Put(set);
             }
@@ -152,11 +167,14 @@ public sealed class KeyRing
 
     private bool IsOver(StoredKey key) => key.ExpiresAt > 0 && key.ExpiresAt <= Instant.Now(_clock);
 
-    private void Change(Func<IReadOnlyList<StoredKey>, IReadOnlyList<StoredKey>> change)
+    private KeySet Next(KeySet set, Func<IReadOnlyList<StoredKey>, IReadOnlyList<StoredKey>> change) =>
+        new(set.Revision + 1, change([.. set.Keys.Where(key => !IsOver(key))]));
+
+    private void Change(Func<KeySet, KeySet> change)
     {
         lock (_lock)
         {
-            Put(new(Current.Revision + 1, change([.. Current.Keys.Where(key => !IsOver(key))])));
+            Put(change(Current));
         }
     }
 

@@ -101,7 +101,7 @@ internal sealed class LinkDialer(TimeProvider clock, ILogger<LinkDialer> log) : 
         private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public LinkConnection(Stream stream, LinkEndPoint endpoint)
-            : base($"link-{endpoint.Node}")
+            : base($"link-{endpoint.Node}-{endpoint.Upstream.Authority}")
         {
             _stream = stream;
             Transport = new Duplex(PipeReader.Create(stream, new(leaveOpen: true)), PipeWriter.Create(stream, new(leaveOpen: true)));

@@ -36,7 +36,7 @@ public sealed class QueryApi(
         api.MapGet("/series", Series).WithName("series").WithSummary("The series there are.");
         if (map is not null)
         {
-            api.MapGet("/map", MapOf).WithName("map").WithSummary("The predictive partition map: what is expected, and what is reserved for it.");
+            new PartitionMapApi(map, clock).Map(api);
         }
         api.MapGet("/tier", Tiers).WithName("tier").WithSummary("What each tier and node holds.").RequireAdminOrNode();
     }
@@ -205,18 +205,6 @@ public sealed class QueryApi(
             .OrderBy(s => s.Name, StringComparer.Ordinal).ThenBy(s => s.Edge, StringComparer.Ordinal)
             .Select(s => new SeriesEntry(s.Name, s.Unit, s.Kind, s.Edge));
         return Results.Ok(new SeriesReply([.. found]));
-    }
-
-    private IResult MapOf(HttpContext http)
-    {
-        var caller = http.Caller();
-        var current = map!();
-        return Results.Json(new
-        {
-            revision = current.Revision,
-            entries = current.Entries.Where(e => caller.MayRead(e.Id.Account)),
-            groups = current.Groups.Where(g => caller.MayRead(g.Account)),
-        }, NodeJson.Options);
     }
 
     private IResult Tiers() => Results.Ok(new TierReply([.. catalog.View.Holdings.Where(h => h.Node is not (Holding.Below or Holding.Gone)).GroupBy(h => (h.Tier, h.Node))

@@ -42,6 +42,13 @@ public interface IForetierApi
     [Get("/api/v1/scorecard")]
     Task<ScorecardReply> ScorecardAsync([Query] int days, CancellationToken cancel);
 
+    /// <param name="series">A series or a pattern; null = all.</param>
+    /// <param name="edge">Of one edge; null = of all.</param>
+    /// <param name="from">Windows that end after it: RFC 3339, epoch, now, -6h; null = all.</param>
+    /// <param name="to">Windows that begin before it.</param>
+    [Get("/api/v1/map")]
+    Task<MapReply> MapAsync([Query] string? series, [Query] string? edge, [Query] string? from, [Query] string? to, CancellationToken cancel);
+
     [Get("/api/v1/tier")]
     Task<TierReply> TierAsync(CancellationToken cancel);
 

@@ -56,6 +56,22 @@ public sealed class LinkTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Every_router_reaches_the_gateway_and_its_edges_through_links_the_gateway_opened_also_when_another_router_is_gone()
+    {
+        var first = await StartAsync("router-1", null);
+        var second = await StartAsync("router-2", null);
+        var gateway = await StartAsync("gateway", $"{first.Url}, {second.Url}");
+        var edge = await StartAsync("edge", gateway.Url);
+        edge.Hold(Day, [(Day.Start + 1, 1.5), (Day.Start + 2, 2.5)]);
+
+        Assert.False((await first.AnswerAsync("acme/d/m", points: 2)).IsPartial);
+        Assert.False((await second.AnswerAsync("acme/d/m", points: 2)).IsPartial);
+
+        await _apps[0].StopAsync();
+        Assert.False((await second.AnswerAsync("acme/d/m", points: 2)).IsPartial);
+    }
+
+    [Fact]
     public async Task When_the_edge_is_cut_off_the_answer_is_partial_and_names_the_range_and_heals_when_it_is_back()
     {
         var router = await StartAsync("router", null);
