@@ -26,7 +26,7 @@ internal sealed class PredictiveBands(EventTrace trace, IInference? ranker)
     /// <summary>Of what was never read, only what is as young is kept: it is there already.</summary>
     private const int LikelyBands = 4;
 
-    protected override double RoomOf(SegmentTiers tiers) => tiers.Capacity * (1 - AskedShare);
+    protected override double RoomOf(double left) => left * (1 - AskedShare);
 
     protected override bool IsKept(int series, int resolution, int day) => _asked.Has(series, resolution, day);
 

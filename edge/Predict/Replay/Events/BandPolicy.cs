@@ -42,8 +42,8 @@ internal abstract class BandPolicy(string name, EventTrace trace, PlacePolicy po
     /// <summary>What is expected to be read, by stretch; what is left out: nothing.</summary>
     protected abstract ValueTask<IEnumerable<(int Band, Demand Demand)>> ExpectAsync(SegmentTiers tiers, CancellationToken cancel);
 
-    /// <summary>What of the tier there is for stretches.</summary>
-    protected virtual double RoomOf(SegmentTiers tiers) => tiers.Capacity;
+    /// <summary>What there is for stretches of the room that today's raw samples leave.</summary>
+    protected virtual double RoomOf(double left) => left;
 
     /// <summary>A stretch was read.</summary>
     protected abstract void Learn(int band, int hour);
@@ -71,7 +71,7 @@ internal abstract class BandPolicy(string name, EventTrace trace, PlacePolicy po
                 Add(band, Demand.None, tiers);
             }
         }
-        var plan = policy.Plan(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_candidates), new(Math.Max(0, RoomOf(tiers) - HeldBytes(tiers))), TimeOf(tiers));
+        var plan = policy.Plan(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_candidates), new(Math.Max(0, RoomOf(tiers.Capacity - HeldBytes(tiers)))), TimeOf(tiers));
         foreach (var drop in plan.Drops)
         {
             Set(_bands[drop.Index], false, tiers);

@@ -17,18 +17,19 @@ public static class EventReplay
     /// <summary>Their names, in the order they are shown.</summary>
     public static IReadOnlyList<string> Policies { get; } = ["predictive", "lru", "recency", "ewma28d", "static", "clairvoyant"];
 
-    /// <summary>The room of the fast tier: a share of a year's raw samples, or of all where the trace is shorter. Where nothing is written: of what is read.</summary>
+    /// <summary>The room of the fast tier: a share of a year's raw samples, at the rate of the trace's last year, or of all of it where it is shorter.</summary>
     public static double CapacityOf(EventTrace trace, ReplayOptions options)
     {
         var samples = 0L;
-        for (var day = Math.Max(0, trace.Days - 365); day < trace.Days; day++)
+        var first = Math.Max(0, trace.Days - 365);
+        for (var day = first; day < trace.Days; day++)
         {
             for (var series = 0; series < trace.Series.Count; series++)
             {
                 samples += trace.SamplesOn(series, day);
             }
         }
-        return Math.Max(1, samples * Resolutions.SampleBytes * (options.HotShare ?? DefaultHotShare));
+        return Math.Max(1, samples * Resolutions.SampleBytes / (trace.Days - first) * 365 * (options.HotShare ?? DefaultHotShare));
     }
 
     /// <param name="policy">One of <see cref="Policies"/>.</param>
