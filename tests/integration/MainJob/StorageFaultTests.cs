@@ -15,15 +15,10 @@ public sealed class StorageFaultTests(ITestOutputHelper output)
     private static readonly TimeSpan FaultLasts = TimeSpan.FromSeconds(4);
     private static readonly string[] Faults = ["slow", "overloaded", "cut", "silent", "killed", "full"];
 
-    [Fact]
+    [CampaignFact("FORETIER_FAULT_ROUNDS", "scripts/storage-faults")]
     public async Task Whatever_happens_to_the_archive_nothing_is_lost_or_doubled()
     {
-        var rounds = Number("FORETIER_FAULT_ROUNDS", 0);
-        if (rounds == 0)
-        {
-            output.WriteLine("runs by scripts/storage-faults only");
-            return;
-        }
+        var rounds = Number("FORETIER_FAULT_ROUNDS", 1);
         var random = new Random(Number("FORETIER_FAULT_SEED", 1));
         await using var relay = new FaultyRelay(new(Environment.GetEnvironmentVariable("FORETIER_TEST_S3")!));
         var place = $"s3://foretier/faults-{random.Next()}?endpoint={relay.Address.GetLeftPart(UriPartial.Authority)}";

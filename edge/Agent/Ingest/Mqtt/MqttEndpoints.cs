@@ -69,7 +69,7 @@ public static class MqttEndpoints
     /// <summary>
     /// What a socket may hold for a connection that is not read from, or does not read: with the 1 MB that Kestrel allows by default, a
     /// thousand stuck connections would hold 1 GB. Each keeps 4 KB to read into while it is idle: to ask the system first whether there is something to read
-    /// costs one call more for each message, one part in twenty of what a message takes.
+    /// would cost one call more for each message.
     /// </summary>
     public static void BoundSockets(SocketTransportOptions sockets)
     {
