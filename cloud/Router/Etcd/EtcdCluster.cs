@@ -37,21 +37,24 @@ internal sealed class EtcdCluster : IDisposable
     public async Task<Mvccpb.KeyValue?> GetAsync(string key, CancellationToken cancel) =>
         (await AskAsync((member, call) => member.Keys.RangeAsync(new() { Key = ByteString.CopyFromUtf8(key) }, call), cancel).ConfigureAwait(false)).Kvs.FirstOrDefault();
 
-    /// <summary>Every key below a prefix, all as of one revision.</summary>
-    /// <exception cref="EtcdException">As for <see cref="GetAsync"/>.</exception>
-    public async Task<(List<Mvccpb.KeyValue> Keys, long Revision)> ReadAsync(string prefix, CancellationToken cancel)
+    /// <summary>Gives every key below a prefix, all as of one revision, page by page: the whole of it is never in memory.</summary>
+    /// <returns>That revision.</returns>
+    /// <exception cref="EtcdException">As for <see cref="GetAsync"/>; some may have been given.</exception>
+    public async Task<long> ReadAsync(string prefix, Action<Mvccpb.KeyValue> take, CancellationToken cancel)
     {
-        List<Mvccpb.KeyValue> keys = [];
         var (end, next, revision) = (EndOf(prefix), ByteString.CopyFromUtf8(prefix), 0L);
         while (true)
         {
             var request = new RangeRequest { Key = next, RangeEnd = end, Limit = PageKeys, Revision = revision };
             var page = await AskAsync((member, call) => member.Keys.RangeAsync(request, call), cancel).ConfigureAwait(false);
-            keys.AddRange(page.Kvs);
+            foreach (var key in page.Kvs)
+            {
+                take(key);
+            }
             revision = revision == 0 ? page.Header.Revision : revision;
             if (!page.More)
             {
-                return (keys, revision);
+                return revision;
             }
             next = ByteString.CopyFrom([.. page.Kvs[^1].Key.Span, 0]);
         }

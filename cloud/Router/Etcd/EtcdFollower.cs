@@ -6,10 +6,10 @@ namespace Foretier.Router.Etcd;
 /// Keeps a copy of everything below a prefix: reads it once, then watches. A broken watch goes on where it was; where etcd has compacted that
 /// away, or forgotten more than it told, everything is read again.
 /// </summary>
-/// <param name="load">Takes all keys, as of a revision; what was taken before is void.</param>
+/// <param name="load">Begins to take all keys anew: what was taken before is void when the revision of all is told.</param>
 /// <param name="change">Takes what whole revisions changed, in order, and the last of them.</param>
 internal sealed class EtcdFollower(
-    EtcdCluster etcd, string prefix, Action<IReadOnlyList<KeyValue>, long> load, Action<IReadOnlyList<Event>, long> change, TimeProvider clock, ILogger log) : IAsyncDisposable
+    EtcdCluster etcd, string prefix, Func<Loading> load, Action<IReadOnlyList<Event>, long> change, TimeProvider clock, ILogger log) : IAsyncDisposable
 {
     private static readonly TimeSpan RetryMin = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan RetryMax = TimeSpan.FromSeconds(3);
@@ -67,8 +67,9 @@ internal sealed class EtcdFollower(
                 {
                     if (!isLoaded)
                     {
-                        var (keys, revision) = await etcd.ReadAsync(prefix, stop).ConfigureAwait(false);
-                        load(keys, revision);
+                        var loading = load();
+                        var revision = await etcd.ReadAsync(prefix, loading.Take, stop).ConfigureAwait(false);
+                        loading.Done(revision);
                         Loads++;
                         Advance(revision);
                         isLoaded = true;
@@ -132,3 +133,6 @@ internal sealed class EtcdFollower(
         advanced.SetResult();
     }
 }
+
+/// <summary>A reading of all keys: each is given once, then the revision that they are of.</summary>
+internal sealed record Loading(Action<KeyValue> Take, Action<long> Done);

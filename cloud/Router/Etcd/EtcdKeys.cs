@@ -24,7 +24,7 @@ internal sealed class EtcdKeys : IAsyncDisposable
     {
         (_etcd, _ring) = (etcd, ring);
         _key = ByteString.CopyFromUtf8(etcd.Prefix + "keys");
-        _follower = new(etcd, etcd.Prefix + "keys", (keys, _) => Take(keys), (events, _) => Take([.. events.Where(told => told.Type == Mvccpb.Event.Types.EventType.Put).Select(told => told.Kv)]), clock, log);
+        _follower = new(etcd, etcd.Prefix + "keys", () => new(key => Take([key]), _ => { }), (events, _) => Take([.. events.Where(told => told.Type == Mvccpb.Event.Types.EventType.Put).Select(told => told.Kv)]), clock, log);
         _follower.Start();
     }
 

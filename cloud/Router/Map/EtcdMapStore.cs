@@ -158,15 +158,14 @@ public sealed class EtcdMapStore : PartitionMapStore
     /// <summary>What lies there now, whole or not.</summary>
     private async Task<PartitionMap> ReadAsync(string edge, CancellationToken cancel)
     {
-        var (keys, _) = await _etcd.ReadAsync(_documents.PrefixOf(edge), cancel).ConfigureAwait(false);
         var lying = new PendingChange();
-        foreach (var key in keys)
+        await _etcd.ReadAsync(_documents.PrefixOf(edge), key =>
         {
             if (_written.TryRead(key, false, out var read))
             {
                 lying.Add(read);
             }
-        }
+        }, cancel).ConfigureAwait(false);
         return lying.Make(PartitionMap.Empty, 0);
     }
 
@@ -208,19 +207,36 @@ public sealed class EtcdMapStore : PartitionMapStore
         cancel.ThrowIfCancellationRequested();
     }
 
-    private void Load(IReadOnlyList<Mvccpb.KeyValue> keys, long revision)
+    private Loading Load()
     {
         _pending.Clear();
-        foreach (var key in keys)
+        // Keys come in their order, so edge by edge: one at a time is taken apart.
+        List<KeyValuePair<string, PartitionMap?>> parts = [];
+        var (edge, lying) = ("", new PendingChange());
+        void Finish()
         {
-            if (_documents.TryRead(key, false, out var read))
+            if (edge.Length > 0)
             {
-                Pending(read.Edge).Add(read);
+                parts.Add(new(edge, lying.Make(PartitionMap.Empty, lying.Head?.Revision ?? 0)));
             }
         }
-        var parts = _pending.Select(edge => KeyValuePair.Create(edge.Key, (PartitionMap?)edge.Value.Make(PartitionMap.Empty, edge.Value.Head?.Revision ?? 0))).ToList();
-        _pending.Clear();
-        Swap(PartitionMap.Empty.With(Math.Max(revision, Current.Revision + 1), parts));
+        return new(key =>
+        {
+            if (!_documents.TryRead(key, false, out var read))
+            {
+                return;
+            }
+            if (read.Edge != edge)
+            {
+                Finish();
+                (edge, lying) = (read.Edge, new());
+            }
+            lying.Add(read);
+        }, revision =>
+        {
+            Finish();
+            Swap(PartitionMap.Empty.With(Math.Max(revision, Current.Revision + 1), parts));
+        });
     }
 
     private void Change(IReadOnlyList<Mvccpb.Event> events, long revision)

@@ -27,7 +27,7 @@ public sealed class EtcdFaultTests(ITestOutputHelper output)
         await using var etcd = await RunningEtcd.StartAsync(3);
         using var cluster = EtcdCluster.Open(new() { Endpoints = etcd.Endpoints, DeadlineSeconds = 2 });
         var told = new ConcurrentQueue<long>();
-        await using var follower = new EtcdFollower(cluster, "/n/", (_, _) => { }, (events, _) =>
+        await using var follower = new EtcdFollower(cluster, "/n/", () => new(_ => { }, _ => { }), (events, _) =>
         {
             foreach (var change in events)
             {
