@@ -4,6 +4,7 @@ using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
 using Foretier.Client.Mqtt;
+using Foretier.Tests.Benchmarks.Ingest;
 
 namespace Foretier.Tests.Benchmarks;
 
@@ -12,7 +13,7 @@ internal static class StagingMode
 {
     private const string Usage = """
         usage: scripts/staging [--weeks N] [--rate N] [--days N]
-          Starts 'foretier up' on a clock that runs --rate times as fast (default 10000: a week in a minute), imports --days days (default 60) of 20 series, a sample a
+          Starts agent, gateway and router on a clock that runs --rate times as fast (default 10000: a week in a minute), imports --days days (default 60) of 20 series, a sample a
           minute each, moves them to the archive, and asks --weeks times (default 4), a week apart, for each day's mean and maximum. The same once more with
           STAGE__BYTESMAX=0. Prints how long each first answer took and from which tier it came, and what the scorecard says was moved and used.
         Exit code 1 where an answer differs from the first, the later answers are not quicker than half of the first's time, or nothing that was moved was used.
@@ -54,18 +55,39 @@ internal static class StagingMode
 
     private static async Task<Arm> RunAsync(int weeks, int rate, int days, bool isOn)
     {
-        await using var site = await Site.StartAsync(("CLOCK", FormattableString.Invariant($"{_begin:yyyy-MM-dd'T'HH:mm:ss'Z'}@{rate}")), ("STAGE__BYTESMAX", isOn ? "1000000000" : "0"));
+        var folder = Directory.CreateTempSubdirectory("foretier-staging-").FullName;
+        try
+        {
+            return await RunAsync(folder, weeks, rate, days, isOn);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static async Task<Arm> RunAsync(string folder, int weeks, int rate, int days, bool isOn)
+    {
+        var (routerPort, gatewayPort) = (Broker.FreePort(), Broker.FreePort());
+        (string, string) clock = ("CLOCK", FormattableString.Invariant($"{_begin:yyyy-MM-dd'T'HH:mm:ss'Z'}@{rate}")), archive = ("ARCHIVE", Path.Combine(folder, "archive"));
+        using var router = new Broker(await LoneNode.StartAsync("Router", routerPort, [("NODE", "router-1"), ("DATA", Path.Combine(folder, "router")), archive, clock]), 0, null, null) { HttpPort = routerPort };
+        using var gateway = new Broker(await LoneNode.StartAsync("Gateway", gatewayPort, [("NODE", "gateway-1"), ("DATA", Path.Combine(folder, "gateway")), ("SITE", "site-1"),
+            ("UPSTREAM", $"http://127.0.0.1:{routerPort}"), ("STAGE__BYTESMAX", isOn ? "1000000000" : "0"), archive, clock]), 0, null, null);
+        using var agent = await LoneAgent.StartAsync(folder, ("UPSTREAM", $"http://127.0.0.1:{gatewayPort}"), clock);
+        using var http = LoneNode.Client(router);
+        http.Timeout = TimeSpan.FromMinutes(5);
+        async Task<JsonElement> GetAsync(string path) => JsonDocument.Parse(await http.GetStringAsync(path)).RootElement;
         var real = Stopwatch.StartNew();
-        await PublishAsync(site, days);
+        await PublishAsync(agent, days);
         foreach (var tier in new[] { "hdd", "archive" })
         {
-            using var moved = await site.Http.PostAsJsonAsync("api/v1/tier/move", new { to = tier, wait = true });
+            using var moved = await http.PostAsJsonAsync("api/v1/tier/move", new { to = tier, wait = true });
             moved.EnsureSuccessStatusCode();
         }
         var asked = new List<Asked>();
         var from = _begin.Date.AddDays(-days).ToString("yyyy-MM-dd'T'00:00:00'Z'", CultureInfo.InvariantCulture);
         var path = $"api/v1/query?series=acme/*/t&from={from}&to={_begin:yyyy-MM-dd}T00:00:00Z&step=1d&fn=avg,max";
-        await site.GetAsync("api/v1/query?series=acme/dev0/nothing&from=-1h&fn=count"); // the program itself is warm
+        await GetAsync("api/v1/query?series=acme/dev0/nothing&from=-1h&fn=count"); // the program itself is warm
         var week = TimeSpan.FromSeconds(7 * 86_400.0 / rate);
         var start = real.Elapsed;
         for (var i = 0; i < weeks; i++)
@@ -73,7 +95,7 @@ internal static class StagingMode
             var wait = start + i * week - real.Elapsed;
             await Task.Delay(wait > TimeSpan.Zero ? wait : TimeSpan.Zero);
             var began = Stopwatch.GetTimestamp();
-            var answer = await site.GetAsync(path);
+            var answer = await GetAsync(path);
             var took = Stopwatch.GetElapsedTime(began).TotalMilliseconds;
             var tiers = string.Join('+', answer.GetProperty("meta").GetProperty("tiers").EnumerateArray().Select(tier => $"{tier.GetProperty("tier").GetString()}:{tier.GetProperty("resolution").GetString()}").Distinct());
             if (answer.GetProperty("meta").GetProperty("partial").GetBoolean())
@@ -83,7 +105,7 @@ internal static class StagingMode
             asked.Add(new(took, tiers, PointsOf(answer)));
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {(isOn ? "staged" : "not")}, week {i + 1}: {took:0.0} ms from {tiers}"));
         }
-        var scorecard = await site.GetAsync("api/v1/scorecard?days=90");
+        var scorecard = await GetAsync("api/v1/scorecard?days=90");
         var moves = scorecard.GetProperty("nodes").EnumerateArray().Where(node => node.TryGetProperty("moves", out _)).SelectMany(node => node.GetProperty("moves").EnumerateArray())
             .Where(line => line.GetProperty("what").GetString() != "reserved").Select(line => new Move(line.GetProperty("what").GetString()!, line.GetProperty("made").GetInt64(),
                 line.GetProperty("movedBytes").GetInt64(), line.GetProperty("bytes").GetInt64(), line.GetProperty("used").GetInt64(), line.GetProperty("usedBytes").GetInt64(), line.GetProperty("wasted").GetInt64())).ToList();
@@ -94,10 +116,18 @@ internal static class StagingMode
     private static string PointsOf(JsonElement answer) => string.Join('\n', answer.GetProperty("results").EnumerateArray().Select(result => string.Join(' ',
         result.GetProperty("points").EnumerateArray().Select(point => string.Create(CultureInfo.InvariantCulture, $"{point[0].GetInt64()}={point[1].GetDouble():G12}")))));
 
-    private static async Task PublishAsync(Site site, int days)
+    private static async Task PublishAsync(Broker agent, int days)
     {
         var random = new Random(1);
-        await using var publisher = await MqttPublisher.ConnectAsync(site.Mqtt("staging", 200), _ => { }, TimeProvider.System, CancellationToken.None);
+        await using var publisher = await MqttPublisher.ConnectAsync(new()
+        {
+            Host = "127.0.0.1",
+            Port = agent.Port,
+            User = agent.User,
+            Secret = agent.Secret,
+            ClientId = "staging",
+            Window = 200,
+        }, _ => { }, TimeProvider.System, CancellationToken.None);
         var first = _begin.Date.AddDays(-days);
         for (var minute = 0; minute < days * 1440; minute += PointsPerMessage)
         {

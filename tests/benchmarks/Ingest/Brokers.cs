@@ -112,7 +112,7 @@ internal static class LoneNode
 
     public static async Task<Process> StartAsync(string project, int http, IEnumerable<(string Key, string Value)> settings)
     {
-        var start = new ProcessStartInfo(Path.Combine(Root(), $"edge/{project}/bin/Release/net10.0/Foretier.{project}"))
+        var start = new ProcessStartInfo(Path.Combine(Root(), $"{(project == "Router" ? "cloud" : "edge")}/{project}/bin/Release/net10.0/Foretier.{project}"))
         {
             RedirectStandardError = true,
             RedirectStandardOutput = true,
