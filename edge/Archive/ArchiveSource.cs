@@ -18,13 +18,15 @@ public sealed record ArchiveSourceOptions
     public long CacheBytes { get; init; } = 64 << 20;
 
     /// <summary>Files up to this are read whole and their digest is checked; of larger ones only the pages that are needed, each with its CRC.</summary>
-    public int WholeFileBytesMax { get; init; } = 8 << 20;
+    public int WholeFileBytesMax { get; init; } = 1 << 20;
 
     /// <summary>How long one question may wait for the store: whoever asks is better served by an answer that says what it lacks.</summary>
     public TimeSpan WaitMax { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Parts of one question read at the same time.</summary>
-    public int PartsAtOnce { get; init; } = 4;
+    /// <summary>
+    /// Parts of one question whose manifests and files are fetched at the same time: a month, so that it takes as many rounds to the store as a day.
+    /// </summary>
+    public int PartsAtOnce { get; init; } = 32;
 }
 
 /// <summary>
@@ -33,6 +35,9 @@ public sealed record ArchiveSourceOptions
 /// <param name="clock">Only times the answers.</param>
 public sealed class ArchiveSource(ObjectStore store, ArchiveCatalog catalog, ArchiveSourceOptions options, TimeProvider clock) : IDataSource
 {
+    /// <summary>About what follows the columns in a file: its page index and its metadata, in which every series has a line.</summary>
+    private const int TailBytes = 64 << 10, TailBytesOfSeries = 150;
+
     private readonly ByteCache _cache = new(options.CacheBytes);
 
     public string Node => ArchiveManifest.Node;
@@ -76,16 +81,11 @@ public sealed class ArchiveSource(ObjectStore store, ArchiveCatalog catalog, Arc
         try
         {
             var manifest = await ManifestAsync(key, cancel).ConfigureAwait(false);
-            var slices = new List<Slice>();
             var names = request.Series.ToHashSet(StringComparer.Ordinal);
-            foreach (var file in manifest.Files.Where(f => f.MinTime < part.Range.To && f.MaxTime >= part.Range.From))
-            {
-                var wanted = Wanted(file, names, part.Range);
-                if (wanted.Count > 0)
-                {
-                    slices.AddRange(Cut(request, index, await SamplesAsync(file, wanted, part.Range, cancel).ConfigureAwait(false)));
-                }
-            }
+            var files = manifest.Files.Where(f => f.MinTime < part.Range.To && f.MaxTime >= part.Range.From)
+                .Select(file => (File: file, Wanted: Wanted(file, names, part.Range))).Where(f => f.Wanted.Count > 0);
+            var read = await Task.WhenAll(files.Select(f => SamplesAsync(f.File, f.Wanted, part.Range, cancel))).ConfigureAwait(false);
+            List<Slice> slices = [.. read.SelectMany(samples => Cut(request, index, samples))];
             if (request.Raw)
             {
                 Erase(slices, index, part, manifest, names);
@@ -158,15 +158,22 @@ public sealed class ArchiveSource(ObjectStore store, ArchiveCatalog catalog, Arc
         ArchivedFile file, List<(ArchivedSeries Series, long Start)> wanted, TimeRange range, CancellationToken cancel)
     {
         var whole = file.Bytes <= options.WholeFileBytesMax;
-        using Stream content = whole
-            ? new MemoryStream(await WholeAsync(file, cancel).ConfigureAwait(false), writable: false)
-            : new RangeStream(store, _cache, file.Key, file.Bytes, cancel);
+        var ranges = whole ? null : new RangeStream(store, _cache, file.Key, file.Bytes, cancel);
+        using Stream content = ranges is null ? new MemoryStream(await WholeAsync(file, cancel).ConfigureAwait(false), writable: false) : ranges;
+        if (ranges is not null)
+        {
+            await ranges.PrefetchAsync([(file.Bytes - TailBytes - file.Series.Count * TailBytesOfSeries, file.Bytes)]).ConfigureAwait(false);
+        }
         try
         {
             using var reader = new RawFileReader(content);
             if (reader.Rows != file.Rows || (!whole && !IsOf(reader, file)))
             {
                 throw new InvalidDataException("it is another file than the one published");
+            }
+            if (ranges is not null)
+            {
+                await ranges.PrefetchAsync(reader.ColumnsOf(wanted)).ConfigureAwait(false);
             }
             return [.. wanted.Zip(reader.Read(wanted, range), (w, samples) => (w.Series.Name, samples))];
         }
