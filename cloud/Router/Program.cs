@@ -25,7 +25,7 @@ return await NodeHost.RunAsync(args, "router", async args =>
     // What there is: learned from the gateways that dial in, and from the archive's own manifests.
     var catalog = new Catalog();
     var health = new SourceHealth(clock);
-    var hub = new LinkHub(logs.CreateLogger<LinkHub>());
+    var hub = new LinkHub(logs.CreateLogger<LinkHub>(), options.Link);
     var follower = new CatalogFollower(hub, catalog, health, clock, logs.CreateLogger<CatalogFollower>());
     hub.Map(app);
     var ring = app.Services.GetRequiredService<KeyRing>();

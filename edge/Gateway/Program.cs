@@ -42,7 +42,7 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
         logs.CreateLogger<WarmStore>(), archived is null ? null : archived.RefreshAsync, CancellationToken.None);
 
     // The edges, which dial in.
-    var hub = new LinkHub(logs.CreateLogger<LinkHub>());
+    var hub = new LinkHub(logs.CreateLogger<LinkHub>(), options.Link);
     var health = new SourceHealth(clock);
     var follower = new CatalogFollower(hub, catalog, health, clock, logs.CreateLogger<CatalogFollower>());
     follower.Learnt += store.Learn;

@@ -45,12 +45,14 @@ if (args is ["idle", ..] && !args.Contains("--help"))
 if (args.Contains("--help") || args.Contains("-h"))
 {
     Console.WriteLine("""
-        usage: scripts/bench [first | ingest [rate] [points] [cpu] [memory] [flash] | query | boundary [N] | segments | forecast | golden | idle]
+        usage: scripts/bench [first | ingest [rate] [points] [cpu] [memory] [flash] | query | router | boundary [N] | segments | forecast | golden | idle]
           first   starts 'foretier up' and measures: messages/s and points/s ingested (durable, QoS 1), bytes a sample on each tier,
                   query p50/p99 from each tier, RSS of each process. No targets.
           ingest  the edge agent alone: rate beside mosquitto, points/s, time to PUBACK, CPU a message, memory, flash bytes.
           query   the same questions to REST here and to VictoriaMetrics and InfluxDB (where installed): CPU a query, p99.
           boundary [N]  time to PUBACK, device bytes and syncs while N windows open (default 500), their files made ahead and not.
+          router  dashboard queries through the router and to the gateway, many at once, beside the peers; cold reads of the gateway; a month
+                  from an archive behind an S3 service that takes 80 ms more a request.
           segments  bytes a sample beside Parquet-zstd, VictoriaMetrics and InfluxDB (where installed); samples encoded and decoded a second.
           forecast  processor time and peak memory of the inference child for 10,000 series; golden: its answers against the trained models'.
           idle    an agent that nobody publishes to, as it is published for a box: start, memory, processor, flash bytes a day (an hour;
@@ -65,7 +67,7 @@ if (args is ["diskfull", var folder, var rounds])
 }
 var name = args.FirstOrDefault() ?? "all";
 var parts = args.Skip(1).ToList();
-if (name is not ("all" or "first" or "ingest" or "query" or "segments") || parts.Except(name == "ingest" ? IngestBench.PartNames : []).FirstOrDefault() is not null)
+if (name is not ("all" or "first" or "ingest" or "query" or "router" or "segments") || parts.Except(name == "ingest" ? IngestBench.PartNames : []).FirstOrDefault() is not null)
 {
     Console.Error.WriteLine($"bench: there is no benchmark '{string.Join(' ', args)}'; see --help");
     return 2;
@@ -73,6 +75,10 @@ if (name is not ("all" or "first" or "ingest" or "query" or "segments") || parts
 if (name == "query")
 {
     return await QueryBench.RunAsync() ? 0 : 1;
+}
+if (name == "router")
+{
+    return await RouterBench.RunAsync() ? 0 : 1;
 }
 if (name == "segments")
 {

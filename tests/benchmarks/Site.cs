@@ -25,7 +25,11 @@ internal sealed class Site : IAsyncDisposable
     public string Folder { get; }
 
     /// <param name="settings">Of its nodes, as <c>HOT__SEALAGE</c>.</param>
-    public static async Task<Site> StartAsync(params (string Key, string Value)[] settings)
+    public static Task<Site> StartAsync(params (string Key, string Value)[] settings) => StartAsync(null, [.. settings.Select(s => ("FORETIER__" + s.Key, s.Value))]);
+
+    /// <param name="archive">A folder or s3://…; null: a folder of its own.</param>
+    /// <param name="environment">Of its nodes.</param>
+    public static async Task<Site> StartAsync(string? archive, params (string Key, string Value)[] environment)
     {
         var root = AppContext.BaseDirectory;
         while (!File.Exists(Path.Combine(root, "Edge.sln")))
@@ -35,13 +39,13 @@ internal sealed class Site : IAsyncDisposable
         var folder = Directory.CreateTempSubdirectory("foretier-bench-").FullName;
         var (mqtt, http) = (Broker.FreePort(), Broker.FreePort());
         var start = new ProcessStartInfo(Path.Combine(root, "cloud/Cli/bin/Release/net10.0/foretier"),
-            ["up", "--data", folder, "--mqtt-port", $"{mqtt}", "--http-port", $"{http}", "--json"])
+            ["up", "--data", folder, "--mqtt-port", $"{mqtt}", "--http-port", $"{http}", "--json", .. archive is null ? Array.Empty<string>() : ["--archive", archive]])
         {
             RedirectStandardOutput = true,
         };
-        foreach (var (key, value) in settings)
+        foreach (var (key, value) in environment)
         {
-            start.Environment["FORETIER__" + key] = value;
+            start.Environment[key] = value;
         }
         var up = Process.Start(start)!;
         var line = await up.StandardOutput.ReadLineAsync() ?? throw new InvalidOperationException("foretier up did not start");
@@ -61,6 +65,14 @@ internal sealed class Site : IAsyncDisposable
     public async Task<JsonElement> GetAsync(string path) => JsonDocument.Parse(await Http.GetStringAsync(path)).RootElement;
 
     public int PidOf(string node) => Ready.GetProperty("pids").GetProperty(node).GetInt32();
+
+    /// <summary>Ends a node; it is started again by itself.</summary>
+    public void Restart(string node)
+    {
+        using var process = Process.GetProcessById(PidOf(node));
+        process.Kill();
+        process.WaitForExit();
+    }
 
     /// <summary>Resident memory of a node now, MB.</summary>
     public double Resident(string node)

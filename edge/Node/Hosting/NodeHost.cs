@@ -89,19 +89,27 @@ public static class NodeHost
         builder.Logging.SetMinimumLevel(LogLevel.Information).AddFilter("Microsoft", LogLevel.Warning).AddFilter("System", LogLevel.Warning);
 
         var http = new Uri(options.Http);
-        var (node, token) = (options.Node, options.Link.Token);
-        List<LinkEndPoint> dialers = [.. options.Upstreams.Select(upstream => new LinkEndPoint(new Uri(upstream), node, token))];
+        var tls = http.Scheme == Uri.UriSchemeHttps ? NodeCertificate.Open(options.Tls) : null;
+        void Secure(ListenOptions listen)
+        {
+            if (tls is not null)
+            {
+                listen.UseHttps(tls.Use);
+            }
+        }
+        var (node, link) = (options.Node, options.Link);
+        List<LinkEndPoint> dialers = [.. options.Upstreams.Select(upstream => new LinkEndPoint(new Uri(upstream), node, link))];
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = 64 << 20;
             if (http.Host == "localhost")
             {
-                kestrel.ListenLocalhost(http.Port);
+                kestrel.ListenLocalhost(http.Port, Secure);
             }
             else
             {
-                kestrel.Listen(System.Net.IPAddress.Parse(http.Host), http.Port);
+                kestrel.Listen(System.Net.IPAddress.Parse(http.Host), http.Port, Secure);
             }
             dialers.ForEach(dialer => kestrel.Listen(dialer, listen => listen.Protocols = HttpProtocols.Http2));
         });
@@ -140,10 +148,10 @@ public static class NodeHost
             throw new ConfigurationException("settings: " + string.Join(" ", problems.Select(p =>
                 $"{p.ErrorMessage} Set FORETIER__{string.Join(",", p.MemberNames).ToUpperInvariant()}.")));
         }
-        if (!Uri.TryCreate(options.Http, UriKind.Absolute, out var http) || http.Scheme != Uri.UriSchemeHttp
+        if (!Uri.TryCreate(options.Http, UriKind.Absolute, out var http) || http.Scheme is not ("http" or "https")
             || (http.Host != "localhost" && !System.Net.IPAddress.TryParse(http.Host, out _)))
         {
-            throw new ConfigurationException($"settings: FORETIER__HTTP '{options.Http}' is not http://ADDRESS:PORT with a numeric address or localhost.");
+            throw new ConfigurationException($"settings: FORETIER__HTTP '{options.Http}' is not http://ADDRESS:PORT or https://ADDRESS:PORT with a numeric address or localhost.");
         }
         if (options.Upstreams.FirstOrDefault(up => !Uri.TryCreate(up, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https")) is { } wrong)
         {

@@ -13,9 +13,11 @@ public class NodeOptions
     [Required]
     public string Data { get; set; } = "";
 
-    /// <summary>Where its REST interface listens, for example http://127.0.0.1:8081.</summary>
+    /// <summary>Where its REST interface listens, for example http://127.0.0.1:8081; https:// with the certificate of <see cref="Tls"/>.</summary>
     [Required]
     public string Http { get; set; } = "";
+
+    public TlsOptions Tls { get; set; } = new();
 
     /// <summary>The node above it, to which it opens its link; empty for a router, or a node on its own. A gateway names all its routers, with commas.</summary>
     public string? Upstream { get; set; }
@@ -37,6 +39,24 @@ public sealed class LinkOptions
 {
     /// <summary>Shared secret of the nodes of one site, shown when a link is opened and when a batch is delivered.</summary>
     public string Token { get; set; } = "";
+
+    /// <summary>How often either end asks a silent link whether it is still there. Default 5 s.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "00:10:00")]
+    public TimeSpan PingEvery { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>A link that has not answered for so long is taken for half-open: it is ended above, and dialled anew below. Default 10 s.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "00:10:00")]
+    public TimeSpan PingTimeout { get; set; } = TimeSpan.FromSeconds(10);
+}
+
+/// <summary>Https where <see cref="NodeOptions.Http"/> says so.</summary>
+public sealed class TlsOptions
+{
+    /// <summary>PEM file with the certificate, and those between it and its authority.</summary>
+    public string? CertificateFile { get; set; }
+
+    /// <summary>PEM file with its private key; null where that is in <see cref="CertificateFile"/>.</summary>
+    public string? KeyFile { get; set; }
 }
 
 public sealed class KeyOptions

@@ -1,5 +1,6 @@
 using System.IO.Pipelines;
 using System.Net;
+using System.Net.Sockets;
 using System.Net.WebSockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
@@ -22,6 +23,14 @@ internal sealed class LinkDialer(TimeProvider clock, ILogger<LinkDialer> log) : 
         private static readonly TimeSpan DelayMin = TimeSpan.FromMilliseconds(100);
         private static readonly TimeSpan DelayMax = TimeSpan.FromSeconds(5);
         private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
+
+        /// <summary>
+        /// What waits in the system to be sent delays pings and small answers behind it: no more than a few seconds of a slow uplink (1 Mbit/s), and
+        /// still 6 Mbit/s over a satellite (600 ms).
+        /// </summary>
+        private const int SendBufferBytes = 256 << 10;
+
+        private static readonly HttpMessageInvoker Dialling = new(new SocketsHttpHandler { ConnectCallback = ConnectAsync });
 
         private readonly CancellationTokenSource _stop = new();
         private LinkConnection? _current;
@@ -72,11 +81,29 @@ internal sealed class LinkDialer(TimeProvider clock, ILogger<LinkDialer> log) : 
             var socket = new ClientWebSocket();
             try
             {
-                socket.Options.SetRequestHeader("Authorization", $"Bearer {endpoint.Token}");
+                socket.Options.SetRequestHeader("Authorization", $"Bearer {endpoint.Options.Token}");
+                // The one above finds a half-open link by its own pings. Without these this end would wait for requests for ever.
+                socket.Options.KeepAliveInterval = endpoint.Options.PingEvery;
+                socket.Options.KeepAliveTimeout = endpoint.Options.PingTimeout;
                 socket.Options.SetRequestHeader(LinkHub.NodeHeader, endpoint.Node);
                 var uri = new UriBuilder(endpoint.Upstream) { Path = LinkHub.Path, Scheme = endpoint.Upstream.Scheme == "https" ? "wss" : "ws" };
-                await socket.ConnectAsync(uri.Uri, timeout.Token).ConfigureAwait(false);
+                await socket.ConnectAsync(uri.Uri, Dialling, timeout.Token).ConfigureAwait(false);
                 return WebSocketStream.Create(socket, WebSocketMessageType.Binary, TimeSpan.FromMilliseconds(200));
+            }
+            catch
+            {
+                socket.Dispose();
+                throw;
+            }
+        }
+
+        private static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancel)
+        {
+            var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, SendBufferSize = SendBufferBytes };
+            try
+            {
+                await socket.ConnectAsync(context.DnsEndPoint, cancel).ConfigureAwait(false);
+                return new NetworkStream(socket, ownsSocket: true);
             }
             catch
             {
@@ -97,6 +124,8 @@ internal sealed class LinkDialer(TimeProvider clock, ILogger<LinkDialer> log) : 
     /// <summary>What Kestrel sees of a link: a duplex pipe over the WebSocket.</summary>
     private sealed class LinkConnection : DefaultConnectionContext
     {
+        private const int BufferBytes = 64 << 10;
+
         private readonly Stream _stream;
         private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -104,7 +133,8 @@ internal sealed class LinkDialer(TimeProvider clock, ILogger<LinkDialer> log) : 
             : base($"link-{endpoint.Node}-{endpoint.Upstream.Authority}")
         {
             _stream = stream;
-            Transport = new Duplex(PipeReader.Create(stream, new(leaveOpen: true)), PipeWriter.Create(stream, new(leaveOpen: true)));
+            // Each buffer becomes a message of the WebSocket, with its own calls into the system at both ends.
+            Transport = new Duplex(PipeReader.Create(stream, new(bufferSize: BufferBytes, leaveOpen: true)), PipeWriter.Create(stream, new(minimumBufferSize: BufferBytes, leaveOpen: true)));
             LocalEndPoint = endpoint;
             RemoteEndPoint = endpoint;
             Features.Set(new LinkFeature(endpoint.Upstream));

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.WebSockets;
 using Foretier.Core.Samples;
+using Foretier.Node.Hosting;
 using Foretier.Node.Keys;
 using Foretier.Node.Serve;
 using Microsoft.AspNetCore.Builder;
@@ -17,12 +18,13 @@ namespace Foretier.Node.Link;
 /// The upper end of the links: the nodes below that have dialled in, each with an HttpClient whose requests go down its link as HTTP/2
 /// (multiplexed, flow-controlled, with cancellation and pings, by the framework).
 /// </summary>
-public sealed class LinkHub(ILogger<LinkHub> log)
+public sealed class LinkHub(ILogger<LinkHub> log, LinkOptions? options = null)
 {
     public const string Path = "/link";
     public const string NodeHeader = "Foretier-Node";
 
     private readonly ConcurrentDictionary<string, LinkedNode> _nodes = new();
+    private readonly LinkOptions _options = options ?? new();
 
     /// <summary>Called for each node that dials in, with a token that ends with its link.</summary>
     public event Action<LinkedNode>? Opened;
@@ -56,7 +58,7 @@ public sealed class LinkHub(ILogger<LinkHub> log)
 
     private async Task ServeAsync(string name, WebSocket socket, CancellationToken stopping)
     {
-        await using var node = new LinkedNode(name, WebSocketStream.Create(socket, WebSocketMessageType.Binary, TimeSpan.FromMilliseconds(200)));
+        await using var node = new LinkedNode(name, WebSocketStream.Create(socket, WebSocketMessageType.Binary, TimeSpan.FromMilliseconds(200)), _options);
         if (_nodes.TryGetValue(name, out var former))
         {
             // The newer link wins: the older one is most likely half-open.
@@ -80,7 +82,7 @@ public sealed class LinkedNode : IAsyncDisposable
     private readonly TaskCompletionSource _whenEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _taken;
 
-    internal LinkedNode(string name, Stream stream)
+    internal LinkedNode(string name, Stream stream, LinkOptions options)
     {
         Name = name;
         _stream = new WatchedStream(stream, End);
@@ -92,11 +94,13 @@ public sealed class LinkedNode : IAsyncDisposable
             EnableMultipleHttp2Connections = false,
             PooledConnectionLifetime = Timeout.InfiniteTimeSpan,
             PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,
-            // Finds half-open links: a node that does not answer a ping for ten seconds is gone.
-            KeepAlivePingDelay = TimeSpan.FromSeconds(5),
-            KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
+            // Finds half-open links: a node that does not answer a ping is gone.
+            KeepAlivePingDelay = options.PingEvery,
+            KeepAlivePingTimeout = options.PingTimeout,
             KeepAlivePingPolicy = HttpKeepAlivePingPolicy.Always,
             AutomaticDecompression = DecompressionMethods.None,
+            // Most answers come without waiting for leave to go on; and nobody who does not read gets more than this sent.
+            InitialHttp2StreamWindowSize = 1 << 20,
             UseProxy = false,
             AllowAutoRedirect = false,
         })

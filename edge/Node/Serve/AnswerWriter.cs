@@ -124,16 +124,35 @@ public static class AnswerWriter
     }
 
     /// <summary>One line for each point: {"series":…,"fn":…,"t":…,"v":…}, a duration with its "state"; a last line {"meta":{…}}.</summary>
-    public static async Task WriteNdjsonAsync(PipeWriter to, AnswerPage page, string? next, CancellationToken cancel)
+    /// <param name="pages">At least one.</param>
+    /// <param name="nextOf">The cursor of the last one, if it has one.</param>
+    public static async Task WriteNdjsonAsync(PipeWriter to, IAsyncEnumerable<AnswerPage> pages, Func<AnswerPage, string?> nextOf, CancellationToken cancel)
     {
         using var json = new Utf8JsonWriter(to, Unchecked);
-        void EndLine()
+        AnswerPage? last = null;
+        Answer? answer = null;
+        await foreach (var page in pages.ConfigureAwait(false))
         {
-            json.Flush();
-            json.Reset();
-            to.Write("\n"u8);
+            await WriteLinesAsync(to, json, page.Results, cancel).ConfigureAwait(false);
+            (last, answer) = (page, answer?.And(page.Answer) ?? page.Answer);
         }
-        foreach (var result in page.Results)
+        json.WriteStartObject();
+        json.WritePropertyName("meta");
+        WriteMeta(json, answer!, nextOf(last!));
+        json.WriteEndObject();
+        EndLine(to, json);
+    }
+
+    private static void EndLine(PipeWriter to, Utf8JsonWriter json)
+    {
+        json.Flush();
+        json.Reset();
+        to.Write("\n"u8);
+    }
+
+    private static async Task WriteLinesAsync(PipeWriter to, Utf8JsonWriter json, IReadOnlyList<AnswerResult> results, CancellationToken cancel)
+    {
+        foreach (var result in results)
         {
             foreach (var point in result.Points)
             {
@@ -149,26 +168,42 @@ public static class AnswerWriter
                 json.WritePropertyName("v");
                 WriteValue(json, point);
                 json.WriteEndObject();
-                EndLine();
+                EndLine(to, json);
                 await PassOnAsync(to, cancel).ConfigureAwait(false);
             }
         }
-        json.WriteStartObject();
-        json.WritePropertyName("meta");
-        WriteMeta(json, page.Answer, next);
-        json.WriteEndObject();
-        EndLine();
     }
 
     /// <summary>
     /// series,fn,t,v with a heading; times RFC 3339; a duration's fn is duration:STATE. A partial answer, and one with further
     /// pages, say so in closing comment lines.
     /// </summary>
-    public static async Task WriteCsvAsync(PipeWriter to, AnswerPage page, string? next, CancellationToken cancel)
+    /// <param name="pages">At least one.</param>
+    /// <param name="nextOf">The cursor of the last one, if it has one.</param>
+    public static async Task WriteCsvAsync(PipeWriter to, IAsyncEnumerable<AnswerPage> pages, Func<AnswerPage, string?> nextOf, CancellationToken cancel)
     {
         to.Write("series,fn,t,v\n"u8);
+        AnswerPage? last = null;
+        Answer? answer = null;
+        await foreach (var page in pages.ConfigureAwait(false))
+        {
+            await WriteRowsAsync(to, page.Results, cancel).ConfigureAwait(false);
+            (last, answer) = (page, answer?.And(page.Answer) ?? page.Answer);
+        }
+        if (answer!.IsPartial)
+        {
+            to.Write(Encoding.UTF8.GetBytes($"# partial: missing {string.Join(' ', answer.Missing)}\n"));
+        }
+        if (nextOf(last!) is { } next)
+        {
+            to.Write(Encoding.UTF8.GetBytes($"# next: {next}\n"));
+        }
+    }
+
+    private static async Task WriteRowsAsync(PipeWriter to, IReadOnlyList<AnswerResult> results, CancellationToken cancel)
+    {
         var line = new StringBuilder();
-        foreach (var result in page.Results)
+        foreach (var result in results)
         {
             var head = $"{result.Series},{Quote(result.State is null ? result.Fn.Name : $"{result.Fn.Name}:{result.State}")},";
             foreach (var point in result.Points)
@@ -178,15 +213,6 @@ public static class AnswerWriter
                 to.Write(Encoding.UTF8.GetBytes(line.ToString()));
                 await PassOnAsync(to, cancel).ConfigureAwait(false);
             }
-        }
-        if (page.Answer.IsPartial)
-        {
-            line.Clear().Append("# partial: missing ").AppendJoin(' ', page.Answer.Missing).Append('\n');
-            to.Write(Encoding.UTF8.GetBytes(line.ToString()));
-        }
-        if (next is not null)
-        {
-            to.Write(Encoding.UTF8.GetBytes($"# next: {next}\n"));
         }
     }
 

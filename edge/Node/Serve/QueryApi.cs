@@ -22,6 +22,9 @@ namespace Foretier.Node.Serve;
 public sealed class QueryApi(
     Answerer answerer, Catalog catalog, TimeProvider clock, Func<PartitionMap>? map = null, Action<Question, IReadOnlyCollection<SeriesInfo>>? asked = null)
 {
+    /// <summary>Points of a long answer in lines that are in memory at a time: about 10 MB.</summary>
+    private const string PointsAtOnce = "200000";
+
     private const string BatchForm = "send {\"queries\":[{\"series\":…,\"from\":…,\"to\":…,\"step\":…,\"fn\":…}]} with 1 to 100 queries";
 
     private static readonly JsonWriterOptions Compact = new() { SkipValidation = true };
@@ -43,30 +46,57 @@ public sealed class QueryApi(
 
     private async Task<IResult> QueryAsync(HttpContext http, QueryText text, CancellationToken cancel)
     {
+        var accept = http.Request.Headers.Accept.ToString();
+        var isCsv = accept.Contains("text/csv", StringComparison.OrdinalIgnoreCase);
+        if (isCsv || accept.Contains("application/x-ndjson", StringComparison.OrdinalIgnoreCase))
+        {
+            return await StreamAsync(http, text, isCsv, cancel).ConfigureAwait(false);
+        }
         var (page, error) = await PageAsync(http, text, isDemand: true, cancel).ConfigureAwait(false);
         if (page is null)
         {
             return Problem.Of(error!);
         }
-        var next = page.Next?.ToText(text.Unchanging);
         http.Response.Headers.CacheControl = "no-store";
-        var accept = http.Request.Headers.Accept.ToString();
-        if (accept.Contains("text/csv", StringComparison.OrdinalIgnoreCase))
-        {
-            http.Response.ContentType = "text/csv; charset=utf-8";
-            await AnswerWriter.WriteCsvAsync(http.Response.BodyWriter, page, next, cancel).ConfigureAwait(false);
-        }
-        else if (accept.Contains("application/x-ndjson", StringComparison.OrdinalIgnoreCase))
-        {
-            http.Response.ContentType = "application/x-ndjson";
-            await AnswerWriter.WriteNdjsonAsync(http.Response.BodyWriter, page, next, cancel).ConfigureAwait(false);
-        }
-        else
-        {
-            http.Response.ContentType = "application/json; charset=utf-8";
-            await AnswerWriter.WriteJsonAsync(http.Response.BodyWriter, page, next, cancel).ConfigureAwait(false);
-        }
+        http.Response.ContentType = "application/json; charset=utf-8";
+        await AnswerWriter.WriteJsonAsync(http.Response.BodyWriter, page, page.Next?.ToText(text.Unchanging), cancel).ConfigureAwait(false);
         // What is left goes out with the end of the answer, in one packet.
+        return Results.Empty;
+    }
+
+    /// <summary>Lines, which need not be known to the last before the first is sent: without a limit of their own they come page by page.</summary>
+    private async Task<IResult> StreamAsync(HttpContext http, QueryText text, bool isCsv, CancellationToken cancel)
+    {
+        var isWhole = string.IsNullOrWhiteSpace(text.Limit) && string.IsNullOrWhiteSpace(text.Cursor);
+        var asked = isWhole ? text with { Limit = PointsAtOnce } : text;
+        var (first, error) = await PageAsync(http, asked, isDemand: true, cancel).ConfigureAwait(false);
+        if (first is null)
+        {
+            return Problem.Of(error!);
+        }
+        async IAsyncEnumerable<AnswerPage> PagesAsync()
+        {
+            yield return first;
+            for (var next = first.Next; isWhole && next is not null;)
+            {
+                var (page, refused) = await PageAsync(http, asked with { Cursor = next.ToText(text.Unchanging) }, isDemand: false, cancel).ConfigureAwait(false);
+                yield return page ?? throw new IOException($"the answer cannot go on: {refused!.Detail}");
+                next = page.Next;
+            }
+        }
+        string? NextOf(AnswerPage last) => isWhole ? null : last.Next?.ToText(text.Unchanging);
+        http.Response.Headers.CacheControl = "no-store";
+        http.Response.ContentType = isCsv ? "text/csv; charset=utf-8" : "application/x-ndjson";
+        try
+        {
+            await (isCsv ? AnswerWriter.WriteCsvAsync(http.Response.BodyWriter, PagesAsync(), NextOf, cancel)
+                : AnswerWriter.WriteNdjsonAsync(http.Response.BodyWriter, PagesAsync(), NextOf, cancel)).ConfigureAwait(false);
+        }
+        catch (IOException)
+        {
+            // Half an answer must not look like a whole one.
+            http.Abort();
+        }
         return Results.Empty;
     }
 

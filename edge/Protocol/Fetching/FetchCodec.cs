@@ -10,16 +10,17 @@ namespace Foretier.Protocol.Fetching;
 /// The bytes of a <see cref="FetchResult"/> between nodes. Little endian; ends in a marker, so that a connection that broke is never taken for a short answer.
 /// </summary>
 /// <remarks>
-/// "FFR3" (or FFR2: nothing is erased) · gone (i32 count, i32 each) · uses (i32 count; tier u8, node, from i64, to i64, resolution, ms f64) ·
-/// slices (i32 count; part i32, series, in FFR3 erased (i32 count; from i64, to i64), shape u8, content) · "DONE". Shape 0: i32 count, times i64, values f64, states u8 (1: count strings, "" for none prefixed by u8).
-/// Shape 1: parts u8, i32 rows, each start i64, the rollup's fields and those of its parts.
+/// "FFR5" (or FFR4: nothing is erased) · gone (i32 count, i32 each) · uses (i32 count; tier u8, node, from i64, to i64, resolution, ms f64) ·
+/// slices (i32 count; part i32, series, in FFR5 erased (i32 count; from i64, to i64), shape u8, content) · "DONE". Shape 0: i32 count, times i64, values f64, states u8 (1: count strings, "" for none prefixed by u8).
+/// Shape 1: parts u8, i32 rows, each start i64, kind u8, the rollup's fields and those of its parts. Kind 1, a single number: its time i64 and value f64 are
+/// all; kind 0: all fields.
 /// </remarks>
 public static class FetchCodec
 {
     public const string ContentType = "application/x-foretier-fetch";
 
-    private const int Begin = 0x32524646;
-    private const int BeginErased = 0x33524646;
+    private const int Begin = 0x34524646;
+    private const int BeginErased = 0x35524646;
     private const int Done = 0x454E4F44;
 
     public static void Write(Stream to, FetchResult result)
@@ -77,7 +78,7 @@ public static class FetchCodec
         var begin = reader.ReadInt32();
         if (begin is not (Begin or BeginErased))
         {
-            throw new FormatException("not a fetch result of format FFR2 or FFR3");
+            throw new FormatException("not a fetch result of format FFR4 or FFR5");
         }
         var gone = new int[Count(reader, 4, from)];
         for (var i = 0; i < gone.Length; i++)
@@ -158,6 +159,17 @@ public static class FetchCodec
         foreach (ref readonly var row in rows.Rows)
         {
             writer.Write(row.Start);
+            writer.Write(IsSingle(row.Rollup));
+            if (IsSingle(row.Rollup))
+            {
+                writer.Write(row.Rollup.FirstTime);
+                writer.Write(row.Rollup.First);
+                if (row.Rollup.Detail is { } parts)
+                {
+                    WriteDetail(writer, parts);
+                }
+                continue;
+            }
             writer.Write(row.Rollup.Count);
             writer.Write(row.Rollup.Numbers);
             writer.Write(row.Rollup.Min);
@@ -188,22 +200,41 @@ public static class FetchCodec
         for (var n = reader.ReadInt32(); n > 0; n--)
         {
             var start = reader.ReadInt64();
-            var rollup = new Rollup
-            {
-                Count = reader.ReadInt64(),
-                Numbers = reader.ReadInt64(),
-                Min = reader.ReadDouble(),
-                Max = reader.ReadDouble(),
-            };
-            rollup.RestoreSum(reader.ReadDouble(), reader.ReadDouble());
-            (rollup.FirstTime, rollup.First) = (reader.ReadInt64(), reader.ReadDouble());
-            (rollup.LastTime, rollup.Last) = (reader.ReadInt64(), reader.ReadDouble());
-            (rollup.FirstState, rollup.LastState) = (ReadState(reader), ReadState(reader));
+            var rollup = reader.ReadBoolean() ? Single(reader.ReadInt64(), reader.ReadDouble()) : ReadRollup(reader);
             rollup.Detail = parts == RollupParts.None ? null : ReadDetail(reader, parts);
             rows.Merge(start, rollup);
         }
         return rows;
     }
+
+    private static Rollup ReadRollup(BinaryReader reader)
+    {
+        var rollup = new Rollup
+        {
+            Count = reader.ReadInt64(),
+            Numbers = reader.ReadInt64(),
+            Min = reader.ReadDouble(),
+            Max = reader.ReadDouble(),
+        };
+        rollup.RestoreSum(reader.ReadDouble(), reader.ReadDouble());
+        (rollup.FirstTime, rollup.First) = (reader.ReadInt64(), reader.ReadDouble());
+        (rollup.LastTime, rollup.Last) = (reader.ReadInt64(), reader.ReadDouble());
+        (rollup.FirstState, rollup.LastState) = (ReadState(reader), ReadState(reader));
+        return rollup;
+    }
+
+    /// <summary>One number makes all fields what they are: the usual case where steps are as short as the time between samples.</summary>
+    private static bool IsSingle(in Rollup rollup) => rollup is { Count: 1, Numbers: 1 } && rollup.FirstTime == rollup.LastTime
+        && Same(rollup.Min, rollup.First) && Same(rollup.Max, rollup.First) && Same(rollup.SumHigh, rollup.First) && Same(rollup.Last, rollup.First) && Same(rollup.SumLow, 0);
+
+    private static Rollup Single(long time, double value)
+    {
+        var rollup = new Rollup { Count = 1, Numbers = 1, Min = value, Max = value, FirstTime = time, LastTime = time, First = value, Last = value };
+        rollup.RestoreSum(value, 0);
+        return rollup;
+    }
+
+    private static bool Same(double a, double b) => BitConverter.DoubleToInt64Bits(a) == BitConverter.DoubleToInt64Bits(b);
 
     private static void WriteDetail(BinaryWriter writer, RollupDetail detail)
     {

@@ -145,7 +145,7 @@ internal static class QueryBench
 
     private static long Down(long time, long step) => time / step * step;
 
-    private static void Check(List<Contestant> all, List<BenchQuestion> questions)
+    internal static void Check(List<Contestant> all, List<BenchQuestion> questions)
     {
         foreach (var question in questions)
         {
@@ -163,7 +163,7 @@ internal static class QueryBench
     }
 
     /// <summary>Over HTTP, as lines, in the order of time: the edge files by the day.</summary>
-    private static async Task FillAsync(Uri agent, string credentials, DataSet set)
+    internal static async Task FillAsync(Uri agent, string credentials, DataSet set)
     {
         using var http = new HttpClient { BaseAddress = agent, Timeout = TimeSpan.FromMinutes(2) };
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Token", credentials);

@@ -30,6 +30,9 @@ internal sealed class FakeS3 : IDisposable
     public Uri Endpoint { get; }
     public ConcurrentQueue<string> Requests { get; } = [];
 
+    /// <summary>Before every answer.</summary>
+    public TimeSpan Delay { get; set; }
+
     /// <summary>Answers to give before the true one: a status and an S3 code; status 0 never answers.</summary>
     public ConcurrentQueue<(int Status, string Code)> Faults { get; } = [];
 
@@ -61,6 +64,7 @@ internal sealed class FakeS3 : IDisposable
         Requests.Enqueue($"{request.HttpMethod} {request.RawUrl}");
         var body = new MemoryStream();
         await request.InputStream.CopyToAsync(body);
+        await Task.Delay(Delay);
         if (Faults.TryDequeue(out var fault))
         {
             if (fault.Status != 0)

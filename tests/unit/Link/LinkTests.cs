@@ -1,44 +1,21 @@
 using System.Net;
 using System.Net.Http.Json;
-using System.Security.Cryptography;
 using Foretier.Core.Partitions;
-using Foretier.Core.Query;
-using Foretier.Core.Rollups;
 using Foretier.Core.Samples;
-using Foretier.Core.Tiers;
-using Foretier.Node.Access;
-using Foretier.Node.Hosting;
-using Foretier.Node.Keys;
-using Foretier.Node.Link;
-using Foretier.Node.Serve;
-using Foretier.Protocol;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Foretier.Tests.Unit.Link;
 
 /// <summary>Real nodes on loopback: a router above, a gateway below it, an edge below that; no inbound connection to the lower two is used.</summary>
 public sealed class LinkTests : IAsyncLifetime
 {
-    private static readonly Window Day = Window.DayOf(1_489_017_600L * Instant.Second);
-    private readonly List<WebApplication> _apps = [];
-    private readonly string _folder = Directory.CreateTempSubdirectory("foretier-link").FullName;
+    private static readonly Window Day = LinkBed.Day;
+    private readonly LinkBed _bed = new();
 
     public Task InitializeAsync() => Task.CompletedTask;
 
-    public async Task DisposeAsync()
-    {
-        foreach (var app in Enumerable.Reverse(_apps))
-        {
-            await app.StopAsync();
-            await app.DisposeAsync();
-        }
-        Directory.Delete(_folder, recursive: true);
-    }
+    public async Task DisposeAsync() => await _bed.DisposeAsync();
+
+    private Task<TestNode> StartAsync(string name, string? upstream) => _bed.StartAsync(name, upstream);
 
     [Fact]
     public async Task A_question_at_the_top_reaches_an_edge_two_links_down()
@@ -80,7 +57,7 @@ public sealed class LinkTests : IAsyncLifetime
         edge.Hold(Day, [(Day.Start + 1, 1.5)]);
         await router.AnswerAsync("acme/d/m", points: 1);
 
-        await _apps[2].StopAsync();
+        await _bed.Apps[2].StopAsync();
         var cut = await router.AnswerAsync("acme/d/m", points: 0);
         Assert.Equal([Day.Range], cut.Missing);
 
@@ -123,7 +100,7 @@ public sealed class LinkTests : IAsyncLifetime
         var edge = await StartAsync("edge", gateway.Url);
         edge.Hold(Day, [(Day.Start + 1, 1.5)]);
         await router.AnswerAsync("acme/d/m", points: 1);
-        await _apps[2].StopAsync();
+        await _bed.Apps[2].StopAsync();
         await router.AnswerAsync("acme/d/m", points: 0);
 
         await router.GetAsync("api/v1/query?series=acme/d/m&from=2017-03-09&to=2017-03-10");
@@ -148,102 +125,58 @@ public sealed class LinkTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.Unauthorized, (await http.GetAsync("api/v1/series")).StatusCode);
     }
 
-    private async Task<TestNode> StartAsync(string name, string? upstream)
+    [Fact]
+    public async Task With_the_uplink_cut_gateway_and_edge_answer_for_the_keys_they_were_told_of()
     {
-        Environment.SetEnvironmentVariable("FORETIER__NODE", null);
-        string[] args = ["--Foretier:Node", name, "--Foretier:Data", _folder, "--Foretier:Http", "http://127.0.0.1:0",
-            "--Foretier:Link:Token", "between-us", "--Foretier:Keys:Bootstrap", Convert.ToHexString(SHA256.HashData("test-key"u8)), "--Foretier:Upstream", upstream ?? ""];
-        var builder = NodeHost.CreateBuilder<NodeOptions>(args, out _);
-        var app = builder.Build();
-        var node = new TestNode(name, app);
-        await app.StartAsync();
-        _apps.Add(app);
-        node.Url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First(a => a.StartsWith("http:", StringComparison.Ordinal));
-        return node;
+        var router = await StartAsync("router", null);
+        var gateway = await StartAsync("gateway", router.Url);
+        var edge = await StartAsync("edge", gateway.Url);
+        edge.Hold(Day, [(Day.Start + 1, 1.5)]);
+        await router.AnswerAsync("acme/d/m", points: 1);
+        var key = router.Keys.Create("grafana", ["acme"], isAdmin: false, life: null).Key;
+        Assert.True(SpinWait.SpinUntil(() => edge.Keys.Find(key) is not null, 10_000));
+
+        await _bed.Apps[0].StopAsync();
+
+        const string Query = "api/v1/query?series=acme/d/m&from=2017-03-09&to=2017-03-10";
+        foreach (var node in new[] { gateway, edge })
+        {
+            var answer = await node.GetAsync(Query, key);
+            Assert.True(answer.Contains("[1489017600000.001,1.5]", StringComparison.Ordinal) && answer.Contains("\"partial\":false", StringComparison.Ordinal), answer);
+        }
     }
 
-    private sealed class TestNode : IDataSource
+    [Fact]
+    public async Task A_device_that_moved_between_edges_is_one_series()
     {
-        private readonly Dictionary<Window, SampleColumns> _held = [];
-        private readonly Answerer _answerer;
-        private readonly Catalog _catalog = new();
-        private readonly List<AccessCount> _counted = [];
+        var router = await StartAsync("router", null);
+        var gateway = await StartAsync("gateway", router.Url);
+        var (before, after) = (await StartAsync("edge", gateway.Url), await StartAsync("edge-2", gateway.Url));
+        before.Hold(Day, [(Day.Start + 1, 1.5), (Day.Start + 2, 2.5)]);
+        after.Hold(Day, [(Day.Start + 2, 3.5), (Day.Start + 3, 4.5)]);
 
-        public TestNode(string name, WebApplication app)
-        {
-            Node = name;
-            var health = new SourceHealth(TimeProvider.System);
-            var hub = new LinkHub(NullLogger<LinkHub>.Instance);
-            var follower = new CatalogFollower(hub, _catalog, health, TimeProvider.System, NullLogger<CatalogFollower>.Instance);
-            _answerer = new(_catalog, n => n == Node ? this : follower.SourceOf(n), health, TimeProvider.System);
-            hub.Map(app);
-            var inner = app.MapInternal();
-            inner.MapFetch(this);
-            inner.MapCatalog(_catalog, TimeProvider.System, () => follower.Nodes);
-            inner.MapForward(hub);
-            Forwarder = new(name, hub, follower, _catalog, TimeProvider.System, NullLogger<AccessForwarder>.Instance);
-            var access = new AccessBook(TimeProvider.System, _counted.Add, Forwarder);
-            access.Map(inner);
-            new QueryApi(_answerer, _catalog, TimeProvider.System, asked: access.Asked).Map(app.MapApi());
-        }
+        var answer = await router.AnswerAsync("acme/d/m", points: 3);
 
-        /// <summary>Tells the nodes below when the test says so.</summary>
-        public AccessForwarder Forwarder { get; }
+        Assert.Equal("acme/d/m", Assert.Single(answer.Series).Name);
+        Assert.Equal([Day.Start + 1, Day.Start + 2, Day.Start + 3], answer.Series[0].Raw!.Times.ToArray());
+        Assert.Equal((1.5, 4.5), (answer.Series[0].Raw!.Values[0], answer.Series[0].Raw!.Values[2]));
+    }
 
-        /// <summary>Questions counted for the series, by step.</summary>
-        public IEnumerable<(long Step, int Count)> Counted => _counted.GroupBy(c => c.Step).OrderBy(g => g.Key).Select(g => (g.Key, g.Sum(c => c.Count)));
+    [Fact]
+    public async Task What_a_removed_edge_has_shipped_stays_and_is_the_whole_answer()
+    {
+        var router = await StartAsync("router", null);
+        var gateway = await StartAsync("gateway", router.Url);
+        var edge = await StartAsync("edge", gateway.Url);
+        edge.Hold(Day, [(Day.Start + 1, 1.5)]);
+        gateway.Hold(Day, [(Day.Start + 1, 1.5)], "edge");
+        await router.AnswerAsync("acme/d/m", points: 1);
 
-        public async Task GetAsync(string path)
-        {
-            using var http = new HttpClient { BaseAddress = new Uri(Url) };
-            http.DefaultRequestHeaders.Authorization = new("Bearer", "test-key");
-            using var response = await http.GetAsync(path);
-            Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync());
-        }
+        await _bed.Apps[2].StopAsync();
 
-        public string Node { get; }
-        public string Url { get; set; } = "";
-
-        public void Hold(Window window, (long Time, double Value)[] samples)
-        {
-            var columns = new SampleColumns();
-            foreach (var (time, value) in samples)
-            {
-                columns.Add(time, value);
-            }
-            _held[window] = columns;
-            _catalog.Put(new SeriesInfo("acme/d/m", Node, "Cel", "gauge"));
-            _catalog.Put(new Holding(Node, window, Node, Tier.Ssd, 0, Holding.Latest, new(columns.FirstTime, columns.LastTime + 1), columns.Count, 100));
-        }
-
-        public Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel)
-        {
-            var slices = new List<Slice>();
-            for (var i = 0; i < request.Parts.Count; i++)
-            {
-                var samples = SeriesScan.Raw(request.Parts[i].Range, [Layer.Of(1, _held[request.Parts[i].Window])]);
-                slices.Add(new(i, "acme/d/m", samples, null));
-            }
-            return Task.FromResult(new FetchResult(slices, [], [new(Tier.Ssd, Node, request.Parts[0].Range, "raw", 0.1)]));
-        }
-
-        /// <summary>Asks until the answer has as many points as it should, at most ten seconds.</summary>
-        public async Task<Answer> AnswerAsync(string series, int points)
-        {
-            var question = Question.Parse(series, "2017-03-09", "2017-03-10", null, "raw", Day.End, out _)!;
-            for (var deadline = DateTime.UtcNow.AddSeconds(10); ; await Task.Delay(20))
-            {
-                var found = _answerer.Resolve(question, out _);
-                if (found.Count > 0)
-                {
-                    var answer = await _answerer.AnswerAsync(question, found, CancellationToken.None);
-                    if (answer.Series.Sum(s => s.Raw!.Count) == points)
-                    {
-                        return answer;
-                    }
-                }
-                Assert.True(DateTime.UtcNow < deadline, $"no answer with {points} points");
-            }
-        }
+        Assert.True(SpinWait.SpinUntil(() => gateway.Hub.Nodes.Count == 0, 10_000));
+        var answer = await router.AnswerAsync("acme/d/m", points: 1);
+        Assert.False(answer.IsPartial);
+        Assert.Contains(answer.Tiers, use => use.Node == "gateway");
     }
 }
