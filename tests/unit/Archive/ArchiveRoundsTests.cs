@@ -60,7 +60,7 @@ public sealed class ArchiveRoundsTests : IDisposable
     }
 
     /// <summary>Answers nobody until it is told to answer all who wait.</summary>
-    private sealed class HeldStore(DirectoryStore inner) : ObjectStore
+    private sealed class HeldStore(ObjectStore inner) : ObjectStore
     {
         private readonly ConcurrentQueue<TaskCompletionSource> _waiting = [];
         private int _requests;
