@@ -44,7 +44,7 @@ public sealed class LinkTests : IAsyncLifetime
         Assert.False((await first.AnswerAsync("acme/d/m", points: 2)).IsPartial);
         Assert.False((await second.AnswerAsync("acme/d/m", points: 2)).IsPartial);
 
-        await _apps[0].StopAsync();
+        await _bed.Apps[0].StopAsync();
         Assert.False((await second.AnswerAsync("acme/d/m", points: 2)).IsPartial);
     }
 
