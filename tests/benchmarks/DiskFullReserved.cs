@@ -11,10 +11,10 @@ namespace Foretier.Tests.Benchmarks;
 /// </summary>
 internal static class DiskFullReserved
 {
-    /// <summary>An hour is six seconds, so that the agent has seen half a day before it fills up.</summary>
-    private const int Rate = 600;
+    /// <summary>An hour is two seconds, so that the agent has seen a day and a half before it fills up: the file of the day that ends was made ahead too.</summary>
+    private const int Rate = 1800;
 
-    private static readonly TimeSpan _evening = TimeSpan.FromHours(8), _night = TimeSpan.FromHours(6);
+    private static readonly TimeSpan _evening = TimeSpan.FromHours(32), _night = TimeSpan.FromHours(6);
 
     public static async Task<bool> RunAsync(string folder)
     {
@@ -60,12 +60,12 @@ internal static class DiskFullReserved
             await agent.Process.WaitForExitAsync();
             agent.Dispose();
             // What is in the next day's file, by its name; a file that is not finished has none.
-            var file = new FileInfo(Path.Combine(data, "agent", "hot", "ssd", "20260302T000000Z-24h.g1.db"));
+            var file = new FileInfo(Path.Combine(data, "agent", "hot", "ssd", "20260303T000000Z-24h.g1.db"));
             var bytes = file.Exists ? file.Length : 0;
             File.Delete(fill);
             agent = await LoneAgent.StartAsync(data, settings);
             using var again = LoneNode.Client(agent);
-            var answer = System.Text.Json.JsonDocument.Parse(await again.GetStringAsync("api/v1/query?series=acme/box/a&from=2026-03-01T00:00:00Z&to=2026-03-04T00:00:00Z&fn=count")).RootElement;
+            var answer = System.Text.Json.JsonDocument.Parse(await again.GetStringAsync("api/v1/query?series=acme/box/a&from=2026-03-01T00:00:00Z&to=2026-03-05T00:00:00Z&fn=count")).RootElement;
             var there = (long)answer.GetProperty("results")[0].GetProperty("points")[0][1].GetDouble();
             return new(acknowledged, there, bytes, problem);
         }

@@ -61,9 +61,13 @@ if (args.Contains("--help") || args.Contains("-h"))
         """);
     return 0;
 }
+if (args is ["diskfull", var small, "reserved"])
+{
+    return await DiskFullReserved.RunAsync(small) ? 0 : 1;
+}
 if (args is ["diskfull", var folder, var rounds])
 {
-    return await DiskFull.RunAsync(folder, int.Parse(rounds, System.Globalization.CultureInfo.InvariantCulture)) && await DiskFullReserved.RunAsync(folder) ? 0 : 1;
+    return await DiskFull.RunAsync(folder, int.Parse(rounds, System.Globalization.CultureInfo.InvariantCulture)) ? 0 : 1;
 }
 var name = args.FirstOrDefault() ?? "all";
 var parts = args.Skip(1).ToList();
