@@ -48,7 +48,7 @@ if (args.Contains("--help") || args.Contains("-h"))
         usage: scripts/bench [first | ingest [rate] [points] [cpu] [memory] [flash] | query | router | boundary [N] | segments | forecast | golden | idle]
           first   starts 'foretier up' and measures: messages/s and points/s ingested (durable, QoS 1), bytes a sample on each tier,
                   query p50/p99 from each tier, RSS of each process. No targets.
-          ingest  the edge agent alone: rate beside mosquitto, points/s, time to PUBACK, CPU a message, memory, flash bytes.
+          ingest  the edge agent alone, as published for a box: rate beside mosquitto, points/s, time to PUBACK, CPU a message, memory, flash bytes.
           query   the same questions to REST here and to VictoriaMetrics and InfluxDB (where installed): CPU a query, p99.
           boundary [N]  time to PUBACK, device bytes and syncs while N windows open (default 500), their files made ahead and not.
           router  dashboard queries through the router and to the gateway, many at once, beside the peers; cold reads of the gateway; a month

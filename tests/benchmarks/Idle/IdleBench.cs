@@ -31,7 +31,7 @@ internal static class IdleBench
             return false;
         }
         using var disk = BenchDisk.Make();
-        program ??= Publish(disk.Folder + "-program");
+        program ??= PublishedAgent.Program;
         var port = Broker.FreePort();
         var start = new ProcessStartInfo(program) { RedirectStandardOutput = true };
         foreach (var (key, value) in new[]
@@ -109,18 +109,5 @@ internal static class IdleBench
         using var kill = Process.Start("kill", ["-TERM", $"{agent.Id}"]);
         kill.WaitForExit();
         agent.WaitForExit();
-    }
-
-    private static string Publish(string folder)
-    {
-        var root = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(root, "Edge.sln")))
-        {
-            root = Path.GetDirectoryName(root) ?? throw new InvalidOperationException("no Edge.sln above the benchmark");
-        }
-        using var publish = Process.Start("dotnet", ["publish", Path.Combine(root, "edge/Agent"), "-c", "Release", "-r",
-            System.Runtime.InteropServices.RuntimeInformation.RuntimeIdentifier, "-p:PublishProfile=Appliance", "--nologo", "-v", "quiet", "-o", folder]);
-        publish.WaitForExit();
-        return publish.ExitCode == 0 ? Path.Combine(folder, "Foretier.Agent") : throw new InvalidOperationException("publishing the agent failed");
     }
 }

@@ -92,10 +92,15 @@ internal static class LoneAgent
 {
     private const string SecretOfAll = "a secret of this run only";
 
-    public static async Task<Broker> StartAsync(string data, params (string Key, string Value)[] settings)
+    public static Task<Broker> StartAsync(string data, params (string Key, string Value)[] settings) => StartAsync(LoneNode.Built("Agent"), data, settings);
+
+    /// <summary>As it is published for a box: what a user runs, to whom memory and processor are promised.</summary>
+    public static Task<Broker> StartPublishedAsync(string data, params (string Key, string Value)[] settings) => StartAsync(PublishedAgent.Program, data, settings);
+
+    private static async Task<Broker> StartAsync(string program, string data, (string Key, string Value)[] settings)
     {
         var (mqtt, http) = (Broker.FreePort(), Broker.FreePort());
-        var process = await LoneNode.StartAsync("Agent", http, [("NODE", "edge-1"), ("DATA", Path.Combine(data, "agent")), ("MQTT__PORT", $"{mqtt}"), .. settings]);
+        var process = await LoneNode.StartProgramAsync(program, http, [("NODE", "edge-1"), ("DATA", Path.Combine(data, "agent")), ("MQTT__PORT", $"{mqtt}"), .. settings]);
         await Broker.AnswersAsync(mqtt);
         var agent = new Broker(process, mqtt, "acme/*", SecretOfAll) { HttpPort = http };
         using var client = LoneNode.Client(agent);
@@ -110,9 +115,15 @@ internal static class LoneNode
 {
     public const string Key = "ft_benchmark-key-of-this-run-only-0123456789";
 
-    public static async Task<Process> StartAsync(string project, int http, IEnumerable<(string Key, string Value)> settings)
+    public static Task<Process> StartAsync(string project, int http, IEnumerable<(string Key, string Value)> settings) => StartProgramAsync(Built(project), http, settings);
+
+    /// <summary>Where the build of this repository put the executable of a project.</summary>
+    public static string Built(string project) =>
+        Path.Combine(Root(), $"{(project == "Router" ? "cloud" : "edge")}/{project}/bin/Release/net10.0/Foretier.{project}");
+
+    public static async Task<Process> StartProgramAsync(string program, int http, IEnumerable<(string Key, string Value)> settings)
     {
-        var start = new ProcessStartInfo(Path.Combine(Root(), $"{(project == "Router" ? "cloud" : "edge")}/{project}/bin/Release/net10.0/Foretier.{project}"))
+        var start = new ProcessStartInfo(program)
         {
             RedirectStandardError = true,
             RedirectStandardOutput = true,
@@ -140,7 +151,7 @@ internal static class LoneNode
         return client;
     }
 
-    private static string Root()
+    public static string Root()
     {
         var root = AppContext.BaseDirectory;
         while (!File.Exists(Path.Combine(root, "Edge.sln")))

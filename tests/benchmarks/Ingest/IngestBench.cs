@@ -48,7 +48,7 @@ internal static class IngestBench
     private static async Task<double> TopRateAsync(Targets targets, BenchDisk disk)
     {
         Console.WriteLine($"durable QoS 1, {PayloadBytes}-byte messages, {Publishers} publishers, window {Window}");
-        using var agent = await LoneAgent.StartAsync(Folder(disk, "top"));
+        using var agent = await LoneAgent.StartPublishedAsync(Folder(disk, "top"));
         using var mosquitto = await Mosquitto.StartAsync(disk.Folder);
         double ours = 0, theirs = 0, acked = 0;
         for (var round = 0; round < Rounds; round++)
@@ -87,7 +87,7 @@ internal static class IngestBench
         const int batches = 6_000;
         const int pointsPerBatch = 500;
         const int series = 100;
-        using var agent = await LoneAgent.StartAsync(Folder(disk, "points"));
+        using var agent = await LoneAgent.StartPublishedAsync(Folder(disk, "points"));
         var messages = Enumerable.Range(0, warmUp + batches).Select(i => (
             Topic: Encoding.UTF8.GetBytes($"v1/acme/dev{i % 10}/m{i / 10 % (series / 10)}"),
             Payload: Encoding.UTF8.GetBytes("[" + string.Join(",", Enumerable.Range(0, pointsPerBatch).Select(p => string.Create(CultureInfo.InvariantCulture,
@@ -117,7 +117,7 @@ internal static class IngestBench
 
     private static async Task AckTimeAsync(Targets targets, BenchDisk disk, double rate)
     {
-        using var agent = await LoneAgent.StartAsync(Folder(disk, "ack"), ("HOT__COMMITINTERVAL", "00:00:00.005"));
+        using var agent = await LoneAgent.StartPublishedAsync(Folder(disk, "ack"), ("HOT__COMMITINTERVAL", "00:00:00.005"));
         using var load = await MqttLoad.ConnectAsync(agent, Publishers, 1_000, PayloadBytes);
         // The first seconds of a process are those of the compiler.
         await load.PacedAsync(rate / 4, TimeSpan.FromSeconds(2));
@@ -132,7 +132,7 @@ internal static class IngestBench
     {
         const int connections = 200;
         const double rate = 2_000;
-        using var agent = await LoneAgent.StartAsync(Folder(disk, "cpu"));
+        using var agent = await LoneAgent.StartPublishedAsync(Folder(disk, "cpu"));
         var ours = await MicrosecondsAMessageAsync(agent);
         Targets.Tell($"CPU a message, {rate:0}/s over {connections} connections", $"{ours:0.0} µs");
         using var mosquitto = await Mosquitto.StartAsync(disk.Folder);
@@ -157,7 +157,7 @@ internal static class IngestBench
     private static async Task MemoryAsync(Targets targets, BenchDisk disk)
     {
         // A full hour of the agent's clock is among the forty seconds, and its day is that of the samples: what is older than a month is not forecast.
-        using var agent = await LoneAgent.StartAsync(Folder(disk, "memory"), ("CLOCK", "2026-01-01T00:50:00Z@60"));
+        using var agent = await LoneAgent.StartPublishedAsync(Folder(disk, "memory"), ("CLOCK", "2026-01-01T00:50:00Z@60"));
         using var load = await MqttLoad.ConnectAsync(agent, 1_000, Window, PayloadBytes, seriesEach: 10);
         await load.PacedAsync(2_000, TimeSpan.FromSeconds(40));
         targets.AtMost("RSS with 1,000 connections and 10,000 series (peak)", ProcessFigures.PeakMegabytes(agent.Pid), 150, "MB");
@@ -167,7 +167,7 @@ internal static class IngestBench
     {
         const double slow = 100;
         const double busy = 20_000;
-        using (var agent = await LoneAgent.StartAsync(Folder(disk, "slow")))
+        using (var agent = await LoneAgent.StartPublishedAsync(Folder(disk, "slow")))
         {
             using var load = await MqttLoad.ConnectAsync(agent, Publishers, Window, PayloadBytes);
             // What a start writes once, its map and first forecasts, is not of every minute.
@@ -181,7 +181,7 @@ internal static class IngestBench
             targets.AtMost($"flash at {slow:0} single messages/s", (disk.WrittenBytes(agent.Pid) - before) / result.Seconds * GigabytesADay, 1.5, "GB/day");
             Targets.Tell("    PUBACK p50, p99", $"{Milliseconds(result.Percentile(0.5))}, {Milliseconds(result.Percentile(0.99))}");
         }
-        using (var agent = await LoneAgent.StartAsync(Folder(disk, "busy")))
+        using (var agent = await LoneAgent.StartPublishedAsync(Folder(disk, "busy")))
         {
             using var load = await MqttLoad.ConnectAsync(agent, Publishers, 1_000, 32);
             disk.Sync();

@@ -22,7 +22,9 @@ public sealed class MainJobTests(ITestOutputHelper output)
         var readings = Readings.Prepare(Rows, here.Folder, output);
         await ImportAsync(here, readings);
 
-        await EverythingIsThereAsync(here, readings, ["memory", "ssd"]);
+        // The router may take shipped windows from the gateway's copy where that was the quicker one; the agent itself has only its own tiers.
+        await EverythingIsThereAsync(here, readings, ["memory", "ssd"], output, here.Ready.GetProperty("agent").GetString()! + "/");
+        await EverythingIsThereAsync(here, readings, null);
         await MoveAsync(here, "hdd");
         await EverythingIsThereAsync(here, readings, ["hdd"]);
         await MoveAsync(here, "archive");
@@ -86,12 +88,17 @@ public sealed class MainJobTests(ITestOutputHelper output)
 
     private Task EverythingIsThereAsync(Installation here, Readings readings, string[]? onlyTiers) => EverythingIsThereAsync(here, readings, onlyTiers, output);
 
-    /// <summary>Compares the router's answers with the file: every series' count, min, max, sum, hourly averages; and the ledger.</summary>
-    internal static async Task EverythingIsThereAsync(Installation here, Readings readings, string[]? onlyTiers, ITestOutputHelper output)
+    /// <summary>Compares a node's answers with the file: every series' count, min, max, sum, hourly averages; and the router's ledger.</summary>
+    /// <param name="here">The installation.</param>
+    /// <param name="readings">The file.</param>
+    /// <param name="onlyTiers">Tiers that may have answered; null: any.</param>
+    /// <param name="output">For a line on what was checked.</param>
+    /// <param name="node">Address of the node that is asked, with a slash at its end; by default the router.</param>
+    internal static async Task EverythingIsThereAsync(Installation here, Readings readings, string[]? onlyTiers, ITestOutputHelper output, string node = "")
     {
         await Installation.EventuallyAsync("complete answers", async () =>
         {
-            var reply = await here.GetAsync("api/v1/query?series=acme/home/*&from=2017-01-01&to=2018-01-01&fn=count");
+            var reply = await here.GetAsync(node + "api/v1/query?series=acme/home/*&from=2017-01-01&to=2018-01-01&fn=count");
             return !reply.GetProperty("meta").GetProperty("partial").GetBoolean()
                 && reply.GetProperty("results").EnumerateArray().Sum(PointOf) == readings.Count;
         });
@@ -102,8 +109,8 @@ public sealed class MainJobTests(ITestOutputHelper output)
             return ledger.GetProperty("balanced").GetBoolean() && edge.Count == 1 && edge[0].GetProperty("unique").GetInt64() == readings.Count;
         });
 
-        var whole = await here.GetAsync("api/v1/query?series=acme/home/*&from=2017-01-01&to=2018-01-01&fn=count,min,max,sum");
-        var hourly = await here.GetAsync("api/v1/query?series=acme/home/*&from=2017-01-01&to=2018-01-01&fn=avg&step=1h");
+        var whole = await here.GetAsync(node + "api/v1/query?series=acme/home/*&from=2017-01-01&to=2018-01-01&fn=count,min,max,sum");
+        var hourly = await here.GetAsync(node + "api/v1/query?series=acme/home/*&from=2017-01-01&to=2018-01-01&fn=avg&step=1h");
         if (onlyTiers is not null)
         {
             foreach (var reply in new[] { whole, hourly })
