@@ -186,7 +186,7 @@ internal sealed partial class Journal : IDisposable
     }
 
     /// <summary>
-    /// Has <paramref name="then"/> called, once and on the thread pool, when the ticket's batch is on the device: with null, or with the reason
+    /// Has <paramref name="then"/> called, once and on another thread, when the ticket's batch is on the device: with null, or with the reason
     /// why it will not be. False, and no call, where it is there already. Cheaper than <see cref="WaitDurableAsync"/> where many wait.
     /// </summary>
     public bool WhenDurable(long ticket, Action<Exception?> then)
@@ -324,8 +324,9 @@ internal sealed partial class Journal : IDisposable
                     _failure = null;
                     _log.LogInformation("The journal writes again");
                 }
-                batch.Complete();
             }
+            // Out of the queue nobody joins it any more, and whoever is told may append again.
+            batch.Complete();
         }
     }
 

@@ -2,10 +2,13 @@ using System.Buffers;
 
 namespace Foretier.Agent.Hot;
 
-/// <summary>Records that become durable together: one frame, one sync. Whoever is told of the end is told on the thread pool.</summary>
+/// <summary>
+/// Records that become durable together: one frame, one sync. A few who wait for the end are told by the thread that brought it about, since waking another
+/// costs more than what they do; many on the thread pool, since the next commit should not wait for them.
+/// </summary>
 internal sealed class JournalBatch(long sequence, long firstPosition) : IThreadPoolWorkItem
 {
-    /// <summary>So many are told by one thread before it is worth waking another.</summary>
+    /// <summary>So many are told by one thread before it is worth waking another: a millisecond or two.</summary>
     private const int WaitersPerThread = 32;
 
     private readonly ArrayBufferWriter<byte> _records = new(4096);
@@ -34,19 +37,26 @@ internal sealed class JournalBatch(long sequence, long firstPosition) : IThreadP
     /// <summary>Completes or faults with the commit. Created on demand: most batches have one waiter or many, some have none.</summary>
     public Task Done => (_done ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
 
-    /// <summary>Has <paramref name="then"/> called after the commit, with null, or with the reason why there is none. It must not throw.</summary>
+    /// <summary>Has <paramref name="then"/> called after the commit, with null, or with the reason why there is none. It must neither throw nor wait.</summary>
     public void Tell(Action<Exception?> then) => (_waiters ??= []).Add(then);
 
     public void Complete()
     {
         _done?.TrySetResult();
-        TellAll();
+        if (_waiters?.Count <= WaitersPerThread)
+        {
+            Tell();
+        }
+        else
+        {
+            TellOnThreadPool();
+        }
     }
 
     public void Fail(Exception reason)
     {
         _failure = reason;
-        TellAll();
+        TellOnThreadPool();
         if (_done is not null)
         {
             _done.TrySetException(reason);
@@ -54,7 +64,9 @@ internal sealed class JournalBatch(long sequence, long firstPosition) : IThreadP
         }
     }
 
-    void IThreadPoolWorkItem.Execute()
+    void IThreadPoolWorkItem.Execute() => Tell();
+
+    private void Tell()
     {
         for (int i; (i = Interlocked.Increment(ref _told)) < _waiters!.Count;)
         {
@@ -62,7 +74,7 @@ internal sealed class JournalBatch(long sequence, long firstPosition) : IThreadP
         }
     }
 
-    private void TellAll()
+    private void TellOnThreadPool()
     {
         for (var i = 0; i < Math.Min(Environment.ProcessorCount, (_waiters?.Count + WaitersPerThread - 1) / WaitersPerThread ?? 0); i++)
         {

@@ -52,14 +52,15 @@ internal sealed class MqttLoad : IDisposable
     /// Messages fall due at a steady rate, over the publishers in turn, whether the server keeps up or not: waiting counts from when a
     /// message was due, not from when it could be sent.
     /// </summary>
-    public async Task<LoadResult> PacedAsync(double messagesPerSecond, TimeSpan duration)
+    /// <param name="together">So many of one publisher fall due one after the other, and go out in one write as far as its window has room.</param>
+    public async Task<LoadResult> PacedAsync(double messagesPerSecond, TimeSpan duration, int together = 1)
     {
         using var over = new CancellationTokenSource(duration);
-        return await PacedAsync(messagesPerSecond, over.Token);
+        return await PacedAsync(messagesPerSecond, over.Token, together);
     }
 
     /// <summary>The same until <paramref name="over"/>.</summary>
-    public async Task<LoadResult> PacedAsync(double messagesPerSecond, CancellationToken over)
+    public async Task<LoadResult> PacedAsync(double messagesPerSecond, CancellationToken over, int together = 1)
     {
         var started = Stopwatch.GetTimestamp();
         var receiving = _publishers.Select(p => Task.Run(p.ReceiveAsync, CancellationToken.None)).ToList();
@@ -70,7 +71,7 @@ internal sealed class MqttLoad : IDisposable
             {
                 for (var until = (long)(elapsed.TotalSeconds * messagesPerSecond); due < until; due++)
                 {
-                    _publishers[due % _publishers.Length].Due(started + (long)(due / messagesPerSecond * Stopwatch.Frequency));
+                    _publishers[due / together % _publishers.Length].Due(started + (long)(due / messagesPerSecond * Stopwatch.Frequency), isLast: due % together == together - 1);
                 }
                 Thread.Sleep(1);
             }
@@ -115,6 +116,7 @@ internal sealed class MqttLoad : IDisposable
         private readonly Queue<long> _sent = new();
         private long _count;
         private bool _noMore;
+        private bool _isHeldUp; // more is due than the window has room for
         private TaskCompletionSource? _idle;
 
         private Publisher(Socket socket, int number, int window, int payloadBytes, int seriesEach)
@@ -171,19 +173,15 @@ internal sealed class MqttLoad : IDisposable
             }
         }
 
-        /// <summary>A message falls due; it goes out now, or once there is room in the window.</summary>
-        public void Due(long time)
+        /// <summary>A message falls due; it goes out with the last of those that go together, or once there is room in the window.</summary>
+        public void Due(long time, bool isLast)
         {
             lock (_waiting)
             {
-                if (_sent.Count < _window)
+                _waiting.Enqueue(time);
+                if (isLast)
                 {
-                    Send(time);
-                    _idle?.TrySetResult();
-                }
-                else
-                {
-                    _waiting.Enqueue(time);
+                    SendWaiting();
                 }
             }
         }
@@ -193,6 +191,7 @@ internal sealed class MqttLoad : IDisposable
             lock (_waiting)
             {
                 _noMore = true;
+                SendWaiting();
                 _idle?.TrySetResult();
             }
         }
@@ -229,9 +228,9 @@ internal sealed class MqttLoad : IDisposable
                     {
                         Latencies.Add((now - _sent.Dequeue()) * 1000.0 / Stopwatch.Frequency);
                     }
-                    while (_waiting.Count > 0 && _sent.Count < _window)
+                    if (_isHeldUp)
                     {
-                        Send(_waiting.Dequeue());
+                        SendWaiting();
                     }
                 }
             }
@@ -239,11 +238,19 @@ internal sealed class MqttLoad : IDisposable
 
         public void Dispose() => _socket.Dispose();
 
-        private void Send(long time)
+        private void SendWaiting()
         {
-            var length = Write(_out);
-            _socket.Send(_out.AsSpan(0, length));
-            _sent.Enqueue(time);
+            var length = 0;
+            for (; _waiting.Count > 0 && _sent.Count < _window; _sent.Enqueue(_waiting.Dequeue()))
+            {
+                length += Write(_out.AsSpan(length));
+            }
+            _isHeldUp = _waiting.Count > 0;
+            if (length > 0)
+            {
+                _socket.Send(_out.AsSpan(0, length));
+                _idle?.TrySetResult();
+            }
         }
 
         private async ValueTask<int> ReadAsync() =>
