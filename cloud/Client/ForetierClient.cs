@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using System.Text.Json;
+using Foretier.Core.Tiers;
 using Foretier.Protocol.Api;
 using Refit;
 
@@ -88,6 +89,10 @@ public sealed class ForetierClient : IDisposable
     /// <inheritdoc cref="QueryAsync"/>
     public Task<ForecastReply> ForecastAsync(string series, CancellationToken cancel = default) => AskAsync(() => _api.ForecastAsync(series, cancel));
 
+    /// <summary>When edges were not counting samples, of those that can be asked now.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<GapsReply> GapsAsync(CancellationToken cancel = default) => AskAsync(() => _api.GapsAsync(cancel));
+
     /// <summary>How forecasts came out, at every edge.</summary>
     /// <param name="days">Over the last 1 to 90 days.</param>
     /// <param name="cancel">Ends the wait.</param>
@@ -168,6 +173,11 @@ public sealed class ForetierClient : IDisposable
     /// <inheritdoc cref="QueryAsync"/>
     public Task RemoveAccountAsync(string account, CancellationToken cancel = default) =>
         DoAsync(() => _api.RemoveAccountAsync(account, cancel));
+
+    /// <summary>Gives an account other terms: what is left out is the usual again.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<AccountTermsReply> SetTermsAsync(string account, AccountTerms terms, CancellationToken cancel = default) =>
+        AskAsync(() => _api.SetTermsAsync(account, terms, cancel));
 
     /// <summary>The API keys there are; the keys themselves only their holders have.</summary>
     /// <inheritdoc cref="QueryAsync"/>

@@ -43,13 +43,14 @@ return await NodeHost.RunAsync(args, "router", async args =>
     _ = new MapFollower(follower, map, clock, logs.CreateLogger<MapFollower>());
 
     // What is asked here is told to those who own the series.
-    await using var forwarder = new AccessForwarder(options.Node, hub, follower, catalog, clock, logs.CreateLogger<AccessForwarder>());
+    await using var forwarder = new AccessForwarder(options.Node, options.Data, hub, follower, catalog, clock, logs.CreateLogger<AccessForwarder>());
     forwarder.Start();
     var access = new AccessBook(clock, own: null, forwarder);
 
     var answerer = new Answerer(catalog, node => node == ArchiveManifest.Node ? archiveSource : follower.SourceOf(node), health, clock, () => map.Current);
     var cascade = new Cascade(new NodeDuties
     {
+        Terms = () => ring.Current.Accounts,
         Deletion = new() { EdgesOf = name => catalog.View.Named(name).Select(series => series.Edge) },
         Report = () => new SelfCheck(options, clock).Report(
             [new("archive", watch.Fault is null ? CheckStatus.Ok : CheckStatus.Fail, watch.Fault ?? options.Archive, watch.Fault is null ? null : "see that it can be reached"), .. follower.Checks()], null, []),

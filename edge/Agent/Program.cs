@@ -40,8 +40,8 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     builder.Services.Configure<SocketTransportOptions>(MqttEndpoints.BoundSockets);
     await using var app = builder.Build();
     // Without a test's clock, one before the program was made is wrong.
-    var clock = new SiteClock(app.Services.GetRequiredService<TimeProvider>(),
-        options.Clock is { Length: > 0 } ? 0 : Instant.From(File.GetLastWriteTimeUtc(typeof(HotStore).Assembly.Location)));
+    var system = app.Services.GetRequiredService<TimeProvider>();
+    var clock = new SiteClock(system, options.Clock is { Length: > 0 } ? 0 : Instant.From(File.GetLastWriteTimeUtc(typeof(HotStore).Assembly.Location)), ScaledClock.RateOf(system));
     var logs = app.Services.GetRequiredService<ILoggerFactory>();
 
     // A request may take long: not on the thread that polls the sockets.
@@ -61,10 +61,12 @@ return await NodeHost.RunAsync(args, "agent", async args =>
         ? new Shipper(store, ConfigurationException.Check(() => options.ShipChecked(upstream)), clock, logs.CreateLogger<Shipper>()) : null;
 
     // Forecast: the map of what is to come, and room for it.
+    var ring = app.Services.GetRequiredService<KeyRing>();
     await using var map = new MapRefresh(ConfigurationException.Check(options.AllocateChecked), catalog, store.ReserveAsync, store.NameOf, clock,
-        logs.CreateLogger<MapRefresh>(), options.Models.Starter(ModelContract.VolumeLstm), options.Models.Starter(ModelContract.AccessRanker));
+        logs.CreateLogger<MapRefresh>(), options.Models.Starter(ModelContract.VolumeLstm), options.Models.Starter(ModelContract.AccessRanker), ring.TermsOf);
     store.Accepted = map.Observe;
     store.LeastWorth = map.LeastWorth;
+    clock.Passed += map.Missed;
     map.Start();
 
     // Ingest.
@@ -92,7 +94,6 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     var answerer = new Answerer(catalog, node => node == options.Node ? store : null, health, clock, () => map.Current);
     var administration = new Administration(options.Node, store, devices, certificates, watch, TimeProvider.System);
     var checks = new AgentChecks(options, mqtt, store, devices, watch, certificates, shipper is null ? null : () => shipper.Problems.FirstOrDefault(), clock);
-    var ring = app.Services.GetRequiredService<KeyRing>();
     IEnumerable<string> Problems() => store.Problems.Concat(new[] { ring.Problem, devices.Problem, certificates.Problem, map.Problem }.OfType<string>()).Concat(shipper?.Problems ?? []).Concat(sensors.Problems);
     var cascade = new Cascade(new NodeDuties
     {
@@ -107,8 +108,9 @@ return await NodeHost.RunAsync(args, "agent", async args =>
         },
         Flash = () => store.Wear.ToEntry(options.Node),
         Devices = administration.Duties,
+        Terms = () => ring.Current.Accounts,
         Enrolment = administration.Enrolment,
-        Forecasts = new() { Of = map.ForecastOf, Scorecard = days => map.ScorecardOf(days) with { Moves = store.Moves } },
+        Forecasts = new() { Of = map.ForecastOf, Scorecard = days => map.ScorecardOf(days) with { Moves = store.Moves }, Gaps = map.GapsOfEdge },
         Report = () => new SelfCheck(options, clock).Report(checks.Make().Concat(sensors.Checks()), store.Ledger, store.Problems),
     }, below: null, clock, logs.CreateLogger<Cascade>());
 

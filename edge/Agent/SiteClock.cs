@@ -14,17 +14,24 @@ namespace Foretier.Agent;
 /// </remarks>
 /// <param name="system">The system's clock, or the one of a test.</param>
 /// <param name="floor">µs; a system clock before this is wrong for certain.</param>
-public sealed class SiteClock(TimeProvider system, long floor = 0) : TimeProvider
+/// <param name="rate">How many times as fast as its timestamps the system's clock runs: that of a test.</param>
+public sealed class SiteClock(TimeProvider system, long floor = 0, double rate = 1) : TimeProvider
 {
     /// <summary>A clock may be behind by so much, and not be wrong: it was corrected a little, or the last time was written down just then.</summary>
     private const long Slack = Instant.Minute;
     private const long Jump = Instant.Hour;
+
+    /// <summary>So much time passed over at once is told.</summary>
+    private const long Gap = Instant.Minute;
 
     private readonly Lock _gate = new();
     private long _known = floor, _knownAt = system.GetTimestamp();
     private long _seen = Instant.Now(system), _seenAt = system.GetTimestamp();
     private long? _jumpedAt;
     private bool _isTrusted = Instant.Now(system) >= floor - Slack;
+
+    /// <summary>Told of each stretch of time, µs, that the clock passed over: it was set ahead, or the box slept.</summary>
+    public event Action<TimeRange>? Passed;
 
     /// <summary>False while the system clock is not believed.</summary>
     public bool IsTrusted
@@ -88,28 +95,44 @@ public sealed class SiteClock(TimeProvider system, long floor = 0) : TimeProvide
 
     private long Now()
     {
-        var now = Instant.Now(system);
+        var now = Now(out var over);
+        if (!over.IsEmpty)
+        {
+            Passed?.Invoke(over);
+        }
+        return now;
+    }
+
+    /// <param name="over">What was passed over since the call before.</param>
+    private long Now(out TimeRange over)
+    {
+        over = TimeRange.Nothing;
         lock (_gate)
         {
-            var at = system.GetTimestamp();
-            var expected = _seen + (long)(system.GetElapsedTime(_seenAt, at).TotalMicroseconds);
+            var (now, at) = (Instant.Now(system), system.GetTimestamp());
+            var expected = _seen + Since(_seenAt, at);
             if (Math.Abs(now - expected) > Jump)
             {
                 _jumpedAt = at;
             }
-            (_seen, _seenAt) = (now, at);
             if (_isTrusted)
             {
+                over = now - expected > Gap ? new(_seen, now) : over;
+                (_seen, _seenAt) = (now, at);
                 return now;
             }
-            var own = _known + (long)(system.GetElapsedTime(_knownAt, at).TotalMicroseconds);
+            (_seen, _seenAt) = (now, at);
+            var own = _known + Since(_knownAt, at);
             if (now < own)
             {
                 return own;
             }
+            over = now - own > Gap ? new(own, now) : over;
             _isTrusted = true;
             _jumpedAt = null; // it was expected to be set
             return now;
         }
     }
+
+    private long Since(long before, long at) => (long)(system.GetElapsedTime(before, at).TotalMicroseconds * rate);
 }

@@ -22,12 +22,13 @@ internal sealed class AccessKeeper : IAsyncDisposable
 
     /// <summary>Opens what was kept; what is damaged is moved aside, named in the log, and begun anew.</summary>
     /// <param name="startRanker">Starts what runs access-ranker for a cycle; null: EWMA-28d only.</param>
-    public AccessKeeper(string folder, Func<CancellationToken, Task<IInference>>? startRanker, TimeProvider clock, ILogger<AccessKeeper> log)
+    /// <param name="zoneOf">The time zone an account lives by.</param>
+    public AccessKeeper(string folder, Func<CancellationToken, Task<IInference>>? startRanker, Func<string, TimeZoneInfo> zoneOf, TimeProvider clock, ILogger<AccessKeeper> log)
     {
         (_path, _clock, _log) = (Path.Combine(folder, "access-log"), clock, log);
         Log = SealedFile.Read(_path, stream => AccessLog.Load(stream), (path, reason) =>
             log.LogWarning("{Path} is damaged ({Reason}); it is kept as {Path}.damaged, and begun anew", path, reason, path)) ?? new();
-        _forecaster = new(startRanker: startRanker);
+        _forecaster = new(zoneOf, startRanker);
         Expected = AccessForecast.Of(Log, Instant.Now(clock));
         _loop = RunAsync(_stop.Token);
     }

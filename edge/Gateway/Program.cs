@@ -71,14 +71,14 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     var answerer = new Answerer(catalog, node => sources.GetValueOrDefault(node) ?? follower.SourceOf(node), health, clock);
 
     // What is asked, here and above, of the edges' series; the edges are told.
-    await using var keeper = new AccessKeeper(options.Data, options.Models.Starter(ModelContract.AccessRanker), clock, logs.CreateLogger<AccessKeeper>());
-    await using var forwarder = new AccessForwarder(options.Node, hub, follower, catalog, clock, logs.CreateLogger<AccessForwarder>());
+    await using var keeper = new AccessKeeper(options.Data, options.Models.Starter(ModelContract.AccessRanker), account => ring.TermsOf(account).ZoneOr(TimeZoneInfo.Utc), clock, logs.CreateLogger<AccessKeeper>());
+    await using var forwarder = new AccessForwarder(options.Node, options.Data, hub, follower, catalog, clock, logs.CreateLogger<AccessForwarder>());
     forwarder.Start();
     var access = new AccessBook(clock, keeper.Count, forwarder);
 
     // What is expected to be read is brought here ahead of it.
     await using var stager = new Stager(ConfigurationException.Check(options.Stage.Validated), store, archive is null ? null : new ArchiveReader(archive, archived!),
-        catalog, () => keeper.Expected, health, clock, logs.CreateLogger<Stager>());
+        catalog, () => keeper.Expected, ring.TermsOf, health, clock, logs.CreateLogger<Stager>());
     if (options.Stage.BytesMax > 0)
     {
         stager.Start();
@@ -90,8 +90,9 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
         Move = async (move, cancel) => move.To != "archive" ? null
             : packer is null ? throw new InvalidOperationException("this gateway has no archive; set FORETIER__ARCHIVE")
             : await packer.PackAsync(move.Before, cancel),
+        Terms = () => ring.Current.Accounts,
         Deletion = new() { EdgesOf = name => catalog.View.Named(name).Select(series => series.Edge) },
-        Forecasts = new() { Of = _ => null, Scorecard = days => StageReport.ScorecardOf(options.Node, days, keeper.Expected.Model, store, clock) },
+        Forecasts = new() { Of = _ => null, Gaps = () => null, Scorecard = days => StageReport.ScorecardOf(options.Node, days, keeper.Expected.Model, store, clock) },
         Report = () => new SelfCheck(options, clock).Report(
             [new("archive", archive is null ? CheckStatus.Warn : CheckStatus.Ok, archive is null ? "none: everything stays on this disk" : options.Archive, archive is null ? "set FORETIER__ARCHIVE" : null),
                 .. follower.Checks()], store.CountLedger(), [.. store.Problems]),

@@ -4,6 +4,7 @@ using System.Text;
 using Foretier.Cli.Ask;
 using Foretier.Client;
 using Foretier.Core.Samples;
+using Foretier.Predict.Volume;
 
 namespace Foretier.Cli.Export;
 
@@ -68,10 +69,18 @@ internal static class ExportCommand
             var begin = parse.GetValue(from) ?? await FirstAsync(client, cancel).ConfigureAwait(false);
             var file = parse.GetValue(output);
             long series = 0, hours = 0;
+            var names = await NamesAsync(client, parse.GetValue(glob), cancel).ConfigureAwait(false);
+            var gaps = (await client.GapsAsync(cancel).ConfigureAwait(false)).Nodes.ToDictionary(node => node.Node,
+                node => VolumeHistory.HoursIn([.. node.Gaps.Select(gap => new TimeRange(gap.From.Micros, gap.To.Micros))], 0).ToHashSet(), StringComparer.Ordinal);
+            var unasked = names.SelectMany(named => named.Edges).Distinct().Where(edge => !gaps.ContainsKey(edge)).ToList();
+            if (unasked.Count > 0)
+            {
+                session.Terminal.Note($"{string.Join(", ", unasked)} cannot be asked when it was down: such hours are written as hours without samples");
+            }
             var writer = file is null ? session.Terminal.Output : Create(file);
             try
             {
-                foreach (var name in await NamesAsync(client, parse.GetValue(glob), cancel).ConfigureAwait(false))
+                foreach (var (name, edges) in names)
                 {
                     // A series at a time: the answer for all may be larger than a server gives.
                     var reply = await client.QueryAsync(new() { Series = name, From = begin, Fn = "count", Step = "1h" }, cancel).ConfigureAwait(false);
@@ -80,7 +89,7 @@ internal static class ExportCommand
                         throw new CommandException(ExitCode.Failed, $"{name} is not all there now: {QueryCommand.Provenance(reply.Meta)}", "Hours that are missing would look like hours without samples; try again when its source is back.");
                     }
                     var end = Instant.Floor(Instant.Now(session.Clock), Instant.Hour);
-                    if (reply.Results is [var result] && HourlyLine.Of(name, result.Points, end, clock) is { } line)
+                    if (reply.Results is [var result] && HourlyLine.Of(name, result.Points, end, clock, Unwatched(edges, gaps)) is { } line)
                     {
                         await writer.WriteLineAsync(line.ToJson().AsMemory(), cancel).ConfigureAwait(false);
                         (series, hours) = (series + 1, hours + line.Values.Count);
@@ -109,8 +118,20 @@ internal static class ExportCommand
         return tiers.Min(tier => tier.From?.Micros) is { } first ? Instant.Format(Instant.Floor(first, Instant.Hour)) : "-1h";
     }
 
-    private static async Task<IEnumerable<string>> NamesAsync(ForetierClient client, string? glob, CancellationToken cancel) =>
-        (await client.SeriesAsync(glob, cancel).ConfigureAwait(false)).Series.Select(entry => entry.Name).Distinct().Order(StringComparer.Ordinal);
+    private static async Task<List<(string Name, List<string> Edges)>> NamesAsync(ForetierClient client, string? glob, CancellationToken cancel) =>
+        [.. (await client.SeriesAsync(glob, cancel).ConfigureAwait(false)).Series.GroupBy(entry => entry.Name, entry => entry.Edge ?? "", StringComparer.Ordinal)
+            .OrderBy(series => series.Key, StringComparer.Ordinal).Select(series => (series.Key, series.ToList()))];
+
+    /// <summary>Hours in which no edge of a series was counting: a device that moved is heard by one of them at a time.</summary>
+    private static HashSet<long>? Unwatched(List<string> edges, Dictionary<string, HashSet<long>> gaps)
+    {
+        var unwatched = gaps.GetValueOrDefault(edges[0])?.ToHashSet();
+        foreach (var edge in edges.Skip(1))
+        {
+            unwatched?.IntersectWith(gaps.GetValueOrDefault(edge) ?? []);
+        }
+        return unwatched;
+    }
 
     private static StreamWriter Create(string path)
     {

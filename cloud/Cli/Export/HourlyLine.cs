@@ -22,8 +22,9 @@ internal sealed record HourlyLine(string Series, string Start, string Freq, stri
 
     /// <param name="counts">Samples of hours that have any, in order of time.</param>
     /// <param name="end">The full hour (µs) that the line ends before.</param>
+    /// <param name="unknown">Hours since 1970 in which nobody was counting.</param>
     /// <returns>Null where there is no sample before the end.</returns>
-    public static HourlyLine? Of(string series, IReadOnlyList<ApiPoint> counts, long end, TimeZoneInfo zone)
+    public static HourlyLine? Of(string series, IReadOnlyList<ApiPoint> counts, long end, TimeZoneInfo zone, IReadOnlySet<long>? unknown = null)
     {
         var known = counts.Where(point => point.Time < end && point.Value > 0).ToDictionary(point => Instant.Floor(point.Time, Instant.Hour), point => (long)point.Value);
         if (known.Count == 0)
@@ -37,7 +38,7 @@ internal sealed record HourlyLine(string Series, string Start, string Freq, stri
         for (var hour = first; hour < last; hour += Instant.Hour)
         {
             var at = (int)Math.Floor((Clock(hour, zone) - start).TotalHours);
-            var count = known.GetValueOrDefault(hour);
+            long? count = unknown?.Contains(hour / Instant.Hour) == true ? null : known.GetValueOrDefault(hour);
             if (at >= values.Count)
             {
                 // Where clocks are put forward an hour of theirs never comes: nobody was counting then.
@@ -47,7 +48,7 @@ internal sealed record HourlyLine(string Series, string Start, string Freq, stri
             else
             {
                 // Where they are put back one comes twice, and counts as one like the others.
-                values[at] = (values[at] + count + 1) / 2;
+                values[at] = values[at] is { } one ? ((count ?? one) + one + 1) / 2 : count;
             }
         }
         return new(series, start.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture), "H", zone.Id, values);

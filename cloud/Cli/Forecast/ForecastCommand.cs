@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
+using Foretier.Core.Samples;
 using Foretier.Protocol.Api;
 
 namespace Foretier.Cli.Forecast;
@@ -14,7 +15,7 @@ internal static class ForecastCommand
         var html = new Option<string?>("--html") { Description = "Draw it into this file, a page for a browser that needs nothing else.", HelpName = "FILE" };
         var server = new ServerOptions();
         var command = new Command("forecast", """
-            Draw what is expected of a series: samples an hour, P10, P50 and P90 of the next 24 hours, beside what came in the last 48 and what had been said of it.
+            Draw what is expected of a series: samples an hour, P10, P50 and P90 of the next 24 hours, beside what came in the last 48 and what had been said of it; and who is expected to read it.
               foretier forecast acme/boiler-1/temperature --html forecast.html
             """) { series, html };
         server.AddTo(command);
@@ -37,6 +38,10 @@ internal static class ForecastCommand
                 session.Terminal.WriteLine(line);
             }
             session.Terminal.WriteLine(Summary(reply));
+            foreach (var reads in reply.Reads)
+            {
+                session.Terminal.WriteLine(Told(reads));
+            }
             if (file is not null)
             {
                 session.Terminal.Note($"drawn to {file}");
@@ -44,6 +49,13 @@ internal static class ForecastCommand
             return ExitCode.Ok;
         }));
         return command;
+    }
+
+    private static string Told(ExpectedRead reads)
+    {
+        var readers = string.Concat(reads.Readers.Select(reader => string.Create(CultureInfo.InvariantCulture,
+            $"; {reader.Kind} next {Instant.Format(reader.Next.Micros)} ({reader.Confidence:0.00})")));
+        return string.Create(CultureInfo.InvariantCulture, $"reads of {reads.Resolution} since {Instant.Format(reads.From.Micros)}: {reads.ReadsPerDay:0.##} expected, probability {reads.Probability:0.00}{readers}");
     }
 
     private static string Summary(ForecastReply reply)

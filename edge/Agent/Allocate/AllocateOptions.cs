@@ -21,19 +21,13 @@ public sealed record AllocateOptions
     /// </summary>
     public TimeSpan ReserveAhead { get; init; } = TimeSpan.FromHours(2);
 
-    /// <summary>The time zone whose clock the habits of the site follow, such as Europe/Berlin. Default UTC.</summary>
+    /// <summary>The time zone whose clock the habits of the site follow, such as Europe/Berlin, where an account has none of its own. Default UTC.</summary>
     public string TimeZone { get; init; } = "UTC";
-
-    /// <summary>The same of single accounts, where theirs is another.</summary>
-    public IReadOnlyDictionary<string, string> TimeZones { get; init; } = new Dictionary<string, string>();
 
     public PlannerOptions Planner { get; init; } = new();
 
     /// <summary>How reads are weighed against room on this edge.</summary>
     public PlaceOptions Place { get; init; } = new();
-
-    /// <summary>Priority, room and retention of single accounts.</summary>
-    public IReadOnlyDictionary<string, AccountTerms> Accounts { get; init; } = new Dictionary<string, AccountTerms>();
 
     /// <exception cref="ArgumentException">A value is impossible; the message names it.</exception>
     public AllocateOptions Validated()
@@ -43,23 +37,13 @@ public sealed record AllocateOptions
         Require(NewcomerDelay >= TimeSpan.Zero && NewcomerDelay <= TimeSpan.FromMinutes(10), nameof(NewcomerDelay), "must lie within 0 and 10 min");
         Require(ReserveAhead == TimeSpan.Zero || (ReserveAhead >= TimeSpan.FromHours(1) && ReserveAhead <= TimeSpan.FromHours(24)), nameof(ReserveAhead),
             "must be 0, or lie within 1 h and 24 h");
-        foreach (var (key, zone) in TimeZones.Select(zone => ($"{nameof(TimeZones)}:{zone.Key}", zone.Value)).Append((nameof(TimeZone), TimeZone)))
-        {
-            Require(TimeZoneInfo.TryFindSystemTimeZoneById(zone, out _), key, $"is '{zone}', no time zone this machine knows; use a name such as Europe/Berlin");
-        }
+        Require(TimeZoneInfo.TryFindSystemTimeZoneById(TimeZone, out _), nameof(TimeZone), $"is '{TimeZone}', no time zone this machine knows; use a name such as Europe/Berlin");
         Planner.Validate();
         _ = Place.Validated();
-        foreach (var terms in Accounts.Values)
-        {
-            _ = terms.Validated();
-        }
         return this;
     }
 
-    internal AccountTerms TermsOf(string account) => Accounts.GetValueOrDefault(account) ?? AccountTerms.Usual;
-
-    /// <summary>The time zone an account lives by.</summary>
-    internal TimeZoneInfo ZoneOf(string account) => TimeZoneInfo.FindSystemTimeZoneById(TimeZones.GetValueOrDefault(account, TimeZone));
+    internal TimeZoneInfo Zone => TimeZoneInfo.FindSystemTimeZoneById(TimeZone);
 
     private static void Require(bool condition, string name, string rule)
     {

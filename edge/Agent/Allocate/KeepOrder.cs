@@ -1,5 +1,6 @@
 using Foretier.Core.Partitions;
 using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
 using Foretier.Predict.Access;
 using Foretier.Predict.Place;
 
@@ -11,25 +12,26 @@ internal static class KeepOrder
     /// <summary>What a question is answered sooner by this edge than by the gateway: a round trip and a disk's seeks.</summary>
     private const double SavedSeconds = 0.02;
 
+    /// <param name="termsOf">What an account is given.</param>
     /// <param name="among">Windows the gateway has too, oldest first; at least one.</param>
     /// <param name="now">µs.</param>
-    public static Window LeastWorth(AllocateOptions options, AccessForecast expected, IReadOnlyList<(Window Window, long Bytes)> among, long now)
+    public static Window LeastWorth(PlaceOptions options, Func<string, AccountTerms> termsOf, AccessForecast expected, IReadOnlyList<(Window Window, long Bytes)> among, long now)
     {
         // Of equals the last one goes first: the oldest.
         var candidates = among.Reverse().Select(one => new Candidate(one.Window.ToString(), "", CandidateState.Here, Math.Max(1, one.Bytes),
-            DemandOf(options, expected, one.Window.Range, now), SavedSeconds)).ToArray();
-        var drops = new PlacePolicy(options.Place).Plan(candidates, new(0), now).Drops;
+            DemandOf(termsOf, expected, one.Window.Range, now), SavedSeconds)).ToArray();
+        var drops = new PlacePolicy(options).Plan(candidates, new(0), now).Drops;
         return among[among.Count - 1 - drops[0].Index].Window;
     }
 
     /// <summary>Reads of raw samples and of rollups alike: this edge answers all of them.</summary>
-    private static Demand DemandOf(AllocateOptions options, AccessForecast expected, TimeRange range, long now)
+    private static Demand DemandOf(Func<string, AccountTerms> termsOf, AccessForecast expected, TimeRange range, long now)
     {
         var demand = Demand.None;
         foreach (var reads in expected.All)
         {
-            var terms = options.TermsOf(reads.Series[..Math.Max(0, reads.Series.IndexOf('/', StringComparison.Ordinal))]);
-            if (terms.Retention is { } kept && range.To < now - kept.TotalMicroseconds)
+            var terms = termsOf(reads.Series[..Math.Max(0, reads.Series.IndexOf('/', StringComparison.Ordinal))]);
+            if (range.To < terms.KeptFrom(now))
             {
                 continue;
             }

@@ -29,7 +29,7 @@ public sealed partial class MapRefresh
         }
         var now = Instant.Now(_clock);
         // What came since the last save was not counted, whether the agent ran or not.
-        history.MarkGap(new(savedAt, now));
+        history.MarkGap(new(savedAt, Math.Max(savedAt, now)));
         _savedAt = now;
         return history;
     }

@@ -1,3 +1,5 @@
+using System.Text.Json;
+using Foretier.Core.Query;
 using Foretier.Core.Samples;
 using Foretier.Predict.Models;
 using Foretier.Predict.Score;
@@ -47,9 +49,19 @@ public sealed partial class MapRefresh
             var coming = forecast.Bands.Take(24).Select((band, i) => new ComingHour(new(forecast.Start + i * Instant.Hour), PointOf(band)!, Math.Round(forecast.Mean[i], 2))).ToList();
             var (p50, p90, stretch) = forecaster.Explain(series) ?? throw new InvalidOperationException("a forecast without a learner");
             var open = volume.CountIn(new(forecast.Start, Math.Max(now, forecast.Start + 1)));
-            return new ForecastReply(series, _options.Node, _options.ZoneOf(series.Split('/')[0]).Id, _cycle.Model, coming, past, open, Named(p50), Named(p90), Math.Round(stretch, 3));
+            return new ForecastReply(series, _options.Node, ZoneOf(series.Split('/')[0]).Id, _cycle.Model, coming, past, open, Named(p50), Named(p90), Math.Round(stretch, 3)) { Reads = ReadsOf(series, now) };
         }, series);
     }
+
+    private List<ExpectedRead> ReadsOf(string series, long now) => [.. Expected.Of(series).OrderByDescending(reads => reads.ReadsPerDay).Select(reads =>
+    {
+        var range = reads.Shape.RangeAt(now);
+        return new ExpectedRead(FetchScan.NameOf(reads.Step), new(range.From), new(range.To), Math.Round(reads.ReadsPerDay, 2), Math.Round(reads.Probability, 4), [.. reads.Readers.Select(reader =>
+            new ExpectedReader(JsonNamingPolicy.CamelCase.ConvertName(reader.Kind.ToString()), new(reader.Next), Math.Round(reader.Confidence, 3), Math.Round(reader.Every.TotalSeconds, 1)))]);
+    })];
+
+    /// <summary>When nobody was counting samples here.</summary>
+    internal NodeGaps GapsOfEdge() => new(_options.Node, [.. Volumes.Gaps.Select(gap => new GapEntry(new(gap.From), new(gap.To)))]);
 
     /// <summary>How forecasts compared with what came over the last days.</summary>
     internal NodeScorecard ScorecardOf(int days)

@@ -43,6 +43,9 @@ public sealed partial class MapRefresh
         }
     }
 
+    /// <summary>The clock passed over this time, as when the box slept: nobody was counting then.</summary>
+    public void Missed(TimeRange range) => Volumes.MarkGap(range);
+
     private SeriesVolume Of(string name)
     {
         if (Volumes.Find(name) is { } known)

@@ -12,7 +12,7 @@ public sealed partial class MapRefresh
     internal (long Wanted, long Reserved) Room { get; private set; }
 
     /// <summary>Of some windows that the gateway has too, the one that is worth least a byte here.</summary>
-    public Window LeastWorth(IReadOnlyList<(Window Window, long Bytes)> among) => KeepOrder.LeastWorth(_options, Expected, among, Core.Samples.Instant.Now(_clock));
+    public Window LeastWorth(IReadOnlyList<(Window Window, long Bytes)> among) => KeepOrder.LeastWorth(_options.Place, _termsOf, Expected, among, Core.Samples.Instant.Now(_clock));
 
     /// <summary>
     /// Has the windows that open soon made ready. Where one cannot have all that nine in ten would need, it gets as much as there is, in the
@@ -54,7 +54,7 @@ public sealed partial class MapRefresh
         {
             var room = await ReserveLessAsync(window, bytes / 2, cancel).ConfigureAwait(false);
             var shares = ReservePolicy.Share([.. entries.Select(entry => new Reservation(entry.Id.ToString(), entry.Id.Account,
-                entry.SamplesP90 == 0 ? 0 : (long)(entry.Reserved.Ssd * (double)entry.SamplesP50 / entry.SamplesP90), entry.Reserved.Ssd))], room, _options.TermsOf);
+                entry.SamplesP90 == 0 ? 0 : (long)(entry.Reserved.Ssd * (double)entry.SamplesP50 / entry.SamplesP90), entry.Reserved.Ssd))], room, _termsOf);
             var without = shares.Where(share => share.Short > 0).Select(share => entries[share.Index].Id.ToString()).ToList();
             var problem = $"{bytes} bytes cannot be reserved for window {window}, {room} are: {e.Message}. Short are {string.Join(", ", without.Take(3))}"
                 + (without.Count > 3 ? $" and {without.Count - 3} more" : "");

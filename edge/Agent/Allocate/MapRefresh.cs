@@ -29,6 +29,7 @@ public sealed partial class MapRefresh : IAsyncDisposable
     private readonly Func<Window, long, CancellationToken, Task> _reserve;
     private readonly TimeProvider _clock;
     private readonly ILogger<MapRefresh> _log;
+    private readonly Func<string, AccountTerms> _termsOf;
     private readonly PartitionPlanner _planner;
     private readonly ForecastCycle _cycle;
     private readonly AccessForecaster _accessForecaster;
@@ -46,10 +47,11 @@ public sealed partial class MapRefresh : IAsyncDisposable
     /// <param name="nameOf">The name of a series handle, for <see cref="Observe(int, long, int)"/>; null for handles it does not know.</param>
     /// <param name="startModel">Starts what runs volume-lstm for a cycle; null: seasonal baselines only.</param>
     /// <param name="startRanker">Starts what runs access-ranker for a cycle; null: EWMA-28d only.</param>
+    /// <param name="termsOf">What an account is given; null: the usual to all.</param>
     public MapRefresh(
         AllocateOptions options, Catalog catalog, Func<Window, long, CancellationToken, Task> reserve, Func<int, string?> nameOf,
         TimeProvider clock, ILogger<MapRefresh> log, Func<CancellationToken, Task<IInference>>? startModel = null,
-        Func<CancellationToken, Task<IInference>>? startRanker = null)
+        Func<CancellationToken, Task<IInference>>? startRanker = null, Func<string, AccountTerms>? termsOf = null)
     {
         _options = options.Validated();
         _catalog = catalog;
@@ -57,12 +59,13 @@ public sealed partial class MapRefresh : IAsyncDisposable
         _nameOf = nameOf;
         _clock = clock;
         _log = log;
-        _planner = new(options.Planner, _options.ZoneOf);
+        _termsOf = termsOf ?? (_ => AccountTerms.Usual);
+        _planner = new(options.Planner, ZoneOf, _termsOf);
         Volumes = LoadVolumes();
         Access = SealedFile.Read(PathOf(AccessFile), stream => AccessLog.Load(stream), Damaged) ?? new();
         _current = LoadMap();
-        _cycle = new(Volumes, catalog, _options.ZoneOf, startModel);
-        _accessForecaster = new(_options.ZoneOf, startRanker);
+        _cycle = new(Volumes, catalog, ZoneOf, startModel);
+        _accessForecaster = new(ZoneOf, startRanker);
         Expected = AccessForecast.Of(Access, Instant.Now(clock));
         LoadLearned();
     }
@@ -238,6 +241,9 @@ public sealed partial class MapRefresh : IAsyncDisposable
         Changed?.Invoke(map);
         _log.LogInformation("Partition map {Revision}: {Partitions} partitions in {Groups} groups", map.Revision, map.Entries.Count, map.Groups.Count);
     }
+
+    /// <summary>The time zone an account lives by.</summary>
+    private TimeZoneInfo ZoneOf(string account) => _termsOf(account).ZoneOr(_options.Zone);
 
     /// <summary>Bytes a sample takes, from what the catalog says is held; a few samples in a file made for many say nothing.</summary>
     private SampleBytes MeasureBytes()

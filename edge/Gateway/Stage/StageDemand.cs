@@ -13,10 +13,13 @@ namespace Foretier.Gateway.Stage;
 internal sealed class StageDemand
 {
     private readonly ILookup<string, Line> _byEdge;
+    private readonly Func<string, AccountTerms> _termsOf;
 
+    /// <param name="termsOf">What an account is given.</param>
     /// <param name="now">µs.</param>
     public StageDemand(AccessForecast expected, CatalogView catalog, Func<string, AccountTerms> termsOf, long now)
     {
+        _termsOf = termsOf;
         var lines = new Dictionary<(string Edge, bool IsRollup, long Step, ReadShape Shape, string Account), Line>();
         foreach (var reads in expected.All)
         {
@@ -36,21 +39,35 @@ internal sealed class StageDemand
                 var isRollup = reads.Step > 0 && reads.Step % Instant.Hour == 0;
                 var key = (edge, isRollup, reads.Step, reads.Shape, account);
                 var range = reads.Shape.RangeAt(now).Hull(next == long.MaxValue ? TimeRange.Nothing : reads.Shape.RangeAt(Math.Max(now, next)));
-                range = terms.Retention is { } kept ? range.Clip(new(now - (long)kept.TotalMicroseconds, long.MaxValue)) : range;
+                range = range.Clip(new(terms.KeptFrom(now), long.MaxValue));
                 var known = lines.GetValueOrDefault(key);
                 if (known is null || perDay > known.Demand.ReadsPerDay)
                 {
-                    lines[key] = new(edge, isRollup, range, new(perDay, next, inHour * terms.Priority));
+                    lines[key] = new(edge, account, isRollup, range, new(perDay, next, inHour * terms.Priority));
                 }
             }
         }
         _byEdge = lines.Values.ToLookup(line => line.Edge);
     }
 
-    /// <summary>What is expected of a stretch of an edge's time.</summary>
+    /// <summary>What is expected of a stretch of an edge's time, and which account reads most of it: that one pays for it.</summary>
     /// <param name="isRollup">In steps of hours; else in finer ones, or raw.</param>
-    public Demand Of(string edge, TimeRange range, bool isRollup) => _byEdge[edge].Where(line => line.IsRollup == isRollup && line.Range.Overlaps(range))
-        .Aggregate(Demand.None, (sum, line) => sum.Plus(line.Demand));
+    public (Demand Demand, string Account) Of(string edge, TimeRange range, bool isRollup)
+    {
+        var (sum, payer) = (Demand.None, (Line?)null);
+        foreach (var line in _byEdge[edge].Where(line => line.IsRollup == isRollup && line.Range.Overlaps(range)))
+        {
+            sum = sum.Plus(line.Demand);
+            payer = payer is null || line.Demand.ReadsPerDay > payer.Demand.ReadsPerDay ? line : payer;
+        }
+        if (payer is null)
+        {
+            return (Demand.None, "");
+        }
+        // Each reader counts by the priority of its own account; who places counts all by the payer's.
+        var priority = _termsOf(payer.Account).Priority;
+        return (sum with { ReadsPerDay = sum.ReadsPerDay / priority, DueReads = sum.DueReads / priority }, payer.Account);
+    }
 
-    private sealed record Line(string Edge, bool IsRollup, TimeRange Range, Demand Demand);
+    private sealed record Line(string Edge, string Account, bool IsRollup, TimeRange Range, Demand Demand);
 }

@@ -21,19 +21,10 @@ public sealed class StageOptions
     /// <summary>How reads are weighed against moves and room. A copy on this disk wears nothing: it may wait for a reader who comes every week or two.</summary>
     public PlaceOptions Place { get; set; } = new() { Lead = TimeSpan.FromHours(24), RollupTimeToLive = TimeSpan.FromDays(21) };
 
-    /// <summary>Priority and retention of single accounts.</summary>
-    public Dictionary<string, AccountTerms> Accounts { get; set; } = [];
-
     /// <exception cref="ArgumentException">A value is impossible; the message names it.</exception>
     public StageOptions Validated()
     {
         _ = Place.Validated();
-        foreach (var terms in Accounts.Values)
-        {
-            _ = terms.Validated();
-        }
         return this;
     }
-
-    internal AccountTerms TermsOf(string account) => Accounts.GetValueOrDefault(account) ?? AccountTerms.Usual;
 }

@@ -32,7 +32,7 @@ internal sealed record StagePlan(IReadOnlyList<WarmCopy> Drops, IReadOnlyList<St
         void Add(string edge, Core.Partitions.Window window, long after, long through, CopyOf source, long resolution, long sourceBytes, double saved)
         {
             var copy = known.GetValueOrDefault((edge, window, after, through, source, resolution));
-            var wanted = demand.Of(edge, window.Range, resolution > 0);
+            var (wanted, account) = demand.Of(edge, window.Range, resolution > 0);
             if (copy is null && wanted == Demand.None)
             {
                 return;
@@ -41,7 +41,7 @@ internal sealed record StagePlan(IReadOnlyList<WarmCopy> Drops, IReadOnlyList<St
             var hours = window.Length / RollupStep;
             var bytes = copy?.Bytes ?? (resolution > 0 ? Math.Min(sourceBytes, seriesOf(edge) * hours * RollupBytes) : (long)(sourceBytes * CopyToArchive));
             items.Add(new(edge, window, after, through, source, resolution, sourceBytes, copy));
-            candidates.Add(new($"{edge} {window} {(resolution > 0 ? "1h" : "raw")}", "",
+            candidates.Add(new($"{edge} {window} {(resolution > 0 ? "1h" : "raw")}", account,
                 copy is not null ? CandidateState.Here : resolution > 0 ? CandidateState.Unbuilt : CandidateState.Below, Math.Max(1, bytes), wanted, saved)
             {
                 BuildSeconds = resolution > 0 ? sourceBytes / 20e6 : 0,

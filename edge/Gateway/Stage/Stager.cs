@@ -30,6 +30,7 @@ internal sealed class Stager : IAsyncDisposable
     private readonly ArchiveReader? _archive;
     private readonly Catalog _catalog;
     private readonly Func<AccessForecast> _expected;
+    private readonly Func<string, AccountTerms> _termsOf;
     private readonly SourceHealth _health;
     private readonly TimeProvider _clock;
     private readonly ILogger<Stager> _log;
@@ -41,11 +42,12 @@ internal sealed class Stager : IAsyncDisposable
 
     /// <param name="archive">Null where there is none: then rollups of what is here are made ahead, and nothing is staged.</param>
     /// <param name="expected">What is expected to be read, as of now.</param>
-    public Stager(StageOptions options, WarmStore store, ArchiveReader? archive, Catalog catalog, Func<AccessForecast> expected, SourceHealth health,
-        TimeProvider clock, ILogger<Stager> log)
+    /// <param name="termsOf">What an account is given.</param>
+    public Stager(StageOptions options, WarmStore store, ArchiveReader? archive, Catalog catalog, Func<AccessForecast> expected, Func<string, AccountTerms> termsOf,
+        SourceHealth health, TimeProvider clock, ILogger<Stager> log)
     {
-        (_options, _store, _archive, _catalog, _expected, _health, _clock, _log) = (options.Validated(), store, archive, catalog, expected, health, clock, log);
-        _policy = new(options.Place);
+        (_options, _store, _archive, _catalog, _expected, _termsOf, _health, _clock, _log) = (options.Validated(), store, archive, catalog, expected, termsOf, health, clock, log);
+        _policy = new(options.Place, Tier.Hdd, termsOf);
         _fetchLeft = options.FetchBytesPerHour;
     }
 
@@ -70,7 +72,7 @@ internal sealed class Stager : IAsyncDisposable
             var (sources, work) = (_health.Picture, new FetchWork(1, 1000));
             var saved = (sources.Estimate(ArchiveManifest.Node, Tier.Archive, work) - sources.Estimate(_store.Node, Tier.Hdd, work)) / 1000;
             var plan = StagePlan.Make(_policy, new(_options.BytesMax) { FetchBytes = _fetchLeft, CpuSeconds = _options.CpuShare * Every.TotalSeconds },
-                new StageDemand(_expected(), view, _options.TermsOf, now), Math.Max(0.001, saved), archived, [.. _store.Held], _store.Copies,
+                new StageDemand(_expected(), view, _termsOf, now), Math.Max(0.001, saved), archived, [.. _store.Held], _store.Copies,
                 edge => series.GetValueOrDefault(edge), now);
             Room = (plan.WantedBytes, plan.MissingBytes);
             foreach (var copy in plan.Drops)

@@ -1,8 +1,10 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Json;
+using System.Text.Json;
 using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
+using Foretier.Durable;
 using Foretier.Node.Hosting;
 using Foretier.Node.Link;
 using Foretier.Protocol;
@@ -15,8 +17,9 @@ namespace Foretier.Node.Access;
 /// passes on what belongs further down.
 /// </summary>
 /// <remarks>
-/// What could not be delivered is sent again under its old number, so that it counts once; what waits for a node that stays away is bounded,
-/// and given up when this node stops. Access counts are hints: losing some costs a forecast a little, never data.
+/// What could not be delivered is sent again under its old number, so that it counts once; what waits for a node that stays away is bounded.
+/// When this node stops it is written down, and sent by the next run. A kill loses what waited: the questions of the last minute, and those for
+/// nodes that are away. Access counts are hints: losing some costs a forecast a little, never data.
 /// </remarks>
 public sealed class AccessForwarder : IAsyncDisposable
 {
@@ -32,6 +35,7 @@ public sealed class AccessForwarder : IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger<AccessForwarder> _log;
     private readonly string _node;
+    private readonly string _path;
     private readonly long _run;
     private readonly PendingCounts _pending = new(KeysMax);
     private readonly ConcurrentDictionary<string, string> _linkOf = new(StringComparer.Ordinal);
@@ -41,10 +45,12 @@ public sealed class AccessForwarder : IAsyncDisposable
     private long _number;
     private Task _loop = Task.CompletedTask;
 
-    public AccessForwarder(string node, LinkHub hub, CatalogFollower follower, Catalog catalog, TimeProvider clock, ILogger<AccessForwarder> log)
+    /// <param name="folder">Where what waits is kept while this node does not run.</param>
+    public AccessForwarder(string node, string folder, LinkHub hub, CatalogFollower follower, Catalog catalog, TimeProvider clock, ILogger<AccessForwarder> log)
     {
-        (_node, _hub, _catalog, _clock, _log) = (node, hub, catalog, clock, log);
+        (_node, _path, _hub, _catalog, _clock, _log) = (node, Path.Combine(folder, "access-waiting.json"), hub, catalog, clock, log);
         _run = Instant.Now(clock);
+        Resume();
         follower.Found += (found, link, _) => _linkOf[found] = link.Name;
     }
 
@@ -138,7 +144,62 @@ public sealed class AccessForwarder : IAsyncDisposable
     {
         await _stop.CancelAsync().ConfigureAwait(false);
         await _loop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Keep();
         _stop.Dispose();
         _one.Dispose();
     }
+
+    /// <summary>Takes up what the run before could not tell; from then on it is this run's to lose, so that nothing counts twice.</summary>
+    private void Resume()
+    {
+        try
+        {
+            if (!File.Exists(_path))
+            {
+                return;
+            }
+            var kept = File.ReadAllBytes(_path);
+            File.Delete(_path);
+            if (JsonSerializer.Deserialize<Waiting>(kept, NodeJson.Strict) is { } waiting)
+            {
+                foreach (var (link, message) in waiting.Sent)
+                {
+                    _sent[link] = message;
+                }
+                foreach (var (edge, counts) in waiting.Counts)
+                {
+                    foreach (var count in counts)
+                    {
+                        _pending.Add(edge, count);
+                    }
+                }
+            }
+        }
+        catch (Exception error) when (error is JsonException or IOException or UnauthorizedAccessException)
+        {
+            _log.LogWarning("Access counts of the last run in {Path} cannot be read and are given up: {Reason}", _path, error.Message);
+        }
+    }
+
+    private void Keep()
+    {
+        var waiting = new Waiting(_sent, _pending.All());
+        if (waiting.Sent.Count == 0 && waiting.Counts.Count == 0)
+        {
+            return;
+        }
+        try
+        {
+            Disk.Replace(_path, file => JsonSerializer.Serialize(file, waiting, NodeJson.Options));
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            _log.LogWarning("Access counts that wait cannot be written to {Path} and are given up: {Reason}", _path, error.Message);
+        }
+    }
+
+    /// <summary>What waits between two runs.</summary>
+    /// <param name="Sent">Messages that no answer came to, by link.</param>
+    /// <param name="Counts">By edge.</param>
+    private sealed record Waiting(IReadOnlyDictionary<string, AccessMessage> Sent, IReadOnlyDictionary<string, IReadOnlyList<AccessCount>> Counts);
 }

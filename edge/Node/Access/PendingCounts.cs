@@ -37,6 +37,15 @@ internal sealed class PendingCounts(int keysMax)
         }
     }
 
+    /// <summary>All that waits, by edge.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<AccessCount>> All()
+    {
+        lock (_lock)
+        {
+            return _waiting.ToDictionary(edge => edge.Key, edge => (IReadOnlyList<AccessCount>)[.. edge.Value.Select(c => new AccessCount(c.Key.Series, c.Key.Step, c.Key.Shape, c.Key.Hour, c.Value))]);
+        }
+    }
+
     /// <summary>Takes counts of the edges for which <paramref name="linkOf"/> names a link, by that link: of each at most one message full.</summary>
     /// <remarks>A series of two edges behind one link is told once: who passes it on knows both.</remarks>
     public Dictionary<string, List<AccessCount>> Take(Func<string, string?> linkOf)

@@ -9,6 +9,9 @@ public sealed class ScaledClock : TimeProvider
     private readonly double _rate;
     private readonly long _origin = System.GetTimestamp();
 
+    /// <summary>How many times as fast as its timestamps, which are the machine's, a clock runs.</summary>
+    public static double RateOf(TimeProvider clock) => clock is ScaledClock scaled ? scaled._rate : 1;
+
     private ScaledClock(DateTimeOffset start, double rate)
     {
         _start = start;

@@ -1,3 +1,4 @@
+using Foretier.Core.Tiers;
 using Foretier.Node.Serve;
 using Foretier.Protocol;
 using Foretier.Protocol.Api;
@@ -8,7 +9,7 @@ using Problem = Foretier.Node.Serve.Problem;
 
 namespace Foretier.Node.Keys;
 
-/// <summary>API keys: made, listed and revoked at the top of an installation, taken over below.</summary>
+/// <summary>API keys and the terms of accounts: decided at the top of an installation, taken over below.</summary>
 /// <param name="above">Where the keys of this node come from; null or empty at the top.</param>
 /// <param name="agree">
 /// Where several nodes at the top share their keys: applies a change to the keys of all, and returns when it stands. An IOException says why it does not.
@@ -21,9 +22,10 @@ public sealed class KeyApi(KeyRing ring, string? above, Func<Func<KeySet, KeySet
             .WithSummary("API keys: what they may do and until when.").RequireAdminOrNode();
         api.MapPost("/keys", CreateAsync).Taking().WithSummary("Make an API key; it is shown this once.").RequireAdminOrNode();
         api.MapDelete("/keys/{id}", RevokeAsync).Taking().WithSummary("Revoke an API key, at once and on every node that can be reached.").RequireAdminOrNode();
+        api.MapPut("/accounts/{account}/terms", SetTermsAsync).Taking().WithSummary("What an account is given: priority, retention, time zone, room and price by tier; what is left out is the usual.").RequireAdminOrNode();
     }
 
-    /// <summary>Where the node above tells its keys.</summary>
+    /// <summary>Where the node above tells what it decides.</summary>
     public void MapInternal(RouteGroupBuilder inner) => inner.MapPut("/keys", (KeySet keys) => WrittenAsync(() =>
     {
         ring.Apply(keys, onlyNewer: above?.Contains(',', StringComparison.Ordinal) == true);
@@ -61,8 +63,21 @@ public sealed class KeyApi(KeyRing ring, string? above, Func<Func<KeySet, KeySet
         return ended is not null ? Results.Ok(EntryOf(ended)) : Problem.Of(StatusCodes.Status404NotFound, "unknown", $"there is no key {id}; list them with GET /api/v1/keys");
     });
 
+    private Task<IResult> SetTermsAsync(string account, AccountTerms terms, CancellationToken cancel) => AtTheTopAsync(async () =>
+    {
+        if (agree is null)
+        {
+            ring.SetTerms(account, terms);
+        }
+        else
+        {
+            await agree(set => ring.With(set, account, terms), cancel).ConfigureAwait(false);
+        }
+        return Results.Ok(new AccountTermsReply(account, terms));
+    });
+
     private Task<IResult> AtTheTopAsync(Func<Task<IResult>> change) => string.IsNullOrEmpty(above) ? WrittenAsync(change)
-        : Task.FromResult(Problem.Of(StatusCodes.Status409Conflict, "not_here", $"this node is told its keys from above: ask {above}"));
+        : Task.FromResult(Problem.Of(StatusCodes.Status409Conflict, "not_here", $"this node is told that from above: ask {above}"));
 
     private static async Task<IResult> WrittenAsync(Func<Task<IResult>> change)
     {

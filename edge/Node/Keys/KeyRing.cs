@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
 using Foretier.Durable;
 using Foretier.Node.Hosting;
 using Foretier.Protocol;
@@ -10,13 +11,16 @@ using Foretier.Protocol;
 namespace Foretier.Node.Keys;
 
 /// <summary>
-/// The API keys a node knows. The top of an installation makes and revokes them (<see cref="Create"/>, <see cref="Revoke"/>); the nodes below
-/// are told (<see cref="KeyPush"/>), keep the last they heard, and so check keys without an uplink. Thread-safe.
+/// The API keys a node knows, and what accounts are given. The top of an installation decides them (<see cref="Create"/>, <see cref="Revoke"/>,
+/// <see cref="SetTerms"/>); the nodes below are told (<see cref="KeyPush"/>), keep the last they heard, and so go by it without an uplink. Thread-safe.
 /// </summary>
 public sealed class KeyRing
 {
     /// <summary>Keys of one installation, expired ones left out.</summary>
     public const int KeysMax = 10_000;
+
+    /// <summary>Accounts that have other terms than the usual.</summary>
+    public const int AccountsMax = 10_000;
 
     private const string Letters = "abcdefghijklmnopqrstuvwxyz234567";
     private const int KeyLetters = 40;
@@ -141,6 +145,33 @@ public sealed class KeyRing
         return found;
     }
 
+    /// <summary>What an account is given.</summary>
+    public AccountTerms TermsOf(string account) => Current.Accounts.GetValueOrDefault(account) ?? AccountTerms.Usual;
+
+    /// <summary>Gives an account other terms.</summary>
+    /// <exception cref="ArgumentException">It is no account, or the terms cannot be; the message says what.</exception>
+    public void SetTerms(string account, AccountTerms terms) => Change(set => With(set, account, terms));
+
+    /// <summary>A set in which an account has other terms; the same set where it has them already.</summary>
+    /// <inheritdoc cref="SetTerms"/>
+    public KeySet With(KeySet set, string account, AccountTerms terms)
+    {
+        if (!SeriesKey.IsValidPart(account))
+        {
+            throw new ArgumentException($"'{account}' is no account: 1 to 128 of A-Z a-z 0-9 _ . : @ -");
+        }
+        if ((set.Accounts.GetValueOrDefault(account) ?? AccountTerms.Usual) == terms.Validated())
+        {
+            return set;
+        }
+        var accounts = set.Accounts.Where(known => known.Key != account).ToDictionary(StringComparer.Ordinal);
+        if (terms != AccountTerms.Usual)
+        {
+            accounts[account] = accounts.Count < AccountsMax ? terms : throw new ArgumentException($"{AccountsMax} accounts have terms already: give some the usual again");
+        }
+        return Next(set, keys => keys) with { Accounts = accounts };
+    }
+
     /// <summary>Takes what the node above says over, and writes it down where it is news.</summary>
     /// <param name="onlyNewer">One of several nodes above says it: what is older than what another has said already is left.</param>
     public void Apply(KeySet set, bool onlyNewer = false)
@@ -168,13 +199,17 @@ public sealed class KeyRing
     private bool IsOver(StoredKey key) => key.ExpiresAt > 0 && key.ExpiresAt <= Instant.Now(_clock);
 
     private KeySet Next(KeySet set, Func<IReadOnlyList<StoredKey>, IReadOnlyList<StoredKey>> change) =>
-        new(set.Revision + 1, change([.. set.Keys.Where(key => !IsOver(key))]));
+        set with { Revision = set.Revision + 1, Keys = change([.. set.Keys.Where(key => !IsOver(key))]) };
 
     private void Change(Func<KeySet, KeySet> change)
     {
         lock (_lock)
         {
-            Put(change(Current));
+            var next = change(Current);
+            if (!ReferenceEquals(next, Current))
+            {
+                Put(next);
+            }
         }
     }
 

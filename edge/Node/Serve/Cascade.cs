@@ -30,6 +30,9 @@ public sealed record NodeDuties
 
     public DeletionDuties? Deletion { get; init; }
     public DeviceDuties? Devices { get; init; }
+
+    /// <summary>What accounts are given, as this node knows it, by account.</summary>
+    public Func<IReadOnlyDictionary<string, AccountTerms>> Terms { get; init; } = () => new Dictionary<string, AccountTerms>();
     public EnrolmentDuties? Enrolment { get; init; }
     public ForecastDuties? Forecasts { get; init; }
 
@@ -53,7 +56,7 @@ public sealed class Cascade(NodeDuties own, LinkHub? below, TimeProvider clock, 
         group.MapPost("/tier/move", MoveAsync).WithSummary("Move windows to a colder tier now.").RequireAdminOrNode();
         group.MapPatch("/series", ChangeSeriesAsync).Taking().WithSummary("Declare the kind or the unit of a series.").RequireAdminOrNode();
         new DeletionApi(own.Deletion, this, clock).Map(group);
-        new DeviceApi(own.Devices, this).Map(group);
+        new DeviceApi(own.Devices, this, own.Terms).Map(group);
         new EnrolmentApi(own.Enrolment, this).Map(group);
         new ForecastApi(own.Forecasts, this).Map(group);
         group.MapGet("/doctor", DoctorAsync).Taking().WithSummary("What every node finds when it looks at itself.").RequireAdminOrNode();

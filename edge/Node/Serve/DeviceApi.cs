@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
 using Foretier.Node.Keys;
 using Foretier.Protocol.Api;
 using Microsoft.AspNetCore.Builder;
@@ -28,7 +29,8 @@ public sealed record DeviceDuties
 /// <summary>
 /// Accounts and devices, asked of any node, done by every edge at or below it. The same handlers stand under /api/v1 and /internal/v1.
 /// </summary>
-public sealed class DeviceApi(DeviceDuties? own, Cascade cascade)
+/// <param name="terms">What accounts are given, by account.</param>
+public sealed class DeviceApi(DeviceDuties? own, Cascade cascade, Func<IReadOnlyDictionary<string, AccountTerms>> terms)
 {
     private const string SecretLetters = "abcdefghijklmnopqrstuvwxyz234567";
     private const int SecretLength = 32;
@@ -39,9 +41,9 @@ public sealed class DeviceApi(DeviceDuties? own, Cascade cascade)
         group.MapPut("/devices/{account}/{device}", PutDeviceAsync).Taking().WithSummary("Create a device, or change its secret.").RequireAdminOrNode();
         group.MapPatch("/devices/{account}/{device}", ChangeDeviceAsync).Taking().WithSummary("Change its topic rules, or how often it is expected.").RequireAdminOrNode();
         group.MapDelete("/devices/{account}/{device}", RemoveDeviceAsync).Taking("remove", "certificate").WithSummary("Revoke a device at once, or forget it.").RequireAdminOrNode();
-        group.MapGet("/accounts", AccountsAsync).Taking().WithSummary("Accounts and what their devices may do.").RequireAdminOrNode();
+        group.MapGet("/accounts", AccountsAsync).Taking().WithSummary("Accounts, what they are given, and what their devices may do.").RequireAdminOrNode();
         group.MapPut("/accounts/{account}", PutAccountAsync).Taking().WithSummary("Create an account, or change its topic rules.").RequireAdminOrNode();
-        group.MapDelete("/accounts/{account}", RemoveAccountAsync).Taking().WithSummary("Remove an account with all its devices; data stays.").RequireAdminOrNode();
+        group.MapDelete("/accounts/{account}", RemoveAccountAsync).Taking().WithSummary("Remove an account with all its devices; data and terms stay.").RequireAdminOrNode();
     }
 
     private async Task<IResult> DevicesAsync(CancellationToken cancel)
@@ -80,9 +82,12 @@ public sealed class DeviceApi(DeviceDuties? own, Cascade cascade)
         var accounts = new List<AccountEntry>(own?.Accounts() ?? []);
         foreach (var reply in await cascade.AskBelowAsync<AccountsReply>(HttpMethod.Get, "accounts", null, cancel).ConfigureAwait(false))
         {
-            accounts.AddRange(reply.Reply?.Accounts ?? []);
+            accounts.AddRange(reply.Reply?.Accounts.Where(account => account.Edge is not null) ?? []);
         }
-        return Results.Ok(new AccountsReply(accounts));
+        var given = terms();
+        var named = accounts.Select(account => account.Account).ToHashSet(StringComparer.Ordinal);
+        accounts.AddRange(given.Keys.Where(account => !named.Contains(account)).Order(StringComparer.Ordinal).Select(account => new AccountEntry(account, 0)));
+        return Results.Ok(new AccountsReply([.. accounts.Select(account => account with { Terms = given.GetValueOrDefault(account.Account) })]));
     }
 
     private Task<IResult> PutAccountAsync(string account, AccountRules rules, CancellationToken cancel) =>

@@ -21,7 +21,7 @@ public sealed record PlaceOptions
     /// </summary>
     public double RollupReadsMin { get; init; } = 1.25;
 
-    /// <summary>What a GB costs more on this tier than on the one below, a month, in any currency. Default 0.</summary>
+    /// <summary>What a GB costs more on this tier than on the one below, a month, in any currency, to accounts that have no price of their own. Default 0.</summary>
     public double PricePerGbMonth { get; init; }
 
     /// <summary>What a second that somebody waits less is worth, in the same currency. Default 0.001: 3.60 an hour.</summary>

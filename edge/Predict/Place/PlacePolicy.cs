@@ -1,4 +1,5 @@
 using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
 
 namespace Foretier.Predict.Place;
 
@@ -21,13 +22,16 @@ public sealed class PlacePolicy
     private const double RollupKeptFor = 0.8;
 
     private readonly PlaceOptions _options;
+    private readonly Tier _tier;
     private readonly Func<string, AccountTerms> _termsOf;
     private readonly Dictionary<string, (AccountTerms Terms, double Used)> _accounts = new(StringComparer.Ordinal);
 
+    /// <param name="tier">That is planned.</param>
     /// <param name="termsOf">What an account is given; null: the usual to all.</param>
-    public PlacePolicy(PlaceOptions options, Func<string, AccountTerms>? termsOf = null)
+    public PlacePolicy(PlaceOptions options, Tier tier = Tier.Ssd, Func<string, AccountTerms>? termsOf = null)
     {
         _options = options.Validated();
+        _tier = tier;
         _termsOf = termsOf ?? (_ => AccountTerms.Usual);
     }
 
@@ -60,7 +64,7 @@ public sealed class PlacePolicy
             var isHere = each.State == CandidateState.Here;
             var missing = !isWanted || each.IsHeld ? Shortage.None
                 : bytes + each.Bytes > budget.Bytes * (1 + 1e-12) ? Shortage.Bytes
-                : account.Used + each.Bytes > account.Terms.BytesMax ? Shortage.AccountBytes
+                : account.Used + each.Bytes > account.Terms.On(_tier).BytesMax ? Shortage.AccountBytes
                 : isHere ? Shortage.None
                 : writes + each.Bytes > budget.WriteBytes ? Shortage.Writes
                 : each.State == CandidateState.Below && fetch + each.Bytes > budget.FetchBytes ? Shortage.Fetch
@@ -103,13 +107,14 @@ public sealed class PlacePolicy
         {
             readsPerDay = Math.Max(readsPerDay, each.Demand.DueReads * Instant.Day / lead);
         }
-        isWanted = readsPerDay > 0 && !(terms.Retention is { } kept && each.End < now - kept.TotalMicroseconds);
+        isWanted = readsPerDay > 0 && each.End >= terms.KeptFrom(now);
         if (each.BuildSeconds > 0 || each.State == CandidateState.Unbuilt)
         {
             var inTime = readsPerDay * _options.RollupTimeToLive.TotalDays;
             isWanted &= inTime >= _options.RollupReadsMin * (each.State == CandidateState.Unbuilt ? 1 : RollupKeptFor);
         }
-        return readsPerDay * each.SavedSeconds * terms.Priority - each.Bytes / BytesPerGb * _options.PricePerGbMonth / DaysPerMonth / _options.SecondWorth;
+        var price = terms.PriceAboveBelow(_tier) ?? _options.PricePerGbMonth;
+        return readsPerDay * each.SavedSeconds * terms.Priority - each.Bytes / BytesPerGb * price / DaysPerMonth / _options.SecondWorth;
     }
 
     /// <summary>A move costs by its bytes, so that the bonus is the same for each byte: of an average candidate, two moves spread over its stay.</summary>
@@ -129,7 +134,7 @@ public sealed class PlacePolicy
         ref var known = ref System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrAddDefault(_accounts, account, out var exists);
         if (!exists)
         {
-            known = (_termsOf(account).Validated(), 0);
+            known = (_termsOf(account), 0);
         }
         return ref known;
     }

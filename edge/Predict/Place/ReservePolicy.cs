@@ -1,3 +1,5 @@
+using Foretier.Core.Tiers;
+
 namespace Foretier.Predict.Place;
 
 /// <summary>A partition that asks for room on a tier before its window opens.</summary>
@@ -12,7 +14,7 @@ public readonly record struct Reservation(string Name, string Account, long Byte
 public readonly record struct Reserved(int Index, long Bytes, long Short);
 
 /// <summary>
-/// Parts the room of a tier among the partitions of the windows to come. Where it does not do for all: everybody's P50 first, then the rest of
+/// Parts the room on an edge's flash among the partitions of the windows to come. Where it does not do for all: everybody's P50 first, then the rest of
 /// the P90, each in order of priority, the small ones first, so that as few as possible fall short. Pure.
 /// </summary>
 public static class ReservePolicy
@@ -32,7 +34,7 @@ public static class ReservePolicy
             foreach (var i in order)
             {
                 var (request, left) = (requests[i], room);
-                if (termsOf(request.Account).BytesMax is { } most)
+                if (termsOf(request.Account).Ssd.BytesMax is { } most)
                 {
                     left = Math.Min(left, most - accounts.GetValueOrDefault(request.Account));
                 }

@@ -20,15 +20,18 @@ public sealed class PartitionPlanner
     private readonly PlannerOptions _options;
     private readonly GroupPacker _packer;
     private readonly Func<string, TimeZoneInfo> _zoneOf;
+    private readonly Func<string, AccountTerms> _termsOf;
     private readonly Dictionary<TimeZoneInfo, HourOfWeekMean> _forecasters = [];
 
     /// <param name="zoneOf">The time zone an account lives by; UTC for all where it is left out.</param>
-    public PartitionPlanner(PlannerOptions options, Func<string, TimeZoneInfo>? zoneOf = null)
+    /// <param name="termsOf">What an account is given; the usual to all where it is left out.</param>
+    public PartitionPlanner(PlannerOptions options, Func<string, TimeZoneInfo>? zoneOf = null, Func<string, AccountTerms>? termsOf = null)
     {
         options.Validate();
         _options = options;
         _packer = new(options);
         _zoneOf = zoneOf ?? (_ => TimeZoneInfo.Utc);
+        _termsOf = termsOf ?? (_ => AccountTerms.Usual);
     }
 
     /// <summary>Not thread-safe: one plan at a time.</summary>
@@ -124,20 +127,19 @@ public sealed class PartitionPlanner
     {
         var reads = members.Select(m => m.ReadsPerDay).DefaultIfEmpty().Max();
         var pattern = PatternOf(reads, similar?.Access, isKnown: access.Since <= now - Instant.Day);
-        var prefer = pattern switch { AccessPattern.Frequent => Tier.Ssd, AccessPattern.Occasional => Tier.Hdd, _ => Tier.Archive };
+        var terms = _termsOf(id.Account);
         var rollups = ReadyRollups.Of(members, access, similar?.Rollups, _options.RollupReadsPerDayMin);
         if (members.Count == 0)
         {
-            return new(id, draft.Edge, count, 0, 0, default, pattern, prefer, rollups, draft.Revision);
+            return new(id, draft.Edge, count, 0, 0, default, pattern, TierChoice.Of(pattern, reads, default, terms), rollups, draft.Revision);
         }
         var mean = members.Sum(m => m.Mean(id.Window));
         var p50 = Math.Max(0, mean + WindowErrors.Margin(members, id.Window, 0.5));
         var p90 = Math.Max(Math.Max(mean, p50), mean + WindowErrors.Margin(members, id.Window, 0.9));
         var busiest = members.Sum(m => m.BusiestP90(id.Window));
-        return new(id, draft.Edge, count, (long)Math.Round(p50), (long)Math.Ceiling(p90),
-            // Samples leave memory within the hour; the busiest one is what it has to hold.
-            new((long)(busiest * bytes.Memory), (long)(p90 * bytes.Ssd), (long)(p90 * bytes.Hdd), (long)(p90 * bytes.Archive)),
-            pattern, prefer, rollups, draft.Revision);
+        // Samples leave memory within the hour; the busiest one is what it has to hold.
+        var reserved = new TierBytes((long)(busiest * bytes.Memory), (long)(p90 * bytes.Ssd), (long)(p90 * bytes.Hdd), (long)(p90 * bytes.Archive));
+        return new(id, draft.Edge, count, (long)Math.Round(p50), (long)Math.Ceiling(p90), reserved, pattern, TierChoice.Of(pattern, reads, reserved, terms), rollups, draft.Revision);
     }
 
     /// <summary>What is read keeps its pattern until reads fall to half of what earned it.</summary>

@@ -6,16 +6,21 @@ using Foretier.Core.Samples;
 namespace Foretier.Predict.Volume;
 
 /// <summary>
-/// Samples an hour of every series over the last 30 days, by the time of the samples. Thread-safe; its owner saves and loads it.
+/// Samples an hour of every series over the last 30 days, by the time of the samples, and when nobody was counting. Thread-safe; its owner saves and loads it.
 /// </summary>
 public sealed class VolumeHistory
 {
-    private const byte FormatVersion = 1;
+    private const byte FormatVersion = 2;
 
     /// <summary>More than this much of an hour unwatched, and what was counted in it says nothing.</summary>
     private const long UnwatchedMax = 6 * Instant.Minute;
 
+    /// <summary>A gap a day for ten years; then the oldest are forgotten.</summary>
+    private const int GapsMax = 3_650;
+
+    private readonly Lock _lock = new();
     private readonly ConcurrentDictionary<string, SeriesVolume> _series = new(StringComparer.Ordinal);
+    private volatile IReadOnlyList<TimeRange> _gaps = [];
     private volatile HashSet<long> _unknown = [];
     private static ReadOnlySpan<byte> Magic => "FTVH"u8;
 
@@ -23,6 +28,9 @@ public sealed class VolumeHistory
     public IReadOnlyList<SeriesVolume> Series => [.. _series.Values.OrderBy(s => s.Series, StringComparer.Ordinal)];
 
     public int Count => _series.Count;
+
+    /// <summary>When nobody was counting since the history was begun, oldest first; the newest 3,650.</summary>
+    public IReadOnlyList<TimeRange> Gaps => _gaps;
 
     /// <summary>Finds or begins a series. The result may be kept and observed directly, until <see cref="Trim"/> has dropped something.</summary>
     public SeriesVolume Of(string series) => _series.GetOrAdd(series, static name => new(name));
@@ -38,16 +46,43 @@ public sealed class VolumeHistory
         {
             return;
         }
-        var oldest = range.To / Instant.Hour - HourCounts.HoursKept;
-        HashSet<long> unknown = [.. _unknown.Where(hour => hour > oldest)];
-        for (var hour = Math.Max(oldest + 1, range.From / Instant.Hour); hour * Instant.Hour < range.To; hour++)
+        lock (_lock)
         {
-            if (range.Clip(new(hour * Instant.Hour, (hour + 1) * Instant.Hour)).Length > UnwatchedMax)
+            List<TimeRange> gaps = [];
+            foreach (var gap in _gaps.Append(range).OrderBy(gap => gap.From))
             {
-                unknown.Add(hour);
+                if (gaps.Count > 0 && gap.From <= gaps[^1].To)
+                {
+                    gaps[^1] = gaps[^1].Hull(gap);
+                }
+                else
+                {
+                    gaps.Add(gap);
+                }
+            }
+            Take(gaps[Math.Max(0, gaps.Count - GapsMax)..]);
+        }
+    }
+
+    /// <summary>The hours, since 1970, of which too much lies in gaps for their counts to say anything.</summary>
+    /// <param name="from">µs.</param>
+    public static IEnumerable<long> HoursIn(IReadOnlyList<TimeRange> gaps, long from)
+    {
+        var unwatched = new SortedDictionary<long, long>();
+        foreach (var gap in gaps)
+        {
+            for (var hour = Math.Max(from, gap.From) / Instant.Hour; hour * Instant.Hour < gap.To; hour++)
+            {
+                unwatched[hour] = unwatched.GetValueOrDefault(hour) + gap.Clip(new(hour * Instant.Hour, (hour + 1) * Instant.Hour)).Length;
             }
         }
-        _unknown = unknown;
+        return unwatched.Where(hour => hour.Value > UnwatchedMax).Select(hour => hour.Key);
+    }
+
+    private void Take(IReadOnlyList<TimeRange> gaps)
+    {
+        _gaps = gaps;
+        _unknown = gaps.Count == 0 ? [] : [.. HoursIn(gaps, gaps[^1].To - HourCounts.HoursKept * Instant.Hour)];
     }
 
     /// <summary>Reads the closed hours before <paramref name="now"/> into a buffer; see <see cref="HourlyHistory"/>.</summary>
@@ -55,11 +90,18 @@ public sealed class VolumeHistory
 
     /// <summary>
     /// Drops the series that have had no sample for as long as anything is kept, and those counted far ahead, by a clock that was wrong then:
-    /// they would hold off every true count until that day comes.
+    /// they would hold off every true count until that day comes. Gaps that lie ahead are of the same clock, and are none.
     /// </summary>
     /// <returns>How many were dropped.</returns>
     public int Trim(long now)
     {
+        lock (_lock)
+        {
+            if (_gaps.Count > 0 && _gaps[^1].To > now)
+            {
+                Take([.. _gaps.Where(gap => gap.From < now).Select(gap => new TimeRange(gap.From, Math.Min(gap.To, now)))]);
+            }
+        }
         var dropped = 0;
         foreach (var (name, series) in _series)
         {
@@ -72,8 +114,9 @@ public sealed class VolumeHistory
     }
 
     /// <summary>
-    /// Layout: sealed payload "FTVH", deflated: saved-at i64 · unknown hours (count, then each) · series (count, then each: name, first time i64,
-    /// first hour + 1, hours, count of each). Numbers are 7-bit encoded where no width is given, texts as BinaryWriter writes them.
+    /// Layout: sealed payload "FTVH", deflated: saved-at i64 · gaps (count, then each: from i64, to i64) · series (count, then each: name, first time i64,
+    /// first hour + 1, hours, count of each). Numbers are 7-bit encoded where no width is given, texts as BinaryWriter writes them. Format 1 had unknown hours
+    /// (count, then each) in place of gaps.
     /// </summary>
     /// <param name="now">Until when it has been counting; a reader marks the time since as a gap.</param>
     public void Save(Stream to, long now)
@@ -82,11 +125,12 @@ public sealed class VolumeHistory
         using (var writer = new BinaryWriter(new DeflateStream(payload, CompressionLevel.Fastest, leaveOpen: true), Encoding.UTF8))
         {
             writer.Write(now);
-            var unknown = _unknown;
-            writer.Write7BitEncodedInt(unknown.Count);
-            foreach (var hour in unknown.Order())
+            var gaps = _gaps;
+            writer.Write7BitEncodedInt(gaps.Count);
+            foreach (var gap in gaps)
             {
-                writer.Write7BitEncodedInt64(hour);
+                writer.Write(gap.From);
+                writer.Write(gap.To);
             }
             var series = Series;
             writer.Write7BitEncodedInt(series.Count);
@@ -102,18 +146,33 @@ public sealed class VolumeHistory
     /// <exception cref="InvalidDataException">The bytes are not a history, or are damaged; the message says in what way.</exception>
     public static VolumeHistory Load(Stream from, out long savedAt)
     {
-        var payload = SealedPayload.Read(from, Magic, FormatVersion, out _);
+        var payload = SealedPayload.Read(from, Magic, FormatVersion, out var version);
         using var reader = new BinaryReader(new DeflateStream(new MemoryStream(payload.ToArray()), CompressionMode.Decompress), Encoding.UTF8);
         try
         {
             savedAt = reader.ReadInt64();
             var history = new VolumeHistory();
-            HashSet<long> unknown = [];
+            List<TimeRange> gaps = [];
             for (var left = reader.Read7BitEncodedInt(); left > 0; left--)
             {
-                unknown.Add(reader.Read7BitEncodedInt64());
+                if (version == 1)
+                {
+                    var hour = reader.Read7BitEncodedInt64();
+                    history.MarkGap(new(hour * Instant.Hour, (hour + 1) * Instant.Hour));
+                }
+                else
+                {
+                    gaps.Add(new(reader.ReadInt64(), reader.ReadInt64()));
+                }
             }
-            history._unknown = unknown;
+            if (gaps.Exists(gap => gap.IsEmpty) || gaps.Zip(gaps.Skip(1)).Any(pair => pair.Second.From <= pair.First.To))
+            {
+                throw new InvalidDataException("gaps are out of order");
+            }
+            if (version > 1)
+            {
+                history.Take(gaps);
+            }
             for (var left = reader.Read7BitEncodedInt(); left > 0; left--)
             {
                 var series = SeriesVolume.Load(reader);

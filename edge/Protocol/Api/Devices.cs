@@ -1,3 +1,5 @@
+using Foretier.Core.Tiers;
+
 namespace Foretier.Protocol.Api;
 
 /// <summary><c>GET /api/v1/devices</c></summary>
@@ -62,8 +64,11 @@ public sealed record AccountsReply(IReadOnlyList<AccountEntry> Accounts) : ApiDo
 /// <param name="Devices">Devices and concentrators of it that are known.</param>
 public sealed record AccountEntry(string Account, int Devices) : ApiDocument
 {
-    /// <summary>The edge that knows it.</summary>
+    /// <summary>The edge that knows it; none where it has terms alone.</summary>
     public string? Edge { get; init; }
+
+    /// <summary>What it is given, as the node that was asked knows it; none = the usual.</summary>
+    public AccountTerms? Terms { get; init; }
 
     /// <summary>What its devices may publish where they have no rules of their own; none = their own topics.</summary>
     public IReadOnlyList<string>? Publish { get; init; }
@@ -72,6 +77,9 @@ public sealed record AccountEntry(string Account, int Devices) : ApiDocument
 
 /// <summary>Body of <c>PUT /api/v1/accounts/{account}</c>; rules that are left out are the default.</summary>
 public sealed record AccountRules(IReadOnlyList<string>? Publish, IReadOnlyList<string>? Subscribe);
+
+/// <summary>Answer to <c>PUT /api/v1/accounts/{account}/terms</c>.</summary>
+public sealed record AccountTermsReply(string Account, AccountTerms Terms) : ApiDocument;
 
 /// <summary><c>POST /api/v1/devices/{account}/{device}/enrolment</c>: one token of each edge that may take the device.</summary>
 public sealed record EnrolmentsReply(IReadOnlyList<EnrolmentEntry> Enrolments) : ApiDocument;

@@ -12,7 +12,25 @@ namespace Foretier.Protocol.Api;
 /// <param name="Stretch">By how much the P90's distance is stretched so that nine hours in ten stay within.</param>
 public sealed record ForecastReply(
     string Series, string Edge, string Zone, string? Model, IReadOnlyList<ComingHour> Coming, IReadOnlyList<PastHour> Past, long Open,
-    IReadOnlyDictionary<string, double> WeightsP50, IReadOnlyDictionary<string, double> WeightsP90, double Stretch) : ApiDocument;
+    IReadOnlyDictionary<string, double> WeightsP50, IReadOnlyDictionary<string, double> WeightsP90, double Stretch) : ApiDocument
+{
+    /// <summary>Which reads of it are expected in the next 24 hours, most first.</summary>
+    public IReadOnlyList<ExpectedRead> Reads { get; init; } = [];
+}
+
+/// <param name="Resolution">raw, 1m, 5m, 1h or 24h: the coarsest that serves them.</param>
+/// <param name="From">What would be asked for now.</param>
+/// <param name="To">Its end.</param>
+/// <param name="ReadsPerDay">In the next 24 hours.</param>
+/// <param name="Probability">That there is any, 0..1.</param>
+/// <param name="Readers">Those who read by the clock.</param>
+public sealed record ExpectedRead(string Resolution, ApiTime From, ApiTime To, double ReadsPerDay, double Probability, IReadOnlyList<ExpectedReader> Readers);
+
+/// <param name="Kind">alertRule, dashboard, dailyReport, weeklyReport or monthlyReport.</param>
+/// <param name="Next">When it is expected next: the beginning of an hour.</param>
+/// <param name="Confidence">How likely it comes then, 0..1.</param>
+/// <param name="EverySeconds">Between two of its reads, or runs.</param>
+public sealed record ExpectedReader(string Kind, ApiTime Next, double Confidence, double EverySeconds);
 
 /// <param name="P10">In one of ten such hours fewer samples come.</param>
 /// <param name="P90">In nine of ten no more.</param>
@@ -29,6 +47,15 @@ public sealed record PastHour(ApiTime T, long? Count, ForecastPoint? Expected);
 
 /// <summary><c>GET /api/v1/scorecard?days=</c>: how forecasts came out, at every edge.</summary>
 public sealed record ScorecardReply(IReadOnlyList<NodeScorecard> Nodes) : ApiDocument;
+
+/// <summary><c>GET /api/v1/gaps</c>: when edges were not counting samples, as far as they can be asked.</summary>
+public sealed record GapsReply(IReadOnlyList<NodeGaps> Nodes) : ApiDocument;
+
+/// <param name="Gaps">Since it was first started, oldest first; the newest 3,650.</param>
+public sealed record NodeGaps(string Node, IReadOnlyList<GapEntry> Gaps) : ApiDocument;
+
+/// <summary>A stop, a crash with up to half an hour before it, or time that its clock passed over.</summary>
+public sealed record GapEntry(ApiTime From, ApiTime To) : ApiDocument;
 
 /// <param name="Days">Over how many days.</param>
 /// <param name="Model">What ran in the last cycle; null: seasonal baselines alone.</param>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Foretier.Core.Tiers;
 using Refit;
 
 namespace Foretier.Protocol.Api;
@@ -38,6 +39,9 @@ public interface IForetierApi
 
     [Get("/api/v1/forecast")]
     Task<ForecastReply> ForecastAsync([Query] string series, CancellationToken cancel);
+
+    [Get("/api/v1/gaps")]
+    Task<GapsReply> GapsAsync(CancellationToken cancel);
 
     [Get("/api/v1/scorecard")]
     Task<ScorecardReply> ScorecardAsync([Query] int days, CancellationToken cancel);
@@ -87,6 +91,9 @@ public interface IForetierApi
 
     [Delete("/api/v1/accounts/{account}")]
     Task RemoveAccountAsync(string account, CancellationToken cancel);
+
+    [Put("/api/v1/accounts/{account}/terms")]
+    Task<AccountTermsReply> SetTermsAsync(string account, [Body] AccountTerms terms, CancellationToken cancel);
 
     [Get("/api/v1/keys")]
     Task<KeysReply> KeysAsync(CancellationToken cancel);

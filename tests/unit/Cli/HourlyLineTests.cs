@@ -22,6 +22,15 @@ public class HourlyLineTests
         Assert.Equal(1 + 30 * 24, HourlyLine.Of("acme/a/b", [Point("2026-01-01T00:00:00Z", 3)], At("2026-06-01T00:00:00Z"), TimeZoneInfo.Utc)!.Values.Count);
 
     [Fact]
+    public void Hours_in_which_nobody_was_counting_are_unknown_whatever_came()
+    {
+        var from = At("2026-03-01T05:00:00Z") / Instant.Hour;
+        var line = HourlyLine.Of("acme/a/b", [Point("2026-03-01T05:00:00Z", 3), Point("2026-03-01T06:00:00Z", 1), Point("2026-03-01T09:00:00Z", 2)], At("2026-03-01T10:00:00Z"), TimeZoneInfo.Utc,
+            new HashSet<long> { from + 1, from + 2 })!;
+        Assert.Equal([3, null, null, 0, 2], line.Values);
+    }
+
+    [Fact]
     public void Clocks_that_are_put_forward_skip_an_hour_that_is_unknown()
     {
         var line = HourlyLine.Of("acme/a/b", [.. Hours("2026-03-28T23:00:00Z", 4)], At("2026-03-29T03:00:00Z"), TimeZoneInfo.FindSystemTimeZoneById("Europe/Rome"))!;

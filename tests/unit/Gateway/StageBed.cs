@@ -43,6 +43,7 @@ internal sealed class StageBed : IAsyncDisposable
     public Stager Stager { get; private set; } = null!;
     public StageOptions Options { get; } = new() { CpuShare = 1 };
     public Func<AccessForecast>? Expected { get; set; }
+    public Dictionary<string, AccountTerms> Terms { get; } = [];
     public Dictionary<string, SortedDictionary<long, (double Value, string? State)>> Truth { get; } = Names.ToDictionary(name => name, _ => new SortedDictionary<long, (double, string?)>());
     public int ArchiveReads { get; private set; }
 
@@ -163,7 +164,7 @@ internal sealed class StageBed : IAsyncDisposable
         Health.Own("gateway-1");
         Health.Connected(ArchiveManifest.Node);
         Store = await WarmStore.OpenAsync(new("gateway-1", Path.Combine(Folder, "hdd")), Catalog, Clock, NullLogger<WarmStore>.Instance, null, default);
-        Stager = new(Options, Store, new(_objects, _archived), Catalog, () => Expected?.Invoke() ?? AccessForecast.Of(Log, Now), Health, Clock, NullLogger<Stager>.Instance);
+        Stager = new(Options, Store, new(_objects, _archived), Catalog, () => Expected?.Invoke() ?? AccessForecast.Of(Log, Now), account => Terms.GetValueOrDefault(account) ?? AccountTerms.Usual, Health, Clock, NullLogger<Stager>.Instance);
     }
 
     private CountedSource Counted(IDataSource source) => new(source, () => ArchiveReads++);

@@ -166,6 +166,20 @@ public class StageTests
         Assert.True(bed.Stager.Room.Missing > 0);
     }
 
+    [Fact]
+    public async Task An_account_gets_no_more_of_the_disk_than_it_is_given_and_nothing_it_has_no_interest_in()
+    {
+        await using var bed = await OpenAsync(6);
+        await bed.ArchiveAsync();
+        bed.Terms["acme"] = new() { Hdd = new() { BytesMax = 0 } };
+        bed.Read(new(DayAt(0).Start, DayAt(5).End), 0);
+        await bed.Stager.CycleAsync(default);
+        Assert.Empty(bed.Store.Copies);
+        bed.Terms["acme"] = new() { Priority = 5, RetentionSeconds = (bed.Now - DayAt(2).End) / Instant.Second };
+        await bed.Stager.CycleAsync(default);
+        Assert.Equal([3, 4, 5], bed.Store.Copies.Select(copy => (copy.Window.Start - DayAt(0).Start) / Instant.Day).Distinct().Order());
+    }
+
     /// <summary>Truth over hint: whatever is expected, late, upside down or made up, answers are those of the samples.</summary>
     [Theory]
     [InlineData(1)]

@@ -60,6 +60,27 @@ public class SiteClockTests
         Assert.True(jumped.IsSettled);
     }
 
+    [Fact]
+    public void Time_that_was_passed_over_is_told_once_and_time_that_ran_is_not()
+    {
+        var system = new FakeTimeProvider(Noon);
+        var by = TimeSpan.Zero;
+        var clock = new SiteClock(new Offset(system, () => by));
+        List<TimeRange> passed = [];
+        clock.Passed += passed.Add;
+        system.Advance(TimeSpan.FromHours(5));
+        _ = clock.GetUtcNow();
+        Assert.Empty(passed);
+        // The box slept.
+        by = TimeSpan.FromHours(2);
+        _ = clock.GetUtcNow();
+        _ = clock.GetUtcNow();
+        Assert.Equal([new(Instant.From(Noon.AddHours(5)), Instant.From(Noon.AddHours(7)))], passed);
+        by = TimeSpan.Zero;
+        Assert.Equal(Noon.AddHours(5), clock.GetUtcNow());
+        Assert.Single(passed);
+    }
+
     private sealed class Offset(TimeProvider clock, Func<TimeSpan> by) : TimeProvider
     {
         public override DateTimeOffset GetUtcNow() => clock.GetUtcNow() + by();

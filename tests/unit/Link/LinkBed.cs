@@ -35,7 +35,7 @@ internal sealed class LinkBed(LinkOptions? link = null) : IAsyncDisposable
             "--Foretier:Keys:Bootstrap", Convert.ToHexString(SHA256.HashData("test-key"u8)), "--Foretier:Upstream", upstream ?? ""];
         var builder = NodeHost.CreateBuilder<NodeOptions>(args, out _);
         var app = builder.Build();
-        var node = new TestNode(name, app, options);
+        var node = new TestNode(name, Path.Combine(_folder, name), app, options);
         await app.StartAsync();
         Apps.Add(app);
         node.Url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First(a => a.StartsWith("http:", StringComparison.Ordinal));
@@ -62,7 +62,7 @@ internal sealed class TestNode : IDataSource
     private readonly List<AccessCount> _counted = [];
     private long _streamed;
 
-    public TestNode(string name, WebApplication app, LinkOptions link)
+    public TestNode(string name, string folder, WebApplication app, LinkOptions link)
     {
         Node = name;
         var health = new SourceHealth(TimeProvider.System);
@@ -79,7 +79,7 @@ internal sealed class TestNode : IDataSource
         inner.MapFetch(this);
         inner.MapCatalog(_catalog, TimeProvider.System, () => follower.Nodes);
         inner.MapForward(Hub);
-        Forwarder = new(name, Hub, follower, _catalog, TimeProvider.System, NullLogger<AccessForwarder>.Instance);
+        Forwarder = new(name, folder, Hub, follower, _catalog, TimeProvider.System, NullLogger<AccessForwarder>.Instance);
         var access = new AccessBook(TimeProvider.System, _counted.Add, Forwarder);
         access.Map(inner);
         new QueryApi(_answerer, _catalog, TimeProvider.System, asked: access.Asked).Map(app.MapApi());

@@ -116,6 +116,31 @@ public sealed class LinkTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Counts_that_wait_at_a_node_that_stops_are_told_once_by_its_next_run()
+    {
+        var gateway = await StartAsync("gateway", null);
+        var edge = await StartAsync("edge", gateway.Url);
+        edge.Hold(Day, [(Day.Start + 1, 1.5)]);
+        await gateway.AnswerAsync("acme/d/m", points: 1);
+        await gateway.GetAsync("api/v1/query?series=acme/d/m&from=2017-03-09&to=2017-03-10");
+        await _bed.Apps[1].StopAsync();
+        await gateway.Forwarder.DisposeAsync();
+        await _bed.Apps[0].StopAsync();
+
+        for (var run = 0; run < 2; run++)
+        {
+            var again = await StartAsync("gateway", null);
+            edge = await StartAsync("edge", again.Url);
+            edge.Hold(Day, [(Day.Start + 1, 1.5)]);
+            await again.AnswerAsync("acme/d/m", points: 1);
+            await again.Forwarder.SendAsync(CancellationToken.None);
+            Assert.Equal(run == 0 ? [(0L, 1)] : [], edge.Counted);
+            await _bed.Apps[^1].StopAsync();
+            await _bed.Apps[^2].StopAsync();
+        }
+    }
+
+    [Fact]
     public async Task A_link_without_the_token_is_refused()
     {
         var router = await StartAsync("router", null);

@@ -1,4 +1,5 @@
 using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
 using Foretier.Node.Hosting;
 using Foretier.Node.Keys;
 using Foretier.Protocol;
@@ -80,6 +81,43 @@ public sealed class KeyRingTests : IDisposable
         Assert.Equal(written, File.GetLastWriteTimeUtc(path));
         below.Apply(KeySet.Empty);
         Assert.Null(KeyRing.Open(path, null, _clock).Find(key));
+    }
+
+    [Fact]
+    public void What_an_account_is_given_is_told_below_with_the_keys_and_kept()
+    {
+        var top = Open();
+        var (_, key) = top.Create("k", ["acme"], isAdmin: false, null);
+        var terms = new AccountTerms { Priority = 3, RetentionSeconds = 86_400, TimeZone = "Europe/Rome", Ssd = new() { BytesMax = 5, PricePerGbMonth = 0.4 } };
+        top.SetTerms("acme", terms);
+        var path = Path.Combine(_folder, "below.json");
+        KeyRing.Open(path, null, _clock).Apply(top.Current);
+        var below = KeyRing.Open(path, null, _clock);
+        Assert.Equal((terms, AccountTerms.Usual), (below.TermsOf("acme"), below.TermsOf("other")));
+        Assert.NotNull(below.Find(key));
+
+        var revision = top.Current.Revision;
+        top.SetTerms("acme", terms with { });
+        Assert.Equal(revision, top.Current.Revision);
+        top.SetTerms("acme", AccountTerms.Usual);
+        Assert.Empty(Open().Current.Accounts);
+        Assert.NotNull(Open().Find(key));
+        // Written by a program that knew of no terms.
+        File.Delete(path + ".copy");
+        File.WriteAllText(path, "{\"revision\":1,\"keys\":[]}");
+        Assert.Equal(AccountTerms.Usual, KeyRing.Open(path, null, _clock).TermsOf("acme"));
+    }
+
+    [Theory]
+    [InlineData("no/account", 1, null, null, "is no account")]
+    [InlineData("acme", 0, null, null, "priority")]
+    [InlineData("acme", 1, 0L, null, "retentionSeconds")]
+    [InlineData("acme", 1, null, "Mars/Olympus", "Mars/Olympus")]
+    public void Terms_that_cannot_be_are_refused_by_name(string account, double priority, long? retention, string? zone, string says)
+    {
+        var refused = Assert.Throws<ArgumentException>(() => Open().SetTerms(account, new() { Priority = priority, RetentionSeconds = retention, TimeZone = zone }));
+        Assert.Contains(says, refused.Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(FilePath));
     }
 
     [Fact]

@@ -280,12 +280,15 @@ public sealed class MapRefreshTests : IDisposable
     [Fact]
     public async Task Habits_of_an_account_follow_its_own_time_zone()
     {
-        var options = new AllocateOptions { Directory = _folder, TimeZones = new Dictionary<string, string> { ["acme"] = "Asia/Tokyo" } };
-        await using var refresh = new MapRefresh(options, _catalog, Reserve, _ => null, _clock, _log);
+        var options = new AllocateOptions { Directory = _folder };
+        await using var refresh = new MapRefresh(options, _catalog, Reserve, _ => null, _clock, _log,
+            termsOf: account => account == "acme" ? new() { TimeZone = "Asia/Tokyo" } : account == "gone" ? new() { TimeZone = "Mars/Olympus" } : AccountTerms.Usual);
+        refresh.Observe("gone/a/t", Now, 5);
         refresh.Observe("acme/a/t", Now, 5);
         refresh.Observe("other/a/t", Now, 5);
         await refresh.RefreshAsync(_none);
         Assert.Equal(("Asia/Tokyo", "UTC"), (refresh.ForecastOf("acme/a/t")!.Zone, refresh.ForecastOf("other/a/t")!.Zone));
+        Assert.Equal("UTC", refresh.ForecastOf("gone/a/t")!.Zone);
         Assert.Null(refresh.ForecastOf("acme/none/t"));
         var error = Assert.Throws<ArgumentException>(() => (options with { TimeZone = "Mars/Olympus" }).Validated());
         Assert.Contains("Allocate:TimeZone", error.Message);

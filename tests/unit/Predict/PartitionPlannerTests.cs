@@ -1,5 +1,6 @@
 using CsCheck;
 using Foretier.Core.Partitions;
+using Foretier.Core.Query;
 using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
 using Foretier.Predict.Access;
@@ -36,6 +37,31 @@ public class PartitionPlannerTests
             Assert.Equal(24 * 62, entry.SamplesP90);
             Assert.Equal(new TierBytes(62 * 24, 24 * 62 * 10, 24 * 62 * 6, 24 * 62 * 5), entry.Reserved);
         });
+    }
+
+    [Fact]
+    public void Prices_of_an_account_decide_where_its_partitions_are_best_read_from()
+    {
+        var (volumes, access) = (new VolumeHistory(), new AccessLog());
+        var now = Monday + 10 * Instant.Day;
+        foreach (var account in (string[])["acme", "dear", "vip"])
+        {
+            volumes.Fill($"{account}/a/t", Monday, now, _ => 3_600);
+            for (var hour = 1; hour <= 96; hour++)
+            {
+                var at = now - hour * Instant.Hour;
+                access.Record($"{account}/a/t", 0, ReadShape.Of(new(at - Instant.Hour, at), at), at, 3);
+            }
+        }
+        AccountTerms Terms(string account) => account == "acme" ? AccountTerms.Usual : new()
+        {
+            Priority = account == "vip" ? 100 : 1,
+            Ssd = new() { PricePerGbMonth = 100 },
+            Hdd = new() { PricePerGbMonth = 0.03 },
+            Archive = new() { PricePerGbMonth = 0.02 },
+        };
+        var map = new PartitionPlanner(_options, termsOf: Terms).Plan("edge-1", volumes, AccessForecast.Of(access, now), _bytes, PartitionMap.Empty, now);
+        Assert.Equal([("acme", Tier.Ssd), ("dear", Tier.Hdd), ("vip", Tier.Ssd)], map.Entries.Select(e => (e.Id.Account, e.Prefer)).Distinct().Order());
     }
 
     [Fact]

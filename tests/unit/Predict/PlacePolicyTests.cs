@@ -1,6 +1,7 @@
 using CsCheck;
 using Foretier.Core.Query;
 using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
 using Foretier.Predict.Access;
 using Foretier.Predict.Place;
 
@@ -49,20 +50,27 @@ public class PlacePolicyTests
         Assert.Equal(Shortage.Fetch, Missing(new(9) { FetchBytes = 1 }, Below(5), Below(4)));
         Assert.Equal(Shortage.Writes, Missing(new(9) { WriteBytes = 1 }, Below(5), Below(4)));
         Assert.Equal(Shortage.Cpu, Missing(new(9) { CpuSeconds = 2 }, unbuilt));
-        var strict = new PlacePolicy(new(), account => new() { BytesMax = account == "acme" ? 1 : null });
+        var strict = new PlacePolicy(new(), Tier.Hdd, account => new() { Hdd = new() { BytesMax = account == "acme" ? 1 : null } });
         Assert.Equal(Shortage.AccountBytes, Assert.Single(strict.Plan([Below(5), Below(4)], new(9), _now).Unaffordable).Missing);
     }
 
     [Fact]
     public void Priority_retention_and_price_decide_between_equals()
     {
-        var policy = new PlacePolicy(new() { PricePerGbMonth = 0.1 }, account => new() { Priority = account == "vip" ? 3 : 1, Retention = account == "short" ? TimeSpan.FromDays(7) : null });
+        var policy = new PlacePolicy(new() { PricePerGbMonth = 0.1 }, Tier.Ssd, account => new()
+        {
+            Priority = account == "vip" ? 3 : 1,
+            RetentionSeconds = account == "short" ? 7 * 86_400 : null,
+            Ssd = new() { PricePerGbMonth = account == "free" ? 0.01 : null },
+            Hdd = new() { PricePerGbMonth = 0.01 },
+        });
         bool[] Plan(double bytes, params Candidate[] candidates) => [.. policy.Plan(candidates, new(bytes), _now).Keeps];
 
         Assert.Equal([false, true], Plan(1, Below(2), Below(1) with { Account = "vip" }));
         Assert.Equal([false, true], Plan(2, Here(2) with { Account = "short", End = _now - 8 * Instant.Day }, Below(1)));
         // A terabyte on this tier costs 100 a month more; ten reads of a second are worth 0.01 a day.
         Assert.Equal([false], Plan(1e13, Below(10, bytes: 1e12)));
+        Assert.Equal([true], Plan(1e13, Below(10, bytes: 1e12) with { Account = "free" }));
     }
 
     [Fact]
@@ -117,6 +125,7 @@ public class PlacePolicyTests
         Assert.Equal([40, 100, 20], Share(160).Select(r => r.Bytes));
         Assert.Equal([60, 0, 0], Share(160).Select(r => r.Short));
         Assert.Equal([0, 40, 10], Share(50).Select(r => r.Bytes));
+        Assert.Equal([40, 100, 20], ReservePolicy.Share(requests, 220, account => new() { Ssd = new() { BytesMax = account == "acme" ? 60 : null } }).Select(r => r.Bytes));
     }
 
     private static readonly Gen<Candidate> _candidate = Gen.Select(Gen.Enum<CandidateState>(), Gen.Double[0.1, 4], Gen.Double[0, 3], Gen.Double[0.01, 1], (state, bytes, reads, saved) =>

@@ -18,6 +18,7 @@ public class VolumeHistoryTests
                 history.Observe($"acme/d{series}/t", Monday + hour * Instant.Hour + 5 * Instant.Minute, count);
             }
             history.MarkGap(new(Monday, Monday + 5 * Instant.Hour));
+            history.MarkGap(new(Monday + 700 * Instant.Hour, Monday + 709 * Instant.Hour));
             var bytes = Saved(history);
             var again = VolumeHistory.Load(new MemoryStream(bytes), out var savedAt);
             return savedAt == Monday + 9 && again.Count == history.Count && Saved(again).AsSpan().SequenceEqual(bytes)
@@ -43,6 +44,25 @@ public class VolumeHistoryTests
     }
 
     [Fact]
+    public void Gaps_are_told_as_they_were_joined_where_they_touch_and_hours_mostly_within_them_are_unknown()
+    {
+        var history = new VolumeHistory();
+        history.Fill("acme/d/t", Monday, Monday + 9 * Instant.Hour, _ => 60);
+        history.MarkGap(new(Monday + 5 * Instant.Hour + 55 * Instant.Minute, Monday + 7 * Instant.Hour));
+        history.MarkGap(new(Monday + 2 * Instant.Hour, Monday + 2 * Instant.Hour + 4 * Instant.Minute));
+        history.MarkGap(new(Monday + 2 * Instant.Hour + 3 * Instant.Minute, Monday + 2 * Instant.Hour + 5 * Instant.Minute));
+        // Two short ones in one hour are a long one.
+        history.MarkGap(new(Monday + 3 * Instant.Hour, Monday + 3 * Instant.Hour + 4 * Instant.Minute));
+        history.MarkGap(new(Monday + 3 * Instant.Hour + 30 * Instant.Minute, Monday + 3 * Instant.Hour + 34 * Instant.Minute));
+        Assert.Equal([120L, 180, 210, 355], history.Gaps.Select(gap => (gap.From - Monday) / Instant.Minute));
+        Assert.Equal([125L, 184, 214, 420], history.Gaps.Select(gap => (gap.To - Monday) / Instant.Minute));
+        var counts = new int[9];
+        history.Read(history.Find("acme/d/t")!, Monday + 9 * Instant.Hour, counts);
+        Assert.Equal([60, 60, 60, -1, 60, 60, -1, 60, 60], counts);
+        Assert.Equal(history.Gaps, VolumeHistory.Load(new MemoryStream(Saved(history)), out _).Gaps);
+    }
+
+    [Fact]
     public void Series_silent_for_a_month_and_series_counted_by_a_wrong_clock_are_dropped()
     {
         var history = new VolumeHistory();
@@ -52,6 +72,10 @@ public class VolumeHistoryTests
         history.Observe("acme/d/from-2090", now + 20_000 * Instant.Day, 1);
         Assert.Equal(2, history.Trim(now));
         Assert.Equal(["acme/d/alive"], history.Series.Select(s => s.Series));
+        history.MarkGap(new(now - Instant.Hour, now + 20_000 * Instant.Day));
+        history.MarkGap(new(now + 20_001 * Instant.Day, now + 20_002 * Instant.Day));
+        history.Trim(now);
+        Assert.Equal([new(now - Instant.Hour, now)], history.Gaps);
     }
 
     [Fact]

@@ -7,7 +7,7 @@ using Foretier.Core.Tiers;
 
 namespace Foretier.Tests.Differential;
 
-/// <summary>Random samples of several kinds of series over some days, in flushes, and who holds which of them.</summary>
+/// <summary>Random samples of several kinds of series over some days, in flushes, who holds which of them, and a map that tells lies about it.</summary>
 internal sealed class Placement
 {
     // 2001-01-01 was a Monday. Days before and after the clocks of Europe change, and one without.
@@ -38,7 +38,9 @@ internal sealed class Placement
         {
             health.Connected(node);
         }
-        Answerer = new(catalog, node => new LayerSource(node, _held), health, TimeProvider.System);
+        // The map may say what it likes: answers are those of the samples.
+        var map = new HostileMap(random.Next(), names, Origin, Days);
+        Answerer = new(catalog, node => new LayerSource(node, _held), health, TimeProvider.System, () => map.Current);
     }
 
     public long Origin { get; }
