@@ -104,6 +104,10 @@ public sealed class ForetierClient : IDisposable
     public Task<MapReply> MapAsync(string? series = null, string? edge = null, string? from = null, string? to = null, CancellationToken cancel = default) =>
         AskAsync(() => _api.MapAsync(series, edge, from, to, cancel));
 
+    /// <summary>Forgets an edge that was taken out of service: its part of the map, and that it is not connected. What it shipped stays.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<EdgeReply> ForgetEdgeAsync(string edge, CancellationToken cancel = default) => AskAsync(() => _api.ForgetEdgeAsync(edge, cancel));
+
     /// <inheritdoc cref="QueryAsync"/>
     public Task<TierReply> TierAsync(CancellationToken cancel = default) => AskAsync(() => _api.TierAsync(cancel));
 

@@ -6,6 +6,7 @@ using Foretier.Node.Access;
 using Foretier.Node.Hosting;
 using Foretier.Node.Keys;
 using Foretier.Node.Link;
+using Foretier.Node.Map;
 using Foretier.Node.Prometheus;
 using Foretier.Node.Serve;
 using Foretier.Protocol.Api;
@@ -24,7 +25,7 @@ return await NodeHost.RunAsync(args, "router", async args =>
 
     // What there is: learned from the gateways that dial in, and from the archive's own manifests.
     var catalog = new Catalog();
-    var health = new SourceHealth(clock);
+    var health = new SourceHealth(TimeProvider.System);
     var hub = new LinkHub(logs.CreateLogger<LinkHub>(), options.Link);
     var follower = new CatalogFollower(hub, catalog, health, clock, logs.CreateLogger<CatalogFollower>());
     hub.Map(app);
@@ -32,7 +33,7 @@ return await NodeHost.RunAsync(args, "router", async args =>
     _ = new KeyPush(hub, ring, clock, logs.CreateLogger<KeyPush>());
     using var archive = ConfigurationException.Open<ObjectStore, ArchiveException>("FORETIER__ARCHIVE", () => ObjectStore.Open(options.Archive));
     using var archived = new ArchiveCatalog(archive);
-    var archiveSource = new ArchiveSource(archive, archived, new(), clock);
+    var archiveSource = new ArchiveSource(archive, archived, new() { CacheBytes = options.ArchiveCacheBytes }, clock);
     await using var watch = ArchiveWatch.Start(archived, catalog, health, clock, logs.CreateLogger<ArchiveWatch>());
 
     // What the edges forecast: in a file of its own, or shared with other routers.
@@ -63,6 +64,7 @@ return await NodeHost.RunAsync(args, "router", async args =>
     var api = app.MapApi();
     new QueryApi(answerer, catalog, clock, () => map.Current, access.Asked).Map(api);
     app.MapPrometheus(api, new(answerer, catalog, clock, access.Asked));
+    new RetiredEdges(map, follower, hub, logs.CreateLogger<RetiredEdges>()).Map(api);
     cascade.Map(api);
     cascade.MapPublic(app);
     new KeyApi(ring, options.Upstream, sharedKeys is null ? null : sharedKeys.ChangeAsync).Map(api);

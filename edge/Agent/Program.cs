@@ -89,7 +89,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
 
     // Questions, asked here or by the node above.
     var access = new AccessBook(clock, map.Count, below: null);
-    var health = new SourceHealth(clock);
+    var health = new SourceHealth(TimeProvider.System);
     health.Own(options.Node);
     var answerer = new Answerer(catalog, node => node == options.Node ? store : null, health, clock, () => map.Current);
     var administration = new Administration(options.Node, store, devices, certificates, watch, TimeProvider.System);

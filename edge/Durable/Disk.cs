@@ -13,6 +13,9 @@ public static partial class Disk
     private const int NoSpace = 28;
     private const int QuotaExceeded = 122;
     private const int CloseOnExec = 0x80000;
+    private const int KeepSize = 1;
+    private const int NotSupported = 95;
+    private const int NoSuchCall = 38;
 
     /// <summary>
     /// Returns once all written bytes of the file, and its length, are on the disk. .NET's own flush is a full fsync; in a preallocated
@@ -104,8 +107,21 @@ public static partial class Disk
         SyncDirectory(directory);
     }
 
-    /// <summary>True for the errors of a full disk or a used-up quota.</summary>
-    public static bool IsFull(Exception e) => e is IOException && (e.HResult & 0xFFFF) is NoSpace or QuotaExceeded;
+    /// <summary>
+    /// Sets bytes of the device aside for a file from its beginning on, without changing its length; what it has already stays. Where the file system cannot
+    /// do that nothing is set aside, and nothing said.
+    /// </summary>
+    /// <exception cref="IOException">There is no such room (<see cref="IsFull"/>); what was set aside before stays.</exception>
+    public static void Reserve(SafeFileHandle file, long bytes)
+    {
+        if (bytes > 0 && OperatingSystem.IsLinux() && Native.fallocate(file, KeepSize, 0, bytes) != 0 && Marshal.GetLastPInvokeError() is not (NotSupported or NoSuchCall))
+        {
+            throw Failed("fallocate", "a file");
+        }
+    }
+
+    /// <summary>True for the errors of a full disk or a used-up quota, and for what came of one.</summary>
+    public static bool IsFull(Exception e) => e is IOException && ((e.HResult & 0xFFFF) is NoSpace or QuotaExceeded || (e.InnerException is { } inner && IsFull(inner)));
 
     private static IOException Failed(string call, string what)
     {
@@ -117,6 +133,9 @@ public static partial class Disk
     {
         [LibraryImport("libc", SetLastError = true)]
         internal static partial int fdatasync(SafeFileHandle file);
+
+        [LibraryImport("libc", SetLastError = true)]
+        internal static partial int fallocate(SafeFileHandle file, int mode, long offset, long length);
 
         [LibraryImport("libc", SetLastError = true)]
         internal static partial int fsync(int file);

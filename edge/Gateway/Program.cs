@@ -13,6 +13,7 @@ using Foretier.Gateway.Warm;
 using Foretier.Node.Hosting;
 using Foretier.Node.Keys;
 using Foretier.Node.Link;
+using Foretier.Node.Map;
 using Foretier.Node.Prometheus;
 using Foretier.Node.Serve;
 using Foretier.Predict.Models;
@@ -43,7 +44,7 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
 
     // The edges, which dial in.
     var hub = new LinkHub(logs.CreateLogger<LinkHub>(), options.Link);
-    var health = new SourceHealth(clock);
+    var health = new SourceHealth(TimeProvider.System);
     var follower = new CatalogFollower(hub, catalog, health, clock, logs.CreateLogger<CatalogFollower>());
     follower.Learnt += store.Learn;
     hub.Map(app);
@@ -55,7 +56,12 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     var writer = archive is null ? null : new ArchiveWriter(archive, new() { Site = options.Site, ScratchPath = Path.Combine(options.Data, "scratch") });
     using var packer = writer is null ? null : new Packer(store, writer.PublishAsync, logs.CreateLogger<Packer>());
 
-    await using var caretaker = new Caretaker(store, packer, writer is null ? null : new ArchiveTidy(archive!, writer, options.Site, clock), care, clock, logs.CreateLogger<Caretaker>());
+    // What its edges expect to send has its room before it comes.
+    await using var maps = new MemoryMapStore();
+    _ = new MapFollower(follower, maps, clock, logs.CreateLogger<MapFollower>());
+    var volume = new DriveInfo(Path.GetFullPath(options.Data));
+    var room = new RoomAhead(store, () => maps.Current, care, () => volume.AvailableFreeSpace, clock, logs.CreateLogger<RoomAhead>());
+    await using var caretaker = new Caretaker(store, packer, writer is null ? null : new ArchiveTidy(archive!, writer, options.Site, clock), room, care, clock, logs.CreateLogger<Caretaker>());
     caretaker.Start();
 
     // Questions: of its own disk, of the archive, and of the edges behind it.
@@ -68,7 +74,7 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     {
         health.Connected(source);
     }
-    var answerer = new Answerer(catalog, node => sources.GetValueOrDefault(node) ?? follower.SourceOf(node), health, clock);
+    var answerer = new Answerer(catalog, node => sources.GetValueOrDefault(node) ?? follower.SourceOf(node), health, clock, () => maps.Current);
 
     // What is asked, here and above, of the edges' series; the edges are told.
     await using var keeper = new AccessKeeper(options.Data, options.Models.Starter(ModelContract.AccessRanker), account => ring.TermsOf(account).ZoneOr(TimeZoneInfo.Utc), clock, logs.CreateLogger<AccessKeeper>());
@@ -78,7 +84,7 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
 
     // What is expected to be read is brought here ahead of it.
     await using var stager = new Stager(ConfigurationException.Check(options.Stage.Validated), store, archive is null ? null : new ArchiveReader(archive, archived!),
-        catalog, () => keeper.Expected, ring.TermsOf, health, clock, logs.CreateLogger<Stager>());
+        catalog, () => keeper.Expected, ring.TermsOf, () => room.ForCopies, health, clock, logs.CreateLogger<Stager>());
     if (options.Stage.BytesMax > 0)
     {
         stager.Start();
@@ -102,9 +108,10 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     using var metrics = new NodeMetrics(options.Node, clock);
     metrics.Observe(store.CountLedger);
     StageReport.Observe(metrics.Meter, store, stager, options.Stage);
+    room.Observe(metrics.Meter);
     metrics.Map(app);
     var api = app.MapApi();
-    new QueryApi(answerer, catalog, clock, asked: access.Asked).Map(api);
+    new QueryApi(answerer, catalog, clock, () => maps.Current, access.Asked).Map(api);
     app.MapPrometheus(api, new(answerer, catalog, clock, access.Asked));
     cascade.Map(api);
     cascade.MapPublic(app);
@@ -114,6 +121,7 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     inner.MapFetch(store);
     inner.MapCatalog(catalog, clock, () => follower.Nodes);
     inner.MapForward(hub);
+    new RetiredEdges(maps, follower, hub, logs.CreateLogger<RetiredEdges>()).Map(inner);
     access.Map(inner);
     cascade.Map(inner);
     keys.MapInternal(inner);

@@ -30,7 +30,7 @@ internal static class DiskFullReserved
         (string, string)[] settings = [("CLOCK", FormattableString.Invariant($"2026-03-01T15:00:00Z@{Rate}")), ("MODELS__DIRECTORY", "none"), ("HOT__JOURNALFILEBYTES", "4194304"), ("HOT__JOURNALFILES", "2"),
             ("HOT__RESERVEBYTES", "0"), ("HOT__QUIETAGE", "00:00:01"), ("HOT__FLUSHAGE", "00:00:02"), ("HOT__PACEDFLUSHBYTESPERDAY", "1000000000000"), ("ALLOCATE__RESERVEAHEAD", isAhead ? "02:00:00" : "00:00:00")];
         var fill = Path.Combine(folder, "fill");
-        var agent = await LoneAgent.StartAsync(data, settings);
+        Broker? agent = await LoneAgent.StartAsync(data, settings);
         try
         {
             var acknowledged = 0L;
@@ -59,6 +59,7 @@ internal static class DiskFullReserved
             agent.Process.Kill();
             await agent.Process.WaitForExitAsync();
             agent.Dispose();
+            agent = null;
             // What is in the next day's file, by its name; a file that is not finished has none.
             var file = new FileInfo(Path.Combine(data, "agent", "hot", "ssd", "20260303T000000Z-24h.g1.db"));
             var bytes = file.Exists ? file.Length : 0;
@@ -71,7 +72,7 @@ internal static class DiskFullReserved
         }
         finally
         {
-            agent.Dispose();
+            agent?.Dispose();
             File.Delete(fill);
         }
     }

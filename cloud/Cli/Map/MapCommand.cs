@@ -21,7 +21,7 @@ internal static class MapCommand
             Show the predictive partition map: which series will share a partition in which window, how much is expected of it (P90), what is reserved on which tier,
             how it will be read, and which rollups stand ready. It is a hint: what tiers really hold is told by 'foretier tier'.
               foretier map 'acme/*/temperature' --from now --html map.html
-            """) { series, edge, from, to, html };
+            """) { series, edge, from, to, html, Forget() };
         return command.Asks(async (session, parse, client, cancel) =>
         {
             string? Time(Option<string?> option) => parse.GetValue(option) is { } text ? Instant.Format(TimeText.Parse(option.Name, text, session.Clock)) : null;
@@ -37,6 +37,16 @@ internal static class MapCommand
                 return;
             }
             Show(session.Terminal, reply);
+        });
+    }
+
+    private static Command Forget()
+    {
+        var edge = new Argument<string>("EDGE") { Description = "The edge's name: its FORETIER__NODE." };
+        return new Command("forget", "Forget an edge that was taken out of service: its partitions, and that it is not connected. What it shipped stays where it is.") { edge }.Asks(async (session, parse, client, cancel) =>
+        {
+            var gone = await client.ForgetEdgeAsync(parse.GetRequiredValue(edge), cancel).ConfigureAwait(false);
+            session.Terminal.Tell(gone, $"edge {gone.Edge} is forgotten");
         });
     }
 

@@ -1,5 +1,6 @@
 using Etcdserverpb;
 using Foretier.Core.Partitions;
+using Foretier.Node.Map;
 using Foretier.Router.Etcd;
 using Google.Protobuf;
 

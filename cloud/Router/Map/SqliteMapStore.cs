@@ -1,13 +1,13 @@
 using System.Text.Json;
 using Foretier.Core.Partitions;
+using Foretier.Node.Map;
 using Microsoft.Data.Sqlite;
 
 namespace Foretier.Router.Map;
 
 /// <summary>One router's own store: a SQLite file.</summary>
-public sealed class SqliteMapStore : PartitionMapStore
+public sealed class SqliteMapStore : MemoryMapStore
 {
-    private readonly Lock _lock = new();
     private readonly MapTables _tables;
     private readonly SharedNames _shared = new();
 
@@ -16,9 +16,6 @@ public sealed class SqliteMapStore : PartitionMapStore
         _tables = tables;
         Swap(PartitionMap.Empty.With(revision, ofNode.Select(own => KeyValuePair.Create(own.Key, (PartitionMap?)own.Value))));
     }
-
-    /// <summary>A failure of the disk is told to the one who puts; what is in memory serves on.</summary>
-    public override string? Problem => null;
 
     /// <summary>
     /// Opens or creates the file. One that is damaged or of an unknown format is moved aside to <c>….damaged</c>, named in the log, and begun
@@ -43,48 +40,21 @@ public sealed class SqliteMapStore : PartitionMapStore
         return Load(path);
     }
 
-    public override Task<bool> RemoveAsync(string edge, CancellationToken cancel)
-    {
-        lock (_lock)
-        {
-            if (!Current.Edges.Contains(edge))
-            {
-                return Task.FromResult(false);
-            }
-            var revision = Current.Revision + 1;
-            Write(() => _tables.Remove(edge, revision));
-            Swap(Current.With(revision, edge, null));
-            return Task.FromResult(true);
-        }
-    }
-
     public override ValueTask DisposeAsync()
     {
         _tables.Dispose();
-        return ValueTask.CompletedTask;
+        return base.DisposeAsync();
     }
 
-    protected override Task<MapPut> StoreAsync(string edge, PartitionMapUpdate update, CancellationToken cancel)
+    protected override PartitionMap Write(string edge, PartitionMap older, PartitionMapUpdate update, long revision)
     {
-        lock (_lock)
-        {
-            var older = Current.Of(edge);
-            if (update.Revision == older.Revision)
-            {
-                return Task.FromResult(MapPut.Known);
-            }
-            if (!update.Reset && update.Since != older.Revision)
-            {
-                return Task.FromResult(MapPut.NeedWhole);
-            }
-            update = update with { Entries = [.. update.Entries.Select(_shared.In)], Groups = [.. update.Groups.Select(_shared.In)] };
-            var newer = update.ApplyTo(older);
-            var revision = Current.Revision + 1;
-            Write(() => _tables.Write(edge, older, newer, update, revision));
-            Swap(Current.With(revision, edge, newer));
-            return Task.FromResult(MapPut.Stored);
-        }
+        update = update with { Entries = [.. update.Entries.Select(_shared.In)], Groups = [.. update.Groups.Select(_shared.In)] };
+        var newer = update.ApplyTo(older);
+        Write(() => _tables.Write(edge, older, newer, update, revision));
+        return newer;
     }
+
+    protected override void WriteRemoval(string edge, long revision) => Write(() => _tables.Remove(edge, revision));
 
     private static void Write(Action write)
     {

@@ -37,7 +37,7 @@ internal static class KeepOrder
             }
             if (reads.Shape.RangeAt(now).Overlaps(range))
             {
-                demand = demand with { ReadsPerDay = demand.ReadsPerDay + reads.ReadsPerDay * terms.Priority };
+                demand = demand with { ReadsPerDay = demand.ReadsPerDay + reads.ReadsPerDay * reads.Shape.ShareAt(now) * terms.Priority };
             }
             foreach (var reader in reads.Readers.Where(reader => reads.Shape.RangeAt(Math.Max(now, reader.Next)).Overlaps(range)))
             {

@@ -8,26 +8,26 @@ public sealed partial class MapRefresh
 {
     private readonly Dictionary<Window, long> _reserved = [];
 
-    /// <summary>Bytes that windows about to open were predicted to need at the last refresh, and those of them that are set aside.</summary>
+    /// <summary>Bytes that windows that are open or about to open were predicted to need at the last refresh, and those of them that are set aside.</summary>
     internal (long Wanted, long Reserved) Room { get; private set; }
 
     /// <summary>Of some windows that the gateway has too, the one that is worth least a byte here.</summary>
     public Window LeastWorth(IReadOnlyList<(Window Window, long Bytes)> among) => KeepOrder.LeastWorth(_options.Place, _termsOf, Expected, among, Core.Samples.Instant.Now(_clock));
 
     /// <summary>
-    /// Has the windows that open soon made ready. Where one cannot have all that nine in ten would need, it gets as much as there is, in the
+    /// Has the windows that open soon made ready, and the one that is open given what it turns out to need more. Where one cannot have all that nine in ten would need, it gets as much as there is, in the
     /// order of its accounts' priorities, and the rest is said now rather than when its samples come.
     /// </summary>
     private async Task<string?> ReserveAsync(PartitionMap map, long now, CancellationToken cancel)
     {
         string? problem = null;
-        foreach (var past in _reserved.Keys.Where(window => window.Start <= now).ToList())
+        foreach (var past in _reserved.Keys.Where(window => window.End <= now).ToList())
         {
             _reserved.Remove(past);
         }
         var ahead = (long)_options.ReserveAhead.TotalMicroseconds;
         var (wanted, reserved) = (0L, 0L);
-        foreach (var next in map.Entries.Where(e => e.Id.Window.Start > now && e.Id.Window.Start <= now + ahead).GroupBy(e => e.Id.Window))
+        foreach (var next in map.Entries.Where(e => ahead > 0 && e.Id.Window.End > now && e.Id.Window.Start <= now + ahead).GroupBy(e => e.Id.Window))
         {
             var bytes = next.Sum(e => e.Reserved.Ssd);
             wanted += bytes;

@@ -36,6 +36,13 @@ internal sealed class DataStream : PageStream
     }
 
     public override long FileBytes => _file.Length;
+
+    /// <inheritdoc cref="IDiskFile.Reserve"/>
+    public void Reserve(long bytes)
+    {
+        ThrowIfFailed();
+        _file.Reserve(bytes);
+    }
     public override long Length => _pages * PageBytes;
 
     public override void SetLength(long value) => Guard(() =>

@@ -135,6 +135,8 @@ internal sealed class FileDisk : IDisk
             return true;
         });
 
+        public void Reserve(long bytes) => Disk.Reserve(handle, bytes);
+
         public int Read(Span<byte> bytes, long position)
         {
             var read = 0;

@@ -1,7 +1,7 @@
+using System.Runtime.ExceptionServices;
 using Foretier.Core.Partitions;
 using Foretier.Core.Samples;
 using Foretier.Durable;
-
 using Foretier.Node.Hosting;
 
 namespace Foretier.Agent.Hot;
@@ -43,12 +43,10 @@ public sealed partial class HotStore
             try
             {
                 await WaitForFlushAsync(pause);
-                while (NextDue() is { } state && !_stop.IsCancellationRequested)
-                {
-                    await FlushAsync(state, _stop.Token);
-                }
+                var failure = await FlushDueAsync(_stop.Token);
                 await KeepWithinLimitsAsync(_stop.Token);
                 await ReleaseJournalAsync();
+                failure?.Throw();
                 _spare.Take();
                 if (_flushFailure is not null)
                 {
@@ -72,6 +70,38 @@ public sealed partial class HotStore
                 await Task.WhenAny(Task.Delay(TimeSpan.FromSeconds(1), _stop.Token));
             }
         }
+    }
+
+    /// <summary>
+    /// Flushes what is due. A window that cannot be flushed is passed over until the next round: the others still have their turn, since the file of one may
+    /// have its space where the disk has none left for another. From a failure on, each has one turn in a round.
+    /// </summary>
+    /// <returns>The first failure; null where all went well.</returns>
+    private async Task<ExceptionDispatchInfo?> FlushDueAsync(CancellationToken cancel)
+    {
+        ExceptionDispatchInfo? failure = null;
+        var passed = new HashSet<WindowState>();
+        while (!cancel.IsCancellationRequested && NextDue(passed) is { } state)
+        {
+            try
+            {
+                await FlushAsync(state, cancel);
+            }
+            catch (Exception e) when (e is IOException or HotStoreUnavailableException or InvalidDataException)
+            {
+                failure ??= ExceptionDispatchInfo.Capture(e);
+            }
+            if (failure is not null)
+            {
+                passed.Add(state);
+            }
+        }
+        // Before samples have to wait for room, a copy of what the gateway has goes.
+        if (failure is not null && Disk.IsFull(failure.SourceException) && Cheapest() is { } cheapest && cheapest.Window.End <= Instant.Now(_clock))
+        {
+            await DropShippedAsync([cheapest], cancel);
+        }
+        return failure;
     }
 
     /// <summary>Wakes at the clock's pause, and early when memory or journal press: that is the machine's time, not the data's.</summary>
@@ -101,12 +131,12 @@ public sealed partial class HotStore
 
     private bool IsPressed => _memoryBytes >= _options.MemoryBytesMax / 2 || _journal.Fill >= 0.5;
 
-    private WindowState? NextDue()
+    private WindowState? NextDue(HashSet<WindowState> passed)
     {
         var now = _clock.GetTimestamp();
         lock (_gate)
         {
-            var candidates = _windows.Values.Where(state => state.IsInMemory).ToList();
+            var candidates = _windows.Values.Where(state => state.IsInMemory && !passed.Contains(state)).ToList();
             if (candidates.Count == 0)
             {
                 return null;
@@ -196,7 +226,7 @@ public sealed partial class HotStore
         {
             Unseal(state);
         }
-        using var lease = _files.Take(state.FileName, state.Meta is null ? ReserveFor(state.Window) : null);
+        using var lease = TakeToWrite(state);
         var file = lease.File;
         var heads = new List<BlockHead>();
         IReadOnlyCollection<long> deleted = [];
@@ -249,6 +279,20 @@ public sealed partial class HotStore
             state.SettleShipped();
             Publish(state);
             _shipWanted.Set();
+        }
+    }
+
+    /// <summary>The space to come is a wish: where the disk has less, what it has may do.</summary>
+    private WindowFiles.Lease TakeToWrite(WindowState state)
+    {
+        var reserve = state.Meta is null ? ReserveFor(state.Window) : (long?)null;
+        try
+        {
+            return _files.Take(state.FileName, reserve);
+        }
+        catch (IOException e) when (reserve > 0 && Disk.IsFull(e))
+        {
+            return _files.Take(state.FileName, 0);
         }
     }
 

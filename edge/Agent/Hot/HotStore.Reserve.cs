@@ -45,10 +45,10 @@ public sealed partial class HotStore
     public long ReservedBytes => Interlocked.Read(ref _reservedBytes);
 
     /// <summary>
-    /// Makes the file of a window that is to come, with so many bytes of the device. Where the cap or the device has no room, what the gateway has
-    /// goes first, least worth a byte first. A hint: a window that outgrows it takes more, and one that has begun keeps what it has.
+    /// Makes the file of a window that is to come, with so many bytes of the device; one that is there already, begun or not, gets what it lacks. Where the cap
+    /// or the device has no room, what the gateway has goes first, least worth a byte first. A hint: a window that outgrows it takes more.
     /// </summary>
-    /// <param name="bytes">More than half of the cap is not reserved.</param>
+    /// <param name="bytes">More than half of the cap is not reserved; fewer than it has change nothing.</param>
     /// <exception cref="IOException">There is no such room, and nothing left to drop; what had been reserved for the window stays.</exception>
     public async Task ReserveAsync(Window window, long bytes, CancellationToken cancel)
     {
@@ -57,9 +57,13 @@ public sealed partial class HotStore
         {
             throw new IOException($"a window may reserve at most {Megabytes((long)(_flashMax * ReserveShareMax))}, half of Hot:FlashBytesMax; raise that, or have fewer samples sent");
         }
-        var before = _reservations.GetValueOrDefault(window).Bytes;
-        await FreeAheadAsync(bytes - before, cancel);
-        if (UsedBytes + ReservedBytes + bytes - before > _flashMax)
+        var more = bytes - Math.Max(_reservations.GetValueOrDefault(window).Bytes, FileBytesOf(window));
+        if (more <= 0)
+        {
+            return;
+        }
+        await FreeAheadAsync(more, cancel);
+        if (UsedBytes + ReservedBytes + more > _flashMax)
         {
             throw new IOException($"{Megabytes(UsedBytes)} of {Megabytes(_flashMax)} of flash are used, {Megabytes(ReservedBytes)} set aside, and nothing more is at the gateway; "
                 + "restore the link to it, or raise Hot:FlashBytesMax");
@@ -83,35 +87,27 @@ public sealed partial class HotStore
             WindowFileName name;
             lock (_gate)
             {
-                var hasBegun = _windows.TryGetValue(window, out var state) && (state.Meta is not null || state.Frozen is not null);
+                _windows.TryGetValue(window, out var state);
+                if (state?.IsSealed == true)
+                {
+                    return true; // over, and as it will stay
+                }
                 name = state?.FileName ?? new(window, 1);
-                if (hasBegun)
-                {
-                    return true;
-                }
             }
+            await Background.RunAsync(() => _files.Prepare(name, bytes));
             var before = _reservations.GetValueOrDefault(window);
-            if (before.IsReady)
+            var (had, more) = (before.IsReady ? before.Bytes : 0, bytes - (before.IsReady ? before.Bytes : 0));
+            Count(counts => counts.CountMade(had > 0 ? 0 : 1, more));
+            if (before.IsUsed)
             {
-                _files.Discard(name);
+                Count(counts => counts.CountUsed(0, more));
             }
-            try
-            {
-                await Background.RunAsync(() => _files.Prepare(name, bytes));
-                Count(counts => counts.CountMade(before.IsReady ? 0 : 1, bytes - (before.IsReady ? before.Bytes : 0)));
-                _reservations[window] = new(bytes, IsReady: true);
-                return true;
-            }
-            catch (IOException e) when (Disk.IsFull(e))
-            {
-                var isBack = before.IsReady && TryPrepareAgain(name, before.Bytes);
-                if (before.IsReady && !isBack)
-                {
-                    Count(counts => counts.CountWasted(before.Bytes));
-                }
-                _reservations[window] = before with { IsReady = isBack };
-                return false;
-            }
+            _reservations[window] = before with { Bytes = bytes, IsReady = true };
+            return true;
+        }
+        catch (IOException e) when (Disk.IsFull(e))
+        {
+            return false;
         }
         finally
         {
@@ -134,20 +130,7 @@ public sealed partial class HotStore
         if (_reservations.TryGetValue(window, out var reservation) && reservation is { IsReady: true, IsUsed: false })
         {
             _reservations[window] = reservation with { IsUsed = true };
-            Count(counts => counts.CountUsed(reservation.Bytes));
-        }
-    }
-
-    private bool TryPrepareAgain(WindowFileName name, long bytes)
-    {
-        try
-        {
-            _files.Prepare(name, bytes);
-            return true;
-        }
-        catch (IOException)
-        {
-            return false; // somebody else was quicker; its file is made when its first samples are
+            Count(counts => counts.CountUsed(1, reservation.Bytes));
         }
     }
 
@@ -183,6 +166,14 @@ public sealed partial class HotStore
         }
     }
 
+    private long FileBytesOf(Window window)
+    {
+        lock (_gate)
+        {
+            return _windows.TryGetValue(window, out var state) ? state.FileBytes : 0;
+        }
+    }
+
     private long? Reserved(Window window) => _reservations.TryGetValue(window, out var reservation) && reservation.Bytes > 0 ? reservation.Bytes : null;
 
     /// <summary>What the gateway has goes once nine tenths of the cap are used or set aside, until there is room for so many bytes more with some to spare.</summary>
@@ -199,10 +190,12 @@ public sealed partial class HotStore
         }
     }
 
-    /// <summary>Of the windows that the gateway has, the one that is worth least a byte; of equals the oldest. Null where there is none.</summary>
+    /// <summary>Of the windows that the gateway has, the one that is worth least a byte; of equals the oldest. Null where there is none. One that still fills goes last.</summary>
     private WindowState? Cheapest()
     {
+        var now = Instant.Now(_clock);
         var states = Select(CanDrop);
+        states = states.Exists(state => state.Window.End <= now) ? states.FindAll(state => state.Window.End <= now) : states;
         return states.Count == 0 ? null : LeastWorth is not { } least ? states[0]
             : least([.. states.Select(state => (state.Window, state.FileBytes))]) is var window && states.Find(state => state.Window == window) is { } chosen ? chosen : states[0];
     }
@@ -225,7 +218,7 @@ public sealed partial class HotStore
         public long WastedBytes { get; private set; }
 
         public void CountMade(int files, long bytes) => (Made, MadeBytes) = (Made + files, MadeBytes + bytes);
-        public void CountUsed(long bytes) => (Used, UsedBytes) = (Used + 1, UsedBytes + bytes);
+        public void CountUsed(int files, long bytes) => (Used, UsedBytes) = (Used + files, UsedBytes + bytes);
         public void CountWasted(long bytes) => (Wasted, WastedBytes) = (Wasted + 1, WastedBytes + bytes);
     }
 }

@@ -31,6 +31,10 @@ internal interface IDiskFile : IDisposable
 {
     long Length { get; }
     void SetLength(long length);
+
+    /// <summary>Sets so many bytes of the device aside for the file, from its beginning on, without changing its length. Fewer than it has: nothing changes.</summary>
+    /// <exception cref="IOException">There is no such room; what it has stays.</exception>
+    void Reserve(long bytes);
     int Read(Span<byte> bytes, long position);
     void Write(ReadOnlySpan<byte> bytes, long position);
     void Sync();

@@ -106,6 +106,18 @@ internal sealed class LogStream : PageStream
     {
     }
 
+    /// <summary>As <see cref="IDiskFile.Reserve"/>; the file is created for it where there is none.</summary>
+    public void Reserve(long bytes)
+    {
+        ThrowIfFailed();
+        if (_file is null)
+        {
+            _file = _create();
+            NextEpoch(_file);
+        }
+        _file.Reserve(bytes);
+    }
+
     public void Sync()
     {
         if (_dirty && !IsScratch)

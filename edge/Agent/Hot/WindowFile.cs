@@ -100,6 +100,18 @@ internal sealed class WindowFile : IDisposable
     /// <summary>Room for the largest transactions: a flush of 8 MB of memory is about 1 MB here, with the blocks it rewrites three times that.</summary>
     public static long LogBytesFor(long reserveBytes) => Math.Min(reserveBytes, 4L << 20) + (128 << 10);
 
+    /// <summary>Sets so many bytes aside for it, and what its transactions need besides; fewer than it has change nothing.</summary>
+    /// <exception cref="IOException">There is no such room; what was set aside before stays.</exception>
+    public void Reserve(long bytes) => _thread.Run(() =>
+    {
+        if (_data is DataStream open && bytes > 0)
+        {
+            open.Reserve(bytes);
+            _log.Reserve(LogBytesFor(bytes));
+        }
+        return true;
+    });
+
     /// <summary>Makes a sealed file of these blocks. It takes its name, durably, once it has been read back.</summary>
     /// <exception cref="IOException">It cannot be written; nothing has changed.</exception>
     public static void Seal(IDisk disk, WindowFileName name, List<StoredBlock> blocks, WindowMeta meta, long sealedAt)
@@ -127,9 +139,15 @@ internal sealed class WindowFile : IDisposable
         {
             disk.Delete(stale);
         }
-        using (var file = disk.Create(name.Unfinished))
+        try
         {
+            using var file = disk.Create(name.Unfinished);
             SealedPages.Write(file, data.GetBuffer().AsSpan(0, (int)data.Length), meta, sealedAt);
+        }
+        catch (IOException) when (disk.Exists(name.Unfinished))
+        {
+            disk.Delete(name.Unfinished); // on a full disk the remains would take what other files could have
+            throw;
         }
         disk.Rename(name.Unfinished, name.Data);
         disk.SyncFolder(WindowFileName.Folder);

@@ -38,15 +38,26 @@ internal sealed class WindowFiles(IDisk disk, HotOptions options, DamageBook boo
         }
     }
 
-    /// <summary>Makes the file of a window that is to come, with its space, and keeps it open until it is used.</summary>
-    /// <exception cref="IOException">It cannot be made, or there is no such space; then there is no such file.</exception>
+    /// <summary>Makes the file of a window that is to come, with its space, and keeps it open until it is used. One that is there gets what it lacks.</summary>
+    /// <exception cref="IOException">It cannot be made, or there is no such space; a file that is there stays, with what it had.</exception>
     public void Prepare(WindowFileName name, long bytes)
     {
         lock (_gate)
         {
-            MakeRoom();
-            _open[name] = new(WindowFile.Create(disk, name, book, bytes)) { IsStandby = true, LastUse = ++_uses };
+            if (_open.TryGetValue(name, out var standby) && standby.IsStandby)
+            {
+                standby.File.Reserve(bytes);
+                return;
+            }
+            if (!disk.Exists(name.Data))
+            {
+                MakeRoom();
+                _open[name] = new(WindowFile.Create(disk, name, book, bytes)) { IsStandby = true, LastUse = ++_uses };
+                return;
+            }
         }
+        using var begun = Take(name);
+        begun.File.Reserve(bytes);
     }
 
     /// <summary>Gives a prepared file up again, and its space; one that was used meanwhile stays.</summary>

@@ -17,7 +17,7 @@ namespace Foretier.Core.Query;
 /// <param name="catalog">Who holds what.</param>
 /// <param name="sourceOf">The way to a node, if there is one.</param>
 /// <param name="health">Who can be reached, at what cost; learned here.</param>
-/// <param name="clock">Times fetches.</param>
+/// <param name="clock">The data's time.</param>
 /// <param name="map">What is predicted; null: nothing.</param>
 public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceOf, SourceHealth health, TimeProvider clock, Func<PartitionMap>? map = null)
 {
@@ -29,7 +29,7 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
     private static readonly TimeSpan ProbeAfter = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan CatalogPatience = TimeSpan.FromMilliseconds(300);
 
-    private readonly Fetching _fetching = new(sourceOf, health, clock);
+    private readonly Fetching _fetching = new(sourceOf, health);
     private long _probedAt;
 
     /// <summary>Series of the catalog that the question names, or the reason why it cannot be asked.</summary>
@@ -140,7 +140,7 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
     private void ProbeIfDue(Question question, IReadOnlyCollection<SeriesInfo> series, SourcePicture sources, Plan plan)
     {
         var probedAt = Volatile.Read(ref _probedAt);
-        if ((probedAt != 0 && clock.GetElapsedTime(probedAt, sources.Now) < ProbeAfter) || Interlocked.CompareExchange(ref _probedAt, sources.Now, probedAt) != probedAt)
+        if ((probedAt != 0 && health.Clock.GetElapsedTime(probedAt, sources.Now) < ProbeAfter) || Interlocked.CompareExchange(ref _probedAt, sources.Now, probedAt) != probedAt)
         {
             return;
         }

@@ -4,7 +4,7 @@ using Foretier.Core.Tiers;
 namespace Foretier.Core.Query;
 
 /// <summary>Asks sources what a plan says, in parallel, and learns from each what it costs.</summary>
-internal sealed class Fetching(Func<string, IDataSource?> sourceOf, SourceHealth health, TimeProvider clock)
+internal sealed class Fetching(Func<string, IDataSource?> sourceOf, SourceHealth health)
 {
     /// <summary>A span for each fetch where someone listens (Node/Hosting/Telemetry); else nothing is made.</summary>
     private static readonly ActivitySource Tracing = new("Foretier");
@@ -82,7 +82,7 @@ internal sealed class Fetching(Func<string, IDataSource?> sourceOf, SourceHealth
 
     private async Task ProbeAsync(PlannedFetch fetch)
     {
-        using var stop = new CancellationTokenSource(ProbeMax, clock);
+        using var stop = new CancellationTokenSource(ProbeMax, health.Clock);
         try
         {
             await OneAsync(fetch, CancellationToken.None, stop.Token).ConfigureAwait(false);
@@ -98,7 +98,7 @@ internal sealed class Fetching(Func<string, IDataSource?> sourceOf, SourceHealth
     {
         var patience = TimeSpan.FromMilliseconds(fetches.Max(f => f.EstimatedMilliseconds) * LateFactor);
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        var late = Task.Delay(patience < LateMin ? LateMin : patience > LateMax ? LateMax : patience, clock, enough.Token);
+        var late = Task.Delay(patience < LateMin ? LateMin : patience > LateMax ? LateMax : patience, health.Clock, enough.Token);
         await Task.WhenAny(all, late).ConfigureAwait(false);
         await enough.CancelAsync().ConfigureAwait(false);
     }
@@ -108,9 +108,9 @@ internal sealed class Fetching(Func<string, IDataSource?> sourceOf, SourceHealth
     /// <param name="stop">Of this fetch, and of the question.</param>
     private async Task<Fetched> OneAsync(PlannedFetch fetch, CancellationToken cancel, CancellationToken stop)
     {
-        var started = clock.GetTimestamp();
+        var started = health.Clock.GetTimestamp();
         Fetched Done(FetchResult? result, FetchOutcome outcome) => new(fetch, result,
-            new(fetch.Node, fetch.Tier, fetch.Work, fetch.EstimatedMilliseconds, clock.GetElapsedTime(started).TotalMilliseconds, outcome));
+            new(fetch.Node, fetch.Tier, fetch.Work, fetch.EstimatedMilliseconds, health.Clock.GetElapsedTime(started).TotalMilliseconds, outcome));
         try
         {
             using var span = Tracing.StartActivity("fetch");

@@ -35,6 +35,11 @@ public readonly record struct ReadShape(byte Value)
         return new(from, to);
     }
 
+    /// <summary>
+    /// The share of <see cref="RangeAt"/> that one read asks for, above 0 to 1: who looked for a day of last year will hardly read any other day of it.
+    /// </summary>
+    public double ShareAt(long now) => !IsKnown || Length >= Ends.Length ? 1 : Math.Min(1, (double)Slack(Ends[Length]) / Math.Clamp(RangeAt(now).Length, 1, 2 * Ends[^1]));
+
     /// <param name="range">What was asked for; one that reaches past now counts to now.</param>
     /// <param name="now">When it was asked, µs.</param>
     public static ReadShape Of(TimeRange range, long now)

@@ -50,7 +50,9 @@ public sealed record SourceCost(double Asking, double Bringing, double Best, lon
     public SourceCost Observe(Tier tier, FetchWork work, double milliseconds, long now)
     {
         var (asking, bringing) = (AskingPrior(tier, work), BringingPrior(work));
-        var step = NewestShare * (milliseconds - Estimate(tier, work)) / (asking * asking + bringing * bringing);
+        var error = milliseconds - Estimate(tier, work);
+        // Slow the first time may be slow once; quick is quick.
+        var step = (MeasuredAt == 0 && error < 0 ? 1 : NewestShare) * error / (asking * asking + bringing * bringing);
         var newest = Math.Max(LeastShare, Asking + step * asking);
         return new(newest, Math.Max(LeastShare, Bringing + step * bringing), Math.Min(newest, Best + ForgottenShare * (newest - Best)), now);
     }

@@ -7,8 +7,12 @@ namespace Foretier.Core.Query;
 /// What is known of the sources' reachability and speed: written by links and by every fetch, read by the planner as a <see cref="SourcePicture"/>.
 /// Thread-safe; a mutable holder of immutable dictionaries.
 /// </summary>
+/// <param name="clock">The machine's own, however fast the data's may run: what a fetch takes, and how long it is waited for, is real time.</param>
 public sealed class SourceHealth(TimeProvider clock)
 {
+    /// <summary>What waits for sources goes by it.</summary>
+    internal TimeProvider Clock => clock;
+
     /// <summary>A source that failed is tried again after this long.</summary>
     internal static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 

@@ -10,6 +10,7 @@ public sealed class SourcePicture
     private readonly ImmutableDictionary<(string Node, Tier Tier), SourceCost> _costs;
     private readonly TimeProvider _clock;
     private readonly string? _hopefulOf;
+    private double[]? _luck;
 
     internal SourcePicture(ImmutableDictionary<string, SourceState> states, ImmutableDictionary<(string, Tier), SourceCost> costs, long now, TimeProvider clock,
         string? hopefulOf = null) => (_states, _costs, Now, _clock, _hopefulOf) = (states, costs, now, clock, hopefulOf);
@@ -21,11 +22,33 @@ public sealed class SourcePicture
     public bool IsAvailable(string node) => _states.TryGetValue(node, out var state) && state.Connected
         && (state.FailedAt == 0 || _clock.GetElapsedTime(state.FailedAt, Now) >= SourceHealth.RetryAfter);
 
-    /// <summary>Expected time of a fetch, ms.</summary>
+    /// <summary>
+    /// Expected time of a fetch, ms. One who was never asked is expected to be as much quicker than usual as the quickest of those on his tier or further away
+    /// turned out to be: else what has just been brought nearer would never be tried where all are quick.
+    /// </summary>
     public double Estimate(string node, Tier tier, FetchWork work)
     {
-        var cost = _costs.GetValueOrDefault((node, TierAsked(tier)), SourceCost.Unknown);
-        return (node == _hopefulOf ? cost with { Asking = cost.Best } : cost).Estimate(tier, work);
+        tier = TierAsked(tier);
+        var cost = _costs.TryGetValue((node, tier), out var known) ? known : SourceCost.Unknown with { Asking = LuckOf(tier) };
+        return (node == _hopefulOf && known is not null ? cost with { Asking = cost.Best } : cost).Estimate(tier, work);
+    }
+
+    /// <summary>The least multiple of what is expected that was measured on a tier or further away; at most 1.</summary>
+    private double LuckOf(Tier tier)
+    {
+        if (_luck is not { } luck)
+        {
+            luck = [1, 1, 1, 1];
+            foreach (var ((_, measured), cost) in _costs)
+            {
+                for (var nearer = 0; nearer <= (int)measured; nearer++)
+                {
+                    luck[nearer] = Math.Min(luck[nearer], cost.Asking);
+                }
+            }
+            _luck = luck;
+        }
+        return luck[(int)tier];
     }
 
     /// <summary>The same, but for a node that is slow as it was at its best: the plan that would be made if it has recovered.</summary>

@@ -22,6 +22,7 @@ internal sealed class Caretaker : IAsyncDisposable
     private readonly WarmStore _store;
     private readonly Packer? _packer;
     private readonly ArchiveTidy? _tidy;
+    private readonly RoomAhead _room;
     private readonly CareOptions _options;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
@@ -32,9 +33,9 @@ internal sealed class Caretaker : IAsyncDisposable
 
     /// <param name="packer">Null where there is no archive; then windows stay.</param>
     /// <param name="tidy">As the packer.</param>
-    public Caretaker(WarmStore store, Packer? packer, ArchiveTidy? tidy, CareOptions options, TimeProvider clock, ILogger<Caretaker> log)
+    public Caretaker(WarmStore store, Packer? packer, ArchiveTidy? tidy, RoomAhead room, CareOptions options, TimeProvider clock, ILogger<Caretaker> log)
     {
-        (_store, _packer, _tidy, _options, _clock, _log) = (store, packer, tidy, options, clock, log);
+        (_store, _packer, _tidy, _room, _options, _clock, _log) = (store, packer, tidy, room, options, clock, log);
         _tidied = clock.GetUtcNow();
     }
 
@@ -57,9 +58,9 @@ internal sealed class Caretaker : IAsyncDisposable
             {
                 var moved = _options.ArchiveAfterDays > 0
                     ? await _packer.PackQuietAsync(now - TimeSpan.FromDays(_options.ArchiveAfterDays), () => false, cancel).ConfigureAwait(false) : new(0, 0);
-                if (IsNearlyFull)
+                if (_room.IsDiskNearlyFull)
                 {
-                    moved = await _packer.PackQuietAsync(now, () => !IsNearlyFull, cancel).ConfigureAwait(false);
+                    moved = await _packer.PackQuietAsync(now, () => !_room.IsDiskNearlyFull, cancel).ConfigureAwait(false);
                 }
                 if (moved.Windows > 0)
                 {
@@ -71,8 +72,9 @@ internal sealed class Caretaker : IAsyncDisposable
                 await _packer.WithoutPackingAsync(() => TidyAsync(_tidy, cancel), cancel).ConfigureAwait(false);
                 _tidied = now;
             }
+            await _room.LookAsync(cancel).ConfigureAwait(false);
             Problem = IsNearlyFull ? string.Create(CultureInfo.InvariantCulture,
-                $"{_store.HeldBytes} of the {_options.BytesMax} bytes for samples (Care:BytesMax) are used and nothing more can be archived") : null;
+                $"{_store.HeldBytes} of the {_room.Disk.Most} bytes for samples (Care:BytesMax, or the disk) are used and nothing more can be archived") : _room.Problem;
         }
         catch (Exception e) when (e is IOException or ArchiveException or SqliteException or UnauthorizedAccessException)
         {
@@ -89,13 +91,13 @@ internal sealed class Caretaker : IAsyncDisposable
         _stop.Dispose();
     }
 
-    private bool IsNearlyFull => _options.BytesMax > 0 && _store.HeldBytes > _options.BytesMax / 10 * 9;
+    private bool IsNearlyFull => _room.Disk is var disk && disk.Used > disk.Most / 10 * 9;
 
     private async Task RunAsync(CancellationToken stop)
     {
         while (true)
         {
-            await Task.Delay(IsNearlyFull ? EveryWhenFull : Every, _clock, stop).ConfigureAwait(false);
+            await Task.Delay(_room.IsDiskNearlyFull ? EveryWhenFull : Every, _clock, stop).ConfigureAwait(false);
             await CareAsync(stop).ConfigureAwait(false);
         }
     }

@@ -32,8 +32,8 @@ internal sealed class StageDemand
                 week += reader.ReadsIn(now / Instant.Hour, now / Instant.Hour + 7 * 24);
                 (next, inHour) = reader.Next < next ? (reader.Next, reader.ReadsIn(reader.Next / Instant.Hour, reader.Next / Instant.Hour + 1)) : (next, inHour);
             }
-            // Who comes every week is not read every day, and is expected all the same.
-            var perDay = Math.Max(reads.ReadsPerDay, week / 7) * terms.Priority;
+            // Who comes every week is not read every day, and is expected all the same; who asks for little of a long time reads most of it never.
+            var perDay = Math.Max(reads.ReadsPerDay, week / 7) * reads.Shape.ShareAt(now) * terms.Priority;
             foreach (var edge in catalog.Named(reads.Series).Select(series => series.Edge))
             {
                 var isRollup = reads.Step > 0 && reads.Step % Instant.Hour == 0;

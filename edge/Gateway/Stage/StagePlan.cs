@@ -45,6 +45,7 @@ internal sealed record StagePlan(IReadOnlyList<WarmCopy> Drops, IReadOnlyList<St
                 copy is not null ? CandidateState.Here : resolution > 0 ? CandidateState.Unbuilt : CandidateState.Below, Math.Max(1, bytes), wanted, saved)
             {
                 BuildSeconds = resolution > 0 ? sourceBytes / 20e6 : 0,
+                FetchBytes = copy is null && resolution > 0 && source == CopyOf.Archive ? sourceBytes : 0,
             });
         }
         foreach (var holding in archived)

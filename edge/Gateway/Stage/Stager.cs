@@ -31,6 +31,7 @@ internal sealed class Stager : IAsyncDisposable
     private readonly Catalog _catalog;
     private readonly Func<AccessForecast> _expected;
     private readonly Func<string, AccountTerms> _termsOf;
+    private readonly Func<long> _room;
     private readonly SourceHealth _health;
     private readonly TimeProvider _clock;
     private readonly ILogger<Stager> _log;
@@ -43,10 +44,11 @@ internal sealed class Stager : IAsyncDisposable
     /// <param name="archive">Null where there is none: then rollups of what is here are made ahead, and nothing is staged.</param>
     /// <param name="expected">What is expected to be read, as of now.</param>
     /// <param name="termsOf">What an account is given.</param>
+    /// <param name="room">What the disk has left for copies beside samples, and those that are expected.</param>
     public Stager(StageOptions options, WarmStore store, ArchiveReader? archive, Catalog catalog, Func<AccessForecast> expected, Func<string, AccountTerms> termsOf,
-        SourceHealth health, TimeProvider clock, ILogger<Stager> log)
+        Func<long> room, SourceHealth health, TimeProvider clock, ILogger<Stager> log)
     {
-        (_options, _store, _archive, _catalog, _expected, _termsOf, _health, _clock, _log) = (options.Validated(), store, archive, catalog, expected, termsOf, health, clock, log);
+        (_options, _store, _archive, _catalog, _expected, _termsOf, _room, _health, _clock, _log) = (options.Validated(), store, archive, catalog, expected, termsOf, room, health, clock, log);
         _policy = new(options.Place, Tier.Hdd, termsOf);
         _fetchLeft = options.FetchBytesPerHour;
     }
@@ -71,7 +73,7 @@ internal sealed class Stager : IAsyncDisposable
             var series = view.Series.GroupBy(s => s.Edge, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count(), StringComparer.Ordinal);
             var (sources, work) = (_health.Picture, new FetchWork(1, 1000));
             var saved = (sources.Estimate(ArchiveManifest.Node, Tier.Archive, work) - sources.Estimate(_store.Node, Tier.Hdd, work)) / 1000;
-            var plan = StagePlan.Make(_policy, new(_options.BytesMax) { FetchBytes = _fetchLeft, CpuSeconds = _options.CpuShare * Every.TotalSeconds },
+            var plan = StagePlan.Make(_policy, new(Math.Clamp(_room(), 0, _options.BytesMax)) { FetchBytes = _fetchLeft, CpuSeconds = _options.CpuShare * Every.TotalSeconds },
                 new StageDemand(_expected(), view, _termsOf, now), Math.Max(0.001, saved), archived, [.. _store.Held], _store.Copies,
                 edge => series.GetValueOrDefault(edge), now);
             Room = (plan.WantedBytes, plan.MissingBytes);
@@ -83,8 +85,9 @@ internal sealed class Stager : IAsyncDisposable
             var made = 0;
             foreach (var item in plan.Makes)
             {
-                problem = await TryMakeAsync(item, now, cancel).ConfigureAwait(false) ?? problem;
-                made += problem is null ? 1 : 0;
+                var failure = await TryMakeAsync(item, now, cancel).ConfigureAwait(false);
+                made += failure is null ? 1 : 0;
+                problem = failure ?? problem;
             }
             await _store.SaveReadsAsync(cancel).ConfigureAwait(false);
             Problem = problem;

@@ -53,6 +53,10 @@ public sealed class CatalogFollower
     /// <summary>The nodes below, direct or behind one another.</summary>
     public IReadOnlyList<NodeStatus> Nodes => [.. _nodes.Values.Select(Fresh)];
 
+    /// <summary>A node that is not coming back is no longer said to be missing. What it held stays known until this node starts again.</summary>
+    /// <returns>False where it was never heard of, or is connected.</returns>
+    public bool Forget(string node) => _nodes.TryGetValue(node, out var status) && !status.Connected && _nodes.TryRemove(new(node, status));
+
     private NodeStatus Fresh(NodeStatus status) => status with { SilentMilliseconds = _health.SilentFor(status.Node)?.TotalMilliseconds };
 
     private async Task FollowAsync(LinkedNode link)

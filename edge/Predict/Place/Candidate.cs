@@ -9,7 +9,7 @@ public enum CandidateState
     /// <summary>On a slower tier, from which it can be brought.</summary>
     Below,
 
-    /// <summary>A rollup that nobody has built yet; what it is built from is on this tier.</summary>
+    /// <summary>A rollup that nobody has built yet.</summary>
     Unbuilt,
 }
 
@@ -27,6 +27,9 @@ public readonly record struct Candidate(string Name, string Account, CandidateSt
 {
     /// <summary>CPU seconds to build it, where it is <see cref="CandidateState.Unbuilt"/>.</summary>
     public double BuildSeconds { get; init; }
+
+    /// <summary>What has to be fetched from a slower tier to build it, where it is <see cref="CandidateState.Unbuilt"/> and its samples are not here.</summary>
+    public double FetchBytes { get; init; }
 
     /// <summary>It may not leave: the tier below has not acknowledged it yet, or an operator pinned it. It counts against the budgets first.</summary>
     public bool IsHeld { get; init; }

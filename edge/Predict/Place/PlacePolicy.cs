@@ -67,7 +67,7 @@ public sealed class PlacePolicy
                 : account.Used + each.Bytes > account.Terms.On(_tier).BytesMax ? Shortage.AccountBytes
                 : isHere ? Shortage.None
                 : writes + each.Bytes > budget.WriteBytes ? Shortage.Writes
-                : each.State == CandidateState.Below && fetch + each.Bytes > budget.FetchBytes ? Shortage.Fetch
+                : fetch + FetchOf(each) > budget.FetchBytes ? Shortage.Fetch
                 : each.State == CandidateState.Unbuilt && cpu + each.BuildSeconds > budget.CpuSeconds ? Shortage.Cpu : Shortage.None;
             Placement Do(PlaceAction action) => new(i, action, worth[i], double.IsFinite(key) ? -key : 0, missing);
             if (isWanted && missing == Shortage.None)
@@ -78,7 +78,7 @@ public sealed class PlacePolicy
                 if (!isHere)
                 {
                     writes += each.Bytes;
-                    fetch += each.State == CandidateState.Below ? each.Bytes : 0;
+                    fetch += FetchOf(each);
                     cpu += each.State == CandidateState.Unbuilt ? each.BuildSeconds : 0;
                     brings.Add(Do(each.State == CandidateState.Below ? PlaceAction.Stage : PlaceAction.Build));
                 }
@@ -96,6 +96,8 @@ public sealed class PlacePolicy
         drops.Reverse();
         return new(keeps, drops, brings, unaffordable, bytes);
     }
+
+    private static double FetchOf(in Candidate each) => each.State == CandidateState.Below ? each.Bytes : each.FetchBytes;
 
     private double Worth(in Candidate each, long now, out bool isWanted)
     {

@@ -53,6 +53,9 @@ public interface IForetierApi
     [Get("/api/v1/map")]
     Task<MapReply> MapAsync([Query] string? series, [Query] string? edge, [Query] string? from, [Query] string? to, CancellationToken cancel);
 
+    [Delete("/api/v1/map/{edge}")]
+    Task<EdgeReply> ForgetEdgeAsync(string edge, CancellationToken cancel);
+
     [Get("/api/v1/tier")]
     Task<TierReply> TierAsync(CancellationToken cancel);
 

@@ -20,3 +20,6 @@ public sealed record MapBytes(long Memory, long Ssd, long Hdd, long Archive) : A
 
 /// <param name="Series">Full names.</param>
 public sealed record MapGroup(string Edge, string Account, string Group, int Version, IReadOnlyList<string> Series, long Revision) : ApiDocument;
+
+/// <summary><c>DELETE /api/v1/map/EDGE</c>: it is forgotten.</summary>
+public sealed record EdgeReply(string Edge) : ApiDocument;

@@ -6,6 +6,7 @@ using Foretier.Core.Partitions;
 using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
 using Foretier.Node.Hosting;
+using Foretier.Node.Map;
 using Foretier.Router.Etcd;
 using Foretier.Router.Map;
 using Google.Protobuf;

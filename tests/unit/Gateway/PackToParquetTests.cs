@@ -1,5 +1,6 @@
 using Foretier.Archive;
 using Foretier.Archive.Stores;
+using Foretier.Core.Partitions;
 using Foretier.Core.Query;
 using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
@@ -120,7 +121,8 @@ public sealed class PackToParquetTests : IDisposable
     {
         await using var bed = await WarmBed.OpenAsync();
         using var packer = new Packer(bed.Store, _writer.PublishAsync, NullLogger<Packer>.Instance);
-        await using var care = new Caretaker(bed.Store, packer, new ArchiveTidy(_objects, _writer, "site-1", bed.Clock), new() { ArchiveAfterDays = 2 }, bed.Clock, NullLogger<Caretaker>.Instance);
+        await using var care = new Caretaker(bed.Store, packer, new ArchiveTidy(_objects, _writer, "site-1", bed.Clock),
+            new(bed.Store, () => PartitionMap.Empty, new(), () => long.MaxValue / 4, bed.Clock, NullLogger<RoomAhead>.Instance), new() { ArchiveAfterDays = 2 }, bed.Clock, NullLogger<Caretaker>.Instance);
         await FillAsync(bed);
         var held = bed.Hdd()!;
         await care.CareAsync(default);

@@ -44,6 +44,9 @@ internal sealed class StageBed : IAsyncDisposable
     public StageOptions Options { get; } = new() { CpuShare = 1 };
     public Func<AccessForecast>? Expected { get; set; }
     public Dictionary<string, AccountTerms> Terms { get; } = [];
+
+    /// <summary>What the disk has left for copies.</summary>
+    public long Room { get; set; } = long.MaxValue;
     public Dictionary<string, SortedDictionary<long, (double Value, string? State)>> Truth { get; } = Names.ToDictionary(name => name, _ => new SortedDictionary<long, (double, string?)>());
     public int ArchiveReads { get; private set; }
 
@@ -164,7 +167,7 @@ internal sealed class StageBed : IAsyncDisposable
         Health.Own("gateway-1");
         Health.Connected(ArchiveManifest.Node);
         Store = await WarmStore.OpenAsync(new("gateway-1", Path.Combine(Folder, "hdd")), Catalog, Clock, NullLogger<WarmStore>.Instance, null, default);
-        Stager = new(Options, Store, new(_objects, _archived), Catalog, () => Expected?.Invoke() ?? AccessForecast.Of(Log, Now), account => Terms.GetValueOrDefault(account) ?? AccountTerms.Usual, Health, Clock, NullLogger<Stager>.Instance);
+        Stager = new(Options, Store, new(_objects, _archived), Catalog, () => Expected?.Invoke() ?? AccessForecast.Of(Log, Now), account => Terms.GetValueOrDefault(account) ?? AccountTerms.Usual, () => Room, Health, Clock, NullLogger<Stager>.Instance);
     }
 
     private CountedSource Counted(IDataSource source) => new(source, () => ArchiveReads++);

@@ -164,6 +164,24 @@ public class StageTests
         Assert.InRange(bed.Store.Copies.Count, 2, 4);
         Assert.InRange(bed.Store.Copies.Sum(copy => copy.Bytes), 1, bytes * 4);
         Assert.True(bed.Stager.Room.Missing > 0);
+        // Samples that are expected come first.
+        bed.Room = bytes;
+        await bed.Stager.CycleAsync(default);
+        Assert.InRange(bed.Store.Copies.Sum(copy => copy.Bytes), 0, bytes);
+    }
+
+    [Fact]
+    public async Task Rollups_of_archived_days_keep_to_what_may_be_fetched_too()
+    {
+        await using var bed = await OpenAsync(10);
+        await bed.ArchiveAsync();
+        var bytes = bed.Catalog.View.Holdings.Max(h => h.Bytes);
+        bed.Options.FetchBytesPerHour = bytes * 4;
+        await bed.RestartAsync();
+        bed.Read(new(DayAt(0).Start, DayAt(9).End), Instant.Hour);
+        await bed.Stager.CycleAsync(default);
+        Assert.InRange(bed.Store.Copies.Sum(copy => copy.Moved), 1, bytes * 4);
+        Assert.InRange(bed.Store.Copies.Count, 1, 5);
     }
 
     [Fact]

@@ -105,6 +105,14 @@ internal sealed class CrashDisk : IDisk
         }
     }
 
+    public long LengthReservedOf(string name)
+    {
+        lock (_gate)
+        {
+            return _names[name].Allocated;
+        }
+    }
+
     public IDiskFile Open(string name) => new Handle(this, name, Find(name));
 
     public IDiskFile Create(string name, long reserveBytes = 0) => Change(() =>
@@ -208,6 +216,12 @@ internal sealed class CrashDisk : IDisk
     {
         public long Length => disk.Alive(() => inode.Length);
         public void SetLength(long length) => disk.Change(() => inode.SetLength(length));
+
+        public void Reserve(long bytes) => disk.Change(() =>
+        {
+            disk.Allocate(inode, bytes);
+            return 0;
+        });
 
         public int Read(Span<byte> bytes, long position)
         {

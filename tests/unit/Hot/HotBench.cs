@@ -51,6 +51,17 @@ internal sealed class HotBench(CrashDisk disk)
         await OpenAgainAsync();
     }
 
+    /// <summary>Lets time pass for the background loops until something has come about.</summary>
+    public async Task UntilAsync(Func<bool> isSo)
+    {
+        for (var i = 0; !isSo(); i++)
+        {
+            Assert.True(i < 5_000, "it did not come about");
+            Clock.Advance(TimeSpan.FromSeconds(1));
+            await Task.Delay(2);
+        }
+    }
+
     public int Series(string measurement, bool isState = false) => Store.Resolve("acme", "boiler", measurement, null, isState);
 
     public long Append(string measurement, params (long Time, double Value)[] samples)

@@ -87,6 +87,66 @@ public class ReserveTests
     }
 
     [Fact]
+    public async Task On_a_full_disk_a_window_that_cannot_be_flushed_does_not_stop_one_that_has_its_space()
+    {
+        var bench = await HotBench.OpenAsync(options: _options);
+        await bench.Store.ReserveAsync(_next, Bytes, _none);
+        bench.Disk.Capacity = bench.Disk.Allocated;
+        var (stuck, samples) = (Day(0, 200), Day(2, 1000));
+        await bench.AppendDurablyAsync("t", stuck);
+        await bench.AppendDurablyAsync("t", samples);
+        await bench.UntilAsync(() => bench.Disk.Names.Contains($"ssd/{_next}.g1.db"));
+        Assert.DoesNotContain($"ssd/{bench.Window}.g1.db", bench.Disk.Names);
+        await bench.UntilAsync(() => bench.Store.Problems.Any(problem => problem.Contains("free some space", StringComparison.Ordinal)));
+        bench.Disk.Capacity = null;
+        await bench.UntilAsync(() => bench.Disk.Names.Contains($"ssd/{bench.Window}.g1.db"));
+        await bench.CrashAsync(new Random(1));
+        await bench.HasAsync("t", [.. stuck.Concat(samples).Select(sample => sample.Item2)]);
+        await bench.Store.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task On_a_full_disk_what_the_gateway_has_goes_before_samples_wait()
+    {
+        var bench = await ShippedDaysAsync(3, _options);
+        // Room for the facts where the spare file was, and no more.
+        bench.Disk.Capacity = bench.Disk.Allocated - bench.Disk.LengthReservedOf("spare") + 20_000;
+        await bench.AppendDurablyAsync("t", Day(0, 200));
+        await bench.UntilAsync(() => bench.Disk.Names.Contains($"ssd/{bench.Window}.g1.db"));
+        Assert.InRange(Kept(bench).Count(window => window < bench.Window), 0, 2);
+        await bench.Store.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_disk_with_less_than_a_window_reserves_takes_what_there_is()
+    {
+        var bench = await HotBench.OpenAsync(options: _options with { ReserveBytes = 4_000_000 });
+        bench.Disk.Capacity = bench.Disk.Allocated + Bytes;
+        await bench.AppendDurablyAsync("t", Day(1, 200));
+        await bench.Store.FlushAllAsync(_none);
+        Assert.Contains($"ssd/{Window.DayOf(HotBench.Day + Instant.Day)}.g1.db", bench.Disk.Names);
+        await bench.Store.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_window_that_has_begun_is_given_what_it_turns_out_to_need()
+    {
+        var bench = await HotBench.OpenAsync(options: _options);
+        await bench.Store.ReserveAsync(_next, 20_000, _none);
+        await bench.AppendDurablyAsync("t", Day(2, 10));
+        await bench.Store.FlushAllAsync(_none);
+        await bench.Store.ReserveAsync(_next, Bytes, _none);
+        bench.Disk.Capacity = bench.Disk.Allocated;
+        var before = bench.Disk.LengthOf($"ssd/{_next}.g1.db");
+        await bench.AppendDurablyAsync("t", Day(2, 3000, 2));
+        await bench.Store.FlushAllAsync(_none);
+        Assert.InRange(bench.Disk.LengthOf($"ssd/{_next}.g1.db"), before + 20_000, Bytes);
+        var moves = Assert.Single(bench.Store.Moves);
+        Assert.Equal((1, Bytes, 1, Bytes), (moves.Made, moves.Bytes, moves.Used, moves.UsedBytes));
+        await bench.Store.DisposeAsync();
+    }
+
+    [Fact]
     public async Task A_prepared_window_counts_against_the_cap_and_is_given_up_when_it_is_over_without_a_sample()
     {
         var bench = await HotBench.OpenAsync(options: _options);
@@ -101,6 +161,7 @@ public class ReserveTests
         Assert.DoesNotContain($"ssd/{_next}.g1.db.new", bench.Disk.Names);
         var moves = Assert.Single(bench.Store.Moves, line => line.What == "reserved");
         Assert.Equal((2, 0, 1, 1), (moves.Made, moves.Used, moves.Wasted, moves.Waiting));
+        Assert.Equal((2 * Bytes + 1000, 2 * Bytes), (moves.Bytes, moves.WastedBytes));
         await bench.Store.DisposeAsync();
     }
 

@@ -34,6 +34,7 @@ internal sealed class HeldDisk(string root) : IDisk
     {
         public long Length => file.Length;
         public void SetLength(long length) => file.SetLength(length);
+        public void Reserve(long bytes) => file.Reserve(bytes);
         public int Read(Span<byte> bytes, long position) => file.Read(bytes, position);
         public void Write(ReadOnlySpan<byte> bytes, long position) => file.Write(bytes, position);
         public void Dispose() => file.Dispose();

@@ -7,6 +7,7 @@ using Foretier.Node.Access;
 using Foretier.Node.Hosting;
 using Foretier.Node.Keys;
 using Foretier.Node.Link;
+using Foretier.Node.Map;
 using Foretier.Node.Serve;
 using Foretier.Protocol;
 using Microsoft.AspNetCore.Builder;
@@ -27,7 +28,8 @@ internal sealed class LinkBed(LinkOptions? link = null) : IAsyncDisposable
     /// <summary>In the order in which they were started.</summary>
     public List<WebApplication> Apps { get; } = [];
 
-    public async Task<TestNode> StartAsync(string name, string? upstream)
+    /// <param name="map">What the node expects; null: it has no map.</param>
+    public async Task<TestNode> StartAsync(string name, string? upstream, PartitionMap? map = null)
     {
         var options = link ?? new();
         string[] args = ["--Foretier:Node", name, "--Foretier:Data", Path.Combine(_folder, name), "--Foretier:Http", "http://127.0.0.1:0",
@@ -35,7 +37,7 @@ internal sealed class LinkBed(LinkOptions? link = null) : IAsyncDisposable
             "--Foretier:Keys:Bootstrap", Convert.ToHexString(SHA256.HashData("test-key"u8)), "--Foretier:Upstream", upstream ?? ""];
         var builder = NodeHost.CreateBuilder<NodeOptions>(args, out _);
         var app = builder.Build();
-        var node = new TestNode(name, Path.Combine(_folder, name), app, options);
+        var node = new TestNode(name, Path.Combine(_folder, name), app, options, map);
         await app.StartAsync();
         Apps.Add(app);
         node.Url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First(a => a.StartsWith("http:", StringComparison.Ordinal));
@@ -62,7 +64,7 @@ internal sealed class TestNode : IDataSource
     private readonly List<AccessCount> _counted = [];
     private long _streamed;
 
-    public TestNode(string name, string folder, WebApplication app, LinkOptions link)
+    public TestNode(string name, string folder, WebApplication app, LinkOptions link, PartitionMap? map)
     {
         Node = name;
         var health = new SourceHealth(TimeProvider.System);
@@ -79,10 +81,34 @@ internal sealed class TestNode : IDataSource
         inner.MapFetch(this);
         inner.MapCatalog(_catalog, TimeProvider.System, () => follower.Nodes);
         inner.MapForward(Hub);
+        Nodes = () => follower.Nodes;
+        _ = new MapFollower(follower, Maps, TimeProvider.System, NullLogger<MapFollower>.Instance);
+        var retired = new RetiredEdges(Maps, follower, Hub, NullLogger<RetiredEdges>.Instance);
+        retired.Map(inner);
+        if (map is not null)
+        {
+            inner.MapGet("/map", (long since, CancellationToken cancel) => ServeMapAsync(map, since, cancel));
+        }
         Forwarder = new(name, folder, Hub, follower, _catalog, TimeProvider.System, NullLogger<AccessForwarder>.Instance);
         var access = new AccessBook(TimeProvider.System, _counted.Add, Forwarder);
         access.Map(inner);
-        new QueryApi(_answerer, _catalog, TimeProvider.System, asked: access.Asked).Map(app.MapApi());
+        var api = app.MapApi();
+        new QueryApi(_answerer, _catalog, TimeProvider.System, asked: access.Asked).Map(api);
+        retired.Map(api);
+    }
+
+    /// <summary>What the edges below expect.</summary>
+    public MemoryMapStore Maps { get; } = new();
+
+    public Func<IReadOnlyList<NodeStatus>> Nodes { get; }
+
+    private static async Task<IResult> ServeMapAsync(PartitionMap own, long since, CancellationToken cancel)
+    {
+        if (since == own.Revision)
+        {
+            await Task.Delay(Timeout.InfiniteTimeSpan, cancel);
+        }
+        return Results.Json(PartitionMapUpdate.Whole(own), NodeJson.Options);
     }
 
     /// <summary>Tells the nodes below when the test says so.</summary>

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using Foretier.Core.Partitions;
 using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
 
 namespace Foretier.Tests.Unit.Link;
 
@@ -30,6 +31,39 @@ public sealed class LinkTests : IAsyncLifetime
         Assert.False(answer.IsPartial);
         Assert.Equal([1.5, 2.5], answer.Series[0].Raw!.Values.ToArray());
         Assert.Contains(answer.Tiers, use => use.Node == "edge");
+    }
+
+    [Fact]
+    public async Task An_edge_out_of_service_is_forgotten_by_router_and_gateway_and_one_that_is_connected_is_not()
+    {
+        var router = await StartAsync("router", null);
+        var gateway = await StartAsync("gateway", router.Url);
+        var entry = new PartitionEntry(new("acme", "g0", 1, Day), "edge", 1, 10, 12, default, AccessPattern.Rare, Tier.Ssd, [], 1);
+        await _bed.StartAsync("edge", gateway.Url, new(1, [new("edge", "acme", "g0", 1, ["acme/d/m"], 1)], [entry]));
+        await UntilAsync(() => router.Maps.Current.Entries.Count == 1 && gateway.Maps.Current.Entries.Count == 1);
+
+        using var http = new HttpClient { BaseAddress = new(router.Url) };
+        http.DefaultRequestHeaders.Authorization = new("Bearer", "test-key");
+        Assert.Equal(HttpStatusCode.Conflict, (await http.DeleteAsync("api/v1/map/edge")).StatusCode);
+        Assert.Equal(HttpStatusCode.NotFound, (await http.DeleteAsync("api/v1/map/edge-9")).StatusCode);
+
+        await _bed.Apps[2].StopAsync();
+        await UntilAsync(() => router.Nodes().Any(node => node is { Node: "edge", Connected: false }));
+        Assert.Equal(HttpStatusCode.OK, (await http.DeleteAsync("api/v1/map/edge")).StatusCode);
+        Assert.Empty(router.Maps.Current.Entries);
+        Assert.Empty(gateway.Maps.Current.Entries);
+        Assert.DoesNotContain(gateway.Nodes(), node => node.Node == "edge");
+        Assert.DoesNotContain(router.Nodes(), node => node.Node == "edge");
+        Assert.Equal(HttpStatusCode.NotFound, (await http.DeleteAsync("api/v1/map/edge")).StatusCode);
+    }
+
+    private static async Task UntilAsync(Func<bool> isSo)
+    {
+        for (var i = 0; !isSo(); i++)
+        {
+            Assert.True(i < 2_000, "it did not come about");
+            await Task.Delay(5);
+        }
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Foretier.Core.Partitions;
 using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
+using Foretier.Node.Map;
 using Foretier.Router.Map;
 
 namespace Foretier.Tests.Map;

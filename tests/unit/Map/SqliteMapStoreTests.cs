@@ -1,4 +1,5 @@
 using Foretier.Core.Partitions;
+using Foretier.Node.Map;
 using Foretier.Router.Map;
 using Foretier.Tests.Map;
 using Microsoft.Extensions.Logging.Abstractions;

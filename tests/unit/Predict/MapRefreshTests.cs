@@ -80,19 +80,25 @@ public sealed class MapRefreshTests : IDisposable
     }
 
     [Fact]
-    public async Task Room_of_the_next_window_is_reserved_shortly_before_it_opens_and_once()
+    public async Task Room_of_the_next_window_is_reserved_shortly_before_it_opens_and_once_and_of_the_open_one_what_it_needs_more()
     {
         await using var refresh = Open();
         refresh.Volumes.Fill("acme/a/t", Monday - 7 * Instant.Day, Monday + 20 * Instant.Hour, _ => 3600);
-        await refresh.RefreshAsync(_none);
-        Assert.Empty(_reserved);
-        _clock.Advance(TimeSpan.FromHours(2));
+        var (open, next) = (Window.DayOf(Monday), Window.DayOf(Monday + Instant.Day));
+        long BytesOf(PartitionMap map, Window window) => map.Find("acme/a/t", window.Start)!.Reserved.Ssd;
         var map = await refresh.RefreshAsync(_none);
-        var next = Window.DayOf(Monday + Instant.Day);
-        Assert.Equal([(next, map.Find("acme/a/t", next.Start)!.Reserved.Ssd)], _reserved);
-        Assert.True(_reserved[0].Bytes > 86_400);
+        Assert.Equal([(open, BytesOf(map, open))], _reserved);
+        _clock.Advance(TimeSpan.FromHours(2));
+        map = await refresh.RefreshAsync(_none);
+        Assert.Equal((next, BytesOf(map, next)), _reserved[^1]);
+        Assert.True(_reserved[^1].Bytes > 86_400);
+        var before = _reserved.Count;
         await refresh.RefreshAsync(_none);
-        Assert.Single(_reserved);
+        Assert.Equal(before, _reserved.Count);
+        refresh.Volumes.Fill("acme/a/t", Monday + 20 * Instant.Hour, Monday + 21 * Instant.Hour, _ => 200_000);
+        map = await refresh.RefreshAsync(_none);
+        Assert.Contains((open, BytesOf(map, open)), _reserved);
+        Assert.True(BytesOf(map, open) > _reserved[0].Bytes);
     }
 
     [Fact]
@@ -108,7 +114,7 @@ public sealed class MapRefreshTests : IDisposable
         _refusal = null;
         await refresh.RefreshAsync(_none);
         Assert.Null(refresh.Problem);
-        Assert.Single(_reserved);
+        Assert.Equal(2, _reserved.Count);
     }
 
     [Theory]

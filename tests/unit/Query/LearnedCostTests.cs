@@ -54,6 +54,36 @@ public class LearnedCostTests
     }
 
     [Fact]
+    public async Task A_copy_brought_nearer_is_tried_where_what_is_further_away_is_quicker_than_expected()
+    {
+        _catalog.Remove(HoldingKey.Of(_catalog.View.Holdings.Single(h => h.Node == "gateway")));
+        _catalog.Remove(HoldingKey.Of(_catalog.View.Holdings.Single(h => h.Node == "edge")));
+        Hold("archive", Tier.Archive, 9, milliseconds: 3);
+        Assert.All(await AskAsync(40), node => Assert.Equal("archive", node));
+
+        Hold("gateway", Tier.Hdd, 9, milliseconds: 1);
+        Assert.All(await AskAsync(20), node => Assert.Equal("gateway", node));
+
+        // And left again where it is not what it was hoped to be; nobody is asked only because nothing is known of him.
+        Hold("gateway-2", Tier.Hdd, 9, milliseconds: 30);
+        Hold("archive-2", Tier.Archive, 9, milliseconds: 30);
+        await AskAsync(5);
+        Assert.All(await AskAsync(20), node => Assert.Equal("gateway", node));
+        Assert.Equal(0, _sources["archive-2"].Asked);
+    }
+
+    [Fact]
+    public async Task However_fast_the_clock_of_the_data_runs_sources_are_given_real_time()
+    {
+        var hour = TimeSpan.FromHours(1);
+        var fast = new FakeTimeProvider(_clock.GetUtcNow());
+        var answerer = new Answerer(_catalog, node => new SlowSource(node, () => fast.Advance(hour)), _health, fast);
+        var question = Question.Parse("acme/d/m", "2017-03-09", "2017-03-10", "1h", "avg", Day.End, out _)!;
+        var answer = await answerer.AnswerAsync(question, _catalog.View.Series, CancellationToken.None);
+        Assert.Equal(FetchOutcome.Answered, Assert.Single(answer.Costs).Outcome);
+    }
+
+    [Fact]
     public void Rows_are_learned_apart_from_asking()
     {
         var cost = SourceCost.Unknown;
@@ -114,6 +144,20 @@ public class LearnedCostTests
             answered.Add(Assert.Single(answer.Costs).Node);
         }
         return answered;
+    }
+
+    /// <summary>While it works, something happens; and others get to run.</summary>
+    private sealed class SlowSource(string node, Action meanwhile) : IDataSource
+    {
+        public string Node => node;
+
+        public async Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel)
+        {
+            await Task.Yield();
+            meanwhile();
+            await Task.Delay(20, cancel);
+            return new([], [], []);
+        }
     }
 
     /// <summary>Takes its time on the test's clock.</summary>

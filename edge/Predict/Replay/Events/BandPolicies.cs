@@ -17,11 +17,15 @@ internal sealed class PredictiveBands(EventTrace trace, IInference? ranker)
     private readonly Dictionary<string, int> _known = new(StringComparer.Ordinal);
     private readonly string?[] _names = new string?[trace.Series.Count * Resolutions.Count * Bands];
     private readonly Dictionary<string, int> _sizes = trace.Series.CountBy(EventTrace.AccountOf).ToDictionary();
+    private readonly double[] _shares = new double[trace.Series.Count * Resolutions.Count * Bands];
     private readonly UseOrder _asked = new();
     private double _askedBytes;
 
     /// <summary>The share of the room for what somebody has just asked for that nobody expected: who looks into something looks again.</summary>
     private const double AskedShare = 0.2;
+
+    /// <summary>How much the newest read says of which share of a stretch is read.</summary>
+    private const double ShareOfNewest = 0.2;
 
     /// <summary>Of what was never read, only what is as young is kept: it is there already.</summary>
     private const int LikelyBands = 4;
@@ -75,7 +79,8 @@ internal sealed class PredictiveBands(EventTrace trace, IInference? ranker)
         for (var i = 0; i < scores.Length; i++)
         {
             var band = _known[names[i]];
-            expected[band] = new(scores[i]);
+            // Who looks for one day of a year reads the others no sooner.
+            expected[band] = new(scores[i] * _shares[band]);
             likely.Add(EventTrace.AccountOf(names[i]), KindOf(band), scores[i]);
         }
         foreach (var (name, reads) in _readers.Due(hour, hour + 2))
@@ -94,8 +99,9 @@ internal sealed class PredictiveBands(EventTrace trace, IInference? ranker)
         return expected.Select(e => (e.Key, e.Value));
     }
 
-    protected override void Learn(int band, int hour)
+    protected override void Learn(int band, int hour, double share)
     {
+        _shares[band] += (share - _shares[band]) * (_names[band] is null ? 1 : ShareOfNewest);
         var name = _names[band] ??= NameOf(band);
         var at = Trace.Start / 3_600 + hour;
         _known.TryAdd(name, band);
@@ -122,7 +128,7 @@ internal sealed class EwmaBands(EventTrace trace) : BandPolicy("ewma28d", trace,
         return new(_known.Where(band => _features.IsRemembered(_names[band]!, hour)).Select(band => (band, new Demand(_features.Ewma28(_names[band]!, hour)))).ToList());
     }
 
-    protected override void Learn(int band, int hour)
+    protected override void Learn(int band, int hour, double share)
     {
         if (_names[band] is null)
         {
@@ -143,7 +149,7 @@ internal sealed class RecencyBands(EventTrace trace) : BandPolicy("recency", tra
     protected override ValueTask<IEnumerable<(int Band, Demand Demand)>> ExpectAsync(SegmentTiers tiers, CancellationToken cancel) =>
         new(_last.Where(l => l.Value > tiers.Hour - KeptHours).Select(l => (l.Key, new Demand(l.Value - (tiers.Hour - KeptHours)))).ToList());
 
-    protected override void Learn(int band, int hour) => _last[band] = hour;
+    protected override void Learn(int band, int hour, double share) => _last[band] = hour;
 }
 
 /// <summary>At each hour, what will be read most in it: the most that any policy with the same epochs can do, whatever it moves.</summary>
@@ -167,5 +173,5 @@ internal sealed class ClairvoyantBands(EventTrace trace) : BandPolicy("clairvoya
         return new(_reads.Select(r => (r.Key, new Demand(r.Value))).ToList());
     }
 
-    protected override void Learn(int band, int hour) => _reads[band] = _reads.GetValueOrDefault(band) is var reads and >= 1 ? reads + 1 : 1;
+    protected override void Learn(int band, int hour, double share) => _reads[band] = _reads.GetValueOrDefault(band) is var reads and >= 1 ? reads + 1 : 1;
 }

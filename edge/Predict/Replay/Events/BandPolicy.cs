@@ -46,7 +46,8 @@ internal abstract class BandPolicy(string name, EventTrace trace, PlacePolicy po
     protected virtual double RoomOf(double left) => left;
 
     /// <summary>A stretch was read.</summary>
-    protected abstract void Learn(int band, int hour);
+    /// <param name="share">The share of its days that the read touched, above 0 to 1.</param>
+    protected abstract void Learn(int band, int hour, double share);
 
     public sealed override async ValueTask EpochAsync(SegmentTiers tiers, CancellationToken cancel)
     {
@@ -90,7 +91,7 @@ internal abstract class BandPolicy(string name, EventTrace trace, PlacePolicy po
             var (from, until) = DaysOf(band, tiers.Today);
             if (first < until && last >= from)
             {
-                Learn(BandOf(read.Series, read.Resolution, band), tiers.Hour);
+                Learn(BandOf(read.Series, read.Resolution, band), tiers.Hour, (Math.Min(last, until - 1) - Math.Max(first, from) + 1.0) / (until - from));
             }
         }
     }

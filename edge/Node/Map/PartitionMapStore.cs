@@ -1,11 +1,11 @@
 using Foretier.Core.Partitions;
 
-namespace Foretier.Router.Map;
+namespace Foretier.Node.Map;
 
 /// <summary>What became of an update.</summary>
 public enum MapPut
 {
-    /// <summary>Stored durably.</summary>
+    /// <summary>Stored, as durably as this store does.</summary>
     Stored,
 
     /// <summary>The store has that revision, or a later one, already.</summary>
@@ -19,8 +19,8 @@ public enum MapPut
 }
 
 /// <summary>
-/// The maps of all edges, as routers keep them: durable in a store, merged in memory into one immutable map that is swapped whole.
-/// <see cref="SqliteMapStore"/> is one router's own, <see cref="EtcdMapStore"/> is shared by many. Thread-safe; reading never waits.
+/// The maps of all edges, as the nodes above keep them: merged in memory into one immutable map that is swapped whole. <see cref="MemoryMapStore"/> is
+/// a gateway's; of routers, one's own is in a SQLite file, and etcd is shared by many. Thread-safe; reading never waits.
 /// </summary>
 public abstract class PartitionMapStore : IAsyncDisposable
 {

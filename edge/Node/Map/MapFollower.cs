@@ -1,10 +1,12 @@
 using System.Net;
+using System.Net.Http.Json;
 using System.Text.Json;
 using Foretier.Core.Partitions;
 using Foretier.Node.Hosting;
 using Foretier.Node.Link;
+using Microsoft.Extensions.Logging;
 
-namespace Foretier.Router.Map;
+namespace Foretier.Node.Map;
 
 /// <summary>Takes in what edges change in their maps, over the links, and keeps it in the store.</summary>
 public sealed class MapFollower

@@ -1,0 +1,64 @@
+using System.Net;
+using Foretier.Node.Keys;
+using Foretier.Node.Link;
+using Foretier.Node.Serve;
+using Foretier.Protocol.Api;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Logging;
+using Problem = Foretier.Node.Serve.Problem;
+
+namespace Foretier.Node.Map;
+
+/// <summary>
+/// DELETE map/EDGE: an edge that was taken out of service is forgotten, here and on the nodes below: what was expected of it, and that it is not connected.
+/// What it shipped stays.
+/// </summary>
+public sealed class RetiredEdges(PartitionMapStore map, CatalogFollower nodes, LinkHub hub, ILogger<RetiredEdges> log)
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
+
+    public void Map(RouteGroupBuilder group) => group.MapDelete("/map/{edge}", ForgetAsync).Taking()
+        .WithSummary("Forget an edge that was taken out of service: its part of the partition map, and that it is not connected. What it shipped stays.").RequireAdminOrNode();
+
+    private async Task<IResult> ForgetAsync(string edge, CancellationToken cancel)
+    {
+        if (nodes.SourceOf(edge) is not null)
+        {
+            return Problem.Of(StatusCodes.Status409Conflict, "connected", $"{edge} is connected, and would send its map again: stop it first");
+        }
+        try
+        {
+            var isKnown = false;
+            foreach (var below in hub.Nodes)
+            {
+                isKnown |= await TellAsync(below, edge, cancel).ConfigureAwait(false);
+            }
+            isKnown |= await map.RemoveAsync(edge, cancel).ConfigureAwait(false);
+            isKnown |= nodes.Forget(edge);
+            return isKnown ? Results.Ok(new EdgeReply(edge))
+                : Problem.Of(StatusCodes.Status404NotFound, "unknown", $"nothing is known of an edge {edge}; list them with GET /api/v1/map");
+        }
+        catch (IOException e)
+        {
+            return Problem.Of(StatusCodes.Status503ServiceUnavailable, "not_written", $"{edge} is not forgotten: {e.Message}");
+        }
+    }
+
+    private async Task<bool> TellAsync(LinkedNode below, string edge, CancellationToken cancel)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancel, below.Ended);
+        deadline.CancelAfter(Deadline);
+        try
+        {
+            using var response = await below.Http.DeleteAsync($"internal/v1/map/{Uri.EscapeDataString(edge)}", deadline.Token).ConfigureAwait(false);
+            return response.StatusCode == HttpStatusCode.OK;
+        }
+        catch (Exception error) when (error is HttpRequestException or IOException || (error is OperationCanceledException && !cancel.IsCancellationRequested))
+        {
+            log.LogWarning("{Node} was not told that {Edge} is out of service ({Reason}); it will be said to be missing until that node starts again", below.Name, edge, error.Message);
+            return false;
+        }
+    }
+}
