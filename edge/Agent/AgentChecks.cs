@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Foretier.Agent.Hot;
+using Foretier.Agent.Ingest;
 using Foretier.Agent.Ingest.Identity;
 using Foretier.Agent.Ingest.Identity.Certificates;
 using Foretier.Agent.Ingest.Mqtt;
@@ -12,7 +13,7 @@ namespace Foretier.Agent;
 
 /// <summary>What only an agent can tell of itself for <c>foretier doctor</c>.</summary>
 internal sealed class AgentChecks(AgentOptions options, MqttOptions mqtt, HotStore store, DeviceRegistry devices, DeviceWatch watch,
-    DeviceCertificates certificates, Func<string?>? link, TimeProvider clock)
+    DeviceCertificates certificates, Func<string?>? link, StampBook stamps, TimeProvider clock)
 {
     private const double LifeYearsMin = 3;
 
@@ -40,6 +41,10 @@ internal sealed class AgentChecks(AgentOptions options, MqttOptions mqtt, HotSto
         yield return store.IsFull ? new("journal", CheckStatus.Fail, "journal or memory is full: ingest waits", "see that the disk is fast enough and not full")
             : new("journal", CheckStatus.Ok, $"{store.DiskUse.BytesWritten / 1e6:0.0} MB written to flash since the start");
         yield return Flash(store.Wear);
+        if (stamps.Told is { } stamped)
+        {
+            yield return new("times", CheckStatus.Warn, stamped, "give readings a time of their own, or the box a clock that outlives a power cut; foretier series delete removes what must not stand there");
+        }
     }
 
     private static Check Flash(FlashWear wear)

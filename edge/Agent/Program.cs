@@ -2,6 +2,7 @@ using Foretier.Agent;
 using Foretier.Agent.Allocate;
 using Foretier.Agent.Hot;
 using Foretier.Agent.Ingest.Http;
+using Foretier.Agent.Ingest;
 using Foretier.Agent.Ingest.Identity;
 using Foretier.Agent.Ingest.Identity.Certificates;
 using Foretier.Agent.Ingest.Mqtt;
@@ -78,8 +79,9 @@ return await NodeHost.RunAsync(args, "agent", async args =>
         logs.CreateLogger<DeviceRegistry>().LogWarning("Anybody who reaches the MQTT port may publish to account {Account} without credentials (Identity:AnonymousAccount)", open);
     }
     using var watch = DeviceWatch.Start(devices, Path.Combine(options.Data, "seen.json"), clock, logs.CreateLogger<DeviceWatch>());
+    using var stamps = StampBook.Open(Path.Combine(options.Data, "stamped.json"), clock, logs.CreateLogger<StampBook>());
     await using var mqttIngest = ingest = new MqttIngest(mqtt, store, devices, clock, logs.CreateLogger<MqttIngest>(),
-        identify: certificates.Identify, ingest: ConfigurationException.Check(options.Ingest.Validated));
+        identify: certificates.Identify, ingest: ConfigurationException.Check(options.Ingest.Validated), stamps: stamps);
     await ingest.StartAsync();
     app.MapMqtt(mqtt, ingest);
     using var influx = new InfluxApi(ConfigurationException.Check(options.Influx.Validated), ingest.Intake, ingest.LogIns);
@@ -93,7 +95,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     health.Own(options.Node);
     var answerer = new Answerer(catalog, node => node == options.Node ? store : null, health, clock, () => map.Current);
     var administration = new Administration(options.Node, store, devices, certificates, watch, TimeProvider.System);
-    var checks = new AgentChecks(options, mqtt, store, devices, watch, certificates, shipper is null ? null : () => shipper.Problems.FirstOrDefault(), clock);
+    var checks = new AgentChecks(options, mqtt, store, devices, watch, certificates, shipper is null ? null : () => shipper.Problems.FirstOrDefault(), stamps, clock);
     IEnumerable<string> Problems() => store.Problems.Concat(new[] { ring.Problem, devices.Problem, certificates.Problem, map.Problem }.OfType<string>()).Concat(shipper?.Problems ?? []).Concat(sensors.Problems);
     var cascade = new Cascade(new NodeDuties
     {

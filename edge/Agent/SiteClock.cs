@@ -46,6 +46,9 @@ public sealed class SiteClock(TimeProvider system, long floor = 0, double rate =
         }
     }
 
+    /// <summary>By how much the time given out was behind, µs, when the system clock was believed again; null while it is not, or where it always was.</summary>
+    public long? WasBehind { get; private set; }
+
     /// <summary>False while nothing may be deleted by its age.</summary>
     public bool IsSettled
     {
@@ -128,7 +131,7 @@ public sealed class SiteClock(TimeProvider system, long floor = 0, double rate =
                 return own;
             }
             over = now - own > Gap ? new(own, now) : over;
-            _isTrusted = true;
+            (_isTrusted, WasBehind) = (true, now - own);
             _jumpedAt = null; // it was expected to be set
             return now;
         }

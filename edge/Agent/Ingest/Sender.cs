@@ -22,6 +22,9 @@ internal sealed record Intake(HotStore Store, DeviceRegistry Devices, RefusalBoo
 
     public IngestOptions Options { get; init; } = new();
 
+    /// <summary>Where samples are marked that a clock stamped which was not trusted; null where the clock always is.</summary>
+    public StampBook? Stamps { get; init; }
+
     /// <summary>Publishes a message of the agent's own to whoever subscribed to its topic; null until there is a broker.</summary>
     public Action<string, byte[]>? Command { get; set; }
 }
@@ -108,6 +111,7 @@ internal sealed partial class Sender(DeviceName name, Intake intake, TopicRights
         _samples.Clear();
         refusal = default;
         ticket = 0;
+        var untimed = 0;
         foreach (ref readonly var reading in _readings.Readings)
         {
             var series = reading.IsNamedByTopic ? known.Series! : known.Member(_readings.NameOf(reading), this);
@@ -124,7 +128,11 @@ internal sealed partial class Sender(DeviceName name, Intake intake, TopicRights
                     + "convert it, or publish it under another name", _readings.Count);
                 return false;
             }
-            var time = reading.Time == Reading.Untimed ? series.Arrivals!.Next(now) : reading.Time;
+            var time = reading.Time;
+            if (time == Reading.Untimed)
+            {
+                (time, untimed) = (series.Arrivals!.Next(now), untimed + 1);
+            }
             _samples.Add(new(handle, time, reading.Value, reading.State));
             series.Seen(now);
         }
@@ -139,6 +147,10 @@ internal sealed partial class Sender(DeviceName name, Intake intake, TopicRights
             refusal = new(RefusalCode.TooLate,
                 "its time lies in a day whose samples were removed from this edge by retention or for want of space", _samples.Count);
             return false;
+        }
+        if (untimed > 0 && intake.Clock is SiteClock { IsTrusted: false })
+        {
+            intake.Stamps?.Note(untimed, now);
         }
         ticket = intake.Store.Append(CollectionsMarshal.AsSpan(_samples), _delivery);
         if (_samples.Capacity > MembersMax)

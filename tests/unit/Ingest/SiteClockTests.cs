@@ -81,7 +81,8 @@ public class SiteClockTests
         Assert.Single(passed);
     }
 
-    private sealed class Offset(TimeProvider clock, Func<TimeSpan> by) : TimeProvider
+    /// <summary>A clock that shows another time than has passed.</summary>
+    internal sealed class Offset(TimeProvider clock, Func<TimeSpan> by) : TimeProvider
     {
         public override DateTimeOffset GetUtcNow() => clock.GetUtcNow() + by();
         public override long TimestampFrequency => clock.TimestampFrequency;

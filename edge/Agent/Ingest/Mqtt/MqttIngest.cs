@@ -67,10 +67,12 @@ public sealed class MqttIngest : IAsyncDisposable
     /// <param name="identify">
     /// Whom a client certificate stands for at this moment; null where it stands for nobody. The default knows none. To be thread-safe.
     /// </param>
+    /// <param name="ingest">What all ways in share.</param>
+    /// <param name="stamps">Where samples are marked that a clock stamps which is not trusted.</param>
     /// <exception cref="ArgumentException">An option is impossible; the message names it.</exception>
     public MqttIngest(
         MqttOptions options, HotStore store, DeviceRegistry devices, TimeProvider clock, ILogger<MqttIngest> log, TimeProvider? wire = null,
-        Func<X509Certificate2, DeviceName?>? identify = null, IngestOptions? ingest = null)
+        Func<X509Certificate2, DeviceName?>? identify = null, IngestOptions? ingest = null, StampBook? stamps = null)
     {
         _options = options.Validated();
         _identify = identify ?? (_ => null);
@@ -89,6 +91,7 @@ public sealed class MqttIngest : IAsyncDisposable
         {
             Options = (ingest ?? new()).Validated(),
             Command = Send,
+            Stamps = stamps,
         };
         Retained = new(options.RetainedMax, options.RetainedBytesMax);
         _start = clock.GetUtcNow().ToUnixTimeMilliseconds();
