@@ -9,6 +9,9 @@ namespace Foretier.Cli.Forecast;
 /// <summary><c>foretier forecast</c>: what is expected of a series, drawn beside what came.</summary>
 internal static class ForecastCommand
 {
+    /// <summary>Reads less likely than this are told with --json alone.</summary>
+    private const double ProbabilityTold = 0.05;
+
     public static Command Make()
     {
         var series = new Argument<string>("SERIES") { Description = "account/device/measurement" };
@@ -38,7 +41,7 @@ internal static class ForecastCommand
                 session.Terminal.WriteLine(line);
             }
             session.Terminal.WriteLine(Summary(reply));
-            foreach (var reads in reply.Reads)
+            foreach (var reads in reply.Reads.Where(reads => reads.Probability >= ProbabilityTold))
             {
                 session.Terminal.WriteLine(Told(reads));
             }
