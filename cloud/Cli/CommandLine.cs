@@ -8,6 +8,7 @@ using Foretier.Cli.Export;
 using Foretier.Cli.Forecast;
 using Foretier.Cli.Import;
 using Foretier.Cli.Map;
+using Foretier.Cli.Models;
 using Foretier.Cli.Replay;
 using Foretier.Cli.Simulate;
 using Foretier.Cli.Up;
@@ -61,6 +62,7 @@ internal static class CommandLine
             ScorecardCommand.Make(),
             BacktestCommand.Make(),
             KeysCommand.Make(),
+            ModelsCommand.Make(),
             ReplayCommand.Make(),
             DoctorCommand.Make(),
             Json,

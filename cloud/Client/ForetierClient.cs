@@ -195,6 +195,18 @@ public sealed class ForetierClient : IDisposable
     /// <inheritdoc cref="QueryAsync"/>
     public Task<KeyEntry> RevokeKeyAsync(string id, CancellationToken cancel = default) => AskAsync(() => _api.RevokeKeyAsync(id, cancel));
 
+    /// <summary>The models in the archive, and how every box stands with them.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<ModelsReply> ModelsAsync(CancellationToken cancel = default) => AskAsync(() => _api.ModelsAsync(cancel));
+
+    /// <summary>Publishes a signed model, and begins to roll it out.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<ModelEntry> PublishModelAsync(ModelUpload upload, CancellationToken cancel = default) => AskAsync(() => _api.PublishModelAsync(upload, cancel));
+
+    /// <summary>Changes which boxes are to have which version of a model.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<ModelEntry> ChangeRolloutAsync(string id, RolloutChange change, CancellationToken cancel = default) => AskAsync(() => _api.ChangeRolloutAsync(id, change, cancel));
+
     public void Dispose() => _http.Dispose();
 
     private static async ValueTask<Exception?> ReadProblemAsync(HttpResponseMessage response)

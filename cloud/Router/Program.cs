@@ -13,6 +13,7 @@ using Foretier.Protocol.Api;
 using Foretier.Router;
 using Foretier.Router.Etcd;
 using Foretier.Router.Map;
+using Foretier.Router.Models;
 
 // The router: knows who holds what, plans every question, and asks each holder directly, the archive by itself.
 return await NodeHost.RunAsync(args, "router", async args =>
@@ -43,6 +44,11 @@ return await NodeHost.RunAsync(args, "router", async args =>
     await using var sharedKeys = etcd is null ? null : new EtcdKeys(etcd, ring, clock, logs.CreateLogger<EtcdKeys>());
     _ = new MapFollower(follower, map, clock, logs.CreateLogger<MapFollower>());
 
+    // Models in the archive, on their way to the boxes.
+    var models = new ModelRegistry(archive, clock);
+    var boxes = new ModelFollower(follower, models, clock, logs.CreateLogger<ModelFollower>());
+    await using var modelWatch = ModelWatch.Start(models, logs.CreateLogger<ModelRegistry>());
+
     // What is asked here is told to those who own the series.
     await using var forwarder = new AccessForwarder(options.Node, options.Data, hub, follower, catalog, clock, logs.CreateLogger<AccessForwarder>());
     forwarder.Start();
@@ -67,6 +73,7 @@ return await NodeHost.RunAsync(args, "router", async args =>
     new RetiredEdges(map, follower, hub, logs.CreateLogger<RetiredEdges>()).Map(api);
     cascade.Map(api);
     cascade.MapPublic(app);
+    new ModelApi(models, boxes).Map(api);
     new KeyApi(ring, options.Upstream, sharedKeys is null ? null : sharedKeys.ChangeAsync).Map(api);
     await app.RunAsync();
 });

@@ -6,6 +6,7 @@ using Foretier.Agent.Ingest.Identity;
 using Foretier.Agent.Ingest.Mqtt;
 using Foretier.Agent.Sensors;
 using Foretier.Agent.Ship;
+using Foretier.Agent.Updates;
 using Foretier.Node.Hosting;
 using Foretier.Predict.Models;
 
@@ -37,6 +38,9 @@ public sealed class AgentOptions : NodeOptions
 
     /// <summary>Where the models lie that forecast.</summary>
     public ModelOptions Models { get; set; } = new();
+
+    /// <summary>Whose models it takes from afar.</summary>
+    public UpdateOptions Updates { get; set; } = new();
 
     /// <summary>Devices on this board's own buses.</summary>
     public SensorsOptions Sensors { get; set; } = new();

@@ -8,6 +8,7 @@ using Foretier.Agent.Ingest.Identity.Certificates;
 using Foretier.Agent.Ingest.Mqtt;
 using Foretier.Agent.Sensors;
 using Foretier.Agent.Ship;
+using Foretier.Agent.Updates;
 using Foretier.Core.Query;
 using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
@@ -18,6 +19,7 @@ using Foretier.Node.Link;
 using Foretier.Node.Prometheus;
 using Foretier.Node.Serve;
 using Foretier.Predict.Models;
+using Foretier.Protocol.Models;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 // Started again by itself, to run a model (ChildInference).
@@ -61,10 +63,14 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     await using var shipper = options.Upstream is { Length: > 0 } upstream
         ? new Shipper(store, ConfigurationException.Check(() => options.ShipChecked(upstream)), clock, logs.CreateLogger<Shipper>()) : null;
 
+    // The model that forecasts: the one that came with the program, or a better one from afar.
+    await using var updates = ConfigurationException.Open<ModelUpdates, ModelRefusedException>("FORETIER__UPDATES__CERTIFICATE", () => new(
+        ConfigurationException.Check(options.Updates.Validated), Path.Combine(options.Data, "models"), options.Models, clock, logs.CreateLogger<ModelUpdates>()));
+
     // Forecast: the map of what is to come, and room for it.
     var ring = app.Services.GetRequiredService<KeyRing>();
     await using var map = new MapRefresh(ConfigurationException.Check(options.AllocateChecked), catalog, store.ReserveAsync, store.NameOf, clock,
-        logs.CreateLogger<MapRefresh>(), options.Models.Starter(ModelContract.VolumeLstm), options.Models.Starter(ModelContract.AccessRanker), ring.TermsOf);
+        logs.CreateLogger<MapRefresh>(), updates.IsWanted ? updates.StartServingAsync : null, options.Models.Starter(ModelContract.AccessRanker), ring.TermsOf, updates.AfterCycleAsync);
     store.Accepted = map.Observe;
     store.LeastWorth = map.LeastWorth;
     clock.Passed += map.Missed;
@@ -96,7 +102,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     var answerer = new Answerer(catalog, node => node == options.Node ? store : null, health, clock, () => map.Current);
     var administration = new Administration(options.Node, store, devices, certificates, watch, TimeProvider.System);
     var checks = new AgentChecks(options, mqtt, store, devices, watch, certificates, shipper is null ? null : () => shipper.Problems.FirstOrDefault(), stamps, clock);
-    IEnumerable<string> Problems() => store.Problems.Concat(new[] { ring.Problem, devices.Problem, certificates.Problem, map.Problem }.OfType<string>()).Concat(shipper?.Problems ?? []).Concat(sensors.Problems);
+    IEnumerable<string> Problems() => store.Problems.Concat(new[] { ring.Problem, devices.Problem, certificates.Problem, map.Problem, updates.Problem }.OfType<string>()).Concat(shipper?.Problems ?? []).Concat(sensors.Problems);
     var cascade = new Cascade(new NodeDuties
     {
         Ledger = () => store.Ledger,
@@ -126,6 +132,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     new QueryApi(answerer, catalog, clock, () => map.Current, access.Asked).Map(api);
     app.MapPrometheus(api, new(answerer, catalog, clock, access.Asked));
     cascade.Map(api);
+    api.MapModels(options.Node, updates, clock);
     cascade.MapPublic(app);
     var keys = new KeyApi(ring, options.Upstream);
     keys.Map(api);
@@ -133,6 +140,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     inner.MapFetch(store);
     inner.MapCatalog(catalog, clock, () => []);
     inner.MapUpdates(map);
+    inner.MapUpdates(updates);
     access.Map(inner);
     cascade.Map(inner);
     keys.MapInternal(inner);

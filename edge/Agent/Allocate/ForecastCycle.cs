@@ -13,7 +13,8 @@ namespace Foretier.Agent.Allocate;
 /// </summary>
 /// <remarks>Cycles run one at a time; what <see cref="Read{T}"/> is given may be read from any thread meanwhile.</remarks>
 internal sealed class ForecastCycle(
-    VolumeHistory volumes, Catalog catalog, Func<string, TimeZoneInfo> zoneOf, Func<CancellationToken, Task<IInference>>? startModel)
+    VolumeHistory volumes, Catalog catalog, Func<string, TimeZoneInfo> zoneOf, Func<CancellationToken, Task<IInference>>? startModel,
+    Func<ForecastHour, CancellationToken, Task>? afterwards = null)
 {
     private const int KnownHoursMin = 1;
 
@@ -23,6 +24,9 @@ internal sealed class ForecastCycle(
     private Dictionary<string, KindCounts> _mixForecast = [];
     private long _mixHour;
     private long _fullAt = -1;
+
+    /// <summary>What the model said of the series that <see cref="ModelTrial"/> compares, in the cycle that runs.</summary>
+    private Dictionary<string, float[]>? _answers;
 
     public VolumeForecaster Forecaster { get; private set; } = new();
     public Scorecard Scorecard { get; private set; } = new();
@@ -73,6 +77,7 @@ internal sealed class ForecastCycle(
             if (isFull)
             {
                 Forget(series, end);
+                _answers = afterwards is null ? null : ModelTrial.Sample([.. series.Select(one => one.Series)]).ToDictionary(name => name, _ => Array.Empty<float>(), StringComparer.Ordinal);
                 (Failure, model) = await StartAsync(due.Count, cancel).ConfigureAwait(false);
             }
             for (var from = 0; from < due.Count; from += VolumeForecaster.BatchMax)
@@ -107,6 +112,11 @@ internal sealed class ForecastCycle(
             ScoreKinds(series, view, end);
             _fullAt = end;
             Figures = new(Figures.Cycles + 1, Figures.Fallbacks + (Failure is null ? 0 : 1), series.Count, Stopwatch.GetElapsedTime(started));
+            if (afterwards is not null)
+            {
+                await afterwards(new(now, volumes, zoneOf, name => KindOf(view, name), _answers!, model?.Manifest, Failure), cancel).ConfigureAwait(false);
+                _answers = null;
+            }
         }
         return due.Count;
     }
@@ -143,6 +153,10 @@ internal sealed class ForecastCycle(
             for (var i = 0; i < batch.Count; i++)
             {
                 _forecasts.Put(batch[i].Series, forecasts[i]);
+                if (answer is not null && _answers?.ContainsKey(batch[i].Series) == true)
+                {
+                    _answers[batch[i].Series] = answer.Values.AsSpan(i * ModelTrial.AnswerLength, ModelTrial.AnswerLength).ToArray();
+                }
             }
         }
         HourlyHistory Read(int index, Span<int> into) => volumes.Read(batch[index], now, into);
@@ -210,3 +224,11 @@ internal sealed class ForecastCycle(
 /// <param name="Fallbacks">Cycles that went on without their model.</param>
 /// <param name="Took">The last full one, by the clock on the wall.</param>
 internal readonly record struct CycleFigures(long Cycles, long Fallbacks, int Series, TimeSpan Took);
+
+/// <summary>A full cycle that has ended, for whoever tries another model on the same series.</summary>
+/// <param name="KindOf">Kind of a series.</param>
+/// <param name="Answers">Of the series that are compared: what the model said, empty where it said nothing.</param>
+/// <param name="Model">Which one ran to the end of the cycle.</param>
+/// <param name="Failure">Why the cycle went on without its model; null where it had it, or is to do without.</param>
+public sealed record ForecastHour(long Now, VolumeHistory Volumes, Func<string, TimeZoneInfo> ZoneOf, Func<string, string> KindOf,
+    IReadOnlyDictionary<string, float[]> Answers, ModelManifest? Model, InferenceException? Failure);

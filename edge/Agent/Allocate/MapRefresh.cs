@@ -48,10 +48,11 @@ public sealed partial class MapRefresh : IAsyncDisposable
     /// <param name="startModel">Starts what runs volume-lstm for a cycle; null: seasonal baselines only.</param>
     /// <param name="startRanker">Starts what runs access-ranker for a cycle; null: EWMA-28d only.</param>
     /// <param name="termsOf">What an account is given; null: the usual to all.</param>
+    /// <param name="afterwards">Told of each full cycle: whoever tries another model.</param>
     public MapRefresh(
         AllocateOptions options, Catalog catalog, Func<Window, long, CancellationToken, Task> reserve, Func<int, string?> nameOf,
         TimeProvider clock, ILogger<MapRefresh> log, Func<CancellationToken, Task<IInference>>? startModel = null,
-        Func<CancellationToken, Task<IInference>>? startRanker = null, Func<string, AccountTerms>? termsOf = null)
+        Func<CancellationToken, Task<IInference>>? startRanker = null, Func<string, AccountTerms>? termsOf = null, Func<ForecastHour, CancellationToken, Task>? afterwards = null)
     {
         _options = options.Validated();
         _catalog = catalog;
@@ -64,7 +65,7 @@ public sealed partial class MapRefresh : IAsyncDisposable
         Volumes = LoadVolumes();
         Access = SealedFile.Read(PathOf(AccessFile), stream => AccessLog.Load(stream), Damaged) ?? new();
         _current = LoadMap();
-        _cycle = new(Volumes, catalog, ZoneOf, startModel);
+        _cycle = new(Volumes, catalog, ZoneOf, startModel, afterwards);
         _accessForecaster = new(ZoneOf, startRanker);
         Expected = AccessForecast.Of(Access, Instant.Now(clock));
         LoadLearned();

@@ -25,7 +25,7 @@ public sealed class OnnxInference : IInference
     public ModelManifest Manifest { get; }
 
     /// <summary>Of the library this program was built with.</summary>
-    internal static Version RuntimeVersion => typeof(InferenceSession).Assembly.GetName().Version ?? new(0, 0);
+    public static Version RuntimeVersion => typeof(InferenceSession).Assembly.GetName().Version ?? new(0, 0);
 
     /// <exception cref="InferenceException">The runtime does not take the model, or the model is not of the dimensions of its contract.</exception>
     public static OnnxInference Load(ModelFolder folder)

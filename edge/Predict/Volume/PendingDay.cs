@@ -1,3 +1,5 @@
+using Foretier.Core.Samples;
+
 namespace Foretier.Predict.Volume;
 
 /// <summary>
@@ -12,6 +14,12 @@ internal sealed class PendingDay
     /// <summary>As far back as any forecaster's history reaches, less the 25 hours that a forecast waits, and some late ones.</summary>
     public const int BasisHours = SeriesVolume.HoursRead - 72;
 
+    /// <summary>Hours after its start that an hour has closed.</summary>
+    private const int ClosedAfterHours = 2;
+
+    /// <summary>So many samples may come late without being taken for an import.</summary>
+    private const int ImportedMin = 100;
+
     private readonly Half[] _said = new Half[Values];
     private readonly Band[] _mixed = new Band[Hours];
     private float _unit = 1;
@@ -22,7 +30,9 @@ internal sealed class PendingDay
     public long Origin { get; }
 
     /// <summary>Hours learned from, or passed over.</summary>
-    public int Learned { get; set; }
+    public int Learned { get; private set; }
+
+    public bool IsOver => Learned == Hours;
 
     public bool HasModel { get; private set; }
 
@@ -71,6 +81,32 @@ internal sealed class PendingDay
             sum += Math.Max(0, counts[(int)i]);
         }
         return sum;
+    }
+
+    /// <summary>
+    /// Whether it teaches nothing of what would be said now: the clock was ahead when it was said, or the past has been imported since.
+    /// </summary>
+    public bool IsOvertaken(in HourlyHistory history)
+    {
+        var end = history.End / Instant.Hour;
+        return Origin > end + Hours || BasisOf(Origin, end, history.Counts) > Basis + Basis / 4 + ImportedMin;
+    }
+
+    /// <summary>Passes over the next hour that has closed; false where none has.</summary>
+    /// <param name="hour">Which of its hours.</param>
+    /// <param name="count">Samples that came in it; −1: nobody was counting.</param>
+    public bool TryClose(in HourlyHistory history, out int hour, out int count)
+    {
+        var end = history.End / Instant.Hour;
+        (hour, count) = (Learned, -1);
+        if (IsOver || Origin + Learned + ClosedAfterHours > end)
+        {
+            return false;
+        }
+        var at = history.Counts.Length - (end - Origin - Learned);
+        count = at < 0 ? -1 : history.Counts[(int)at];
+        Learned++;
+        return true;
     }
 
     public Band Mixed(int hour) => _mixed[hour];

@@ -18,14 +18,8 @@ internal sealed class SeriesLearner
     /// <summary>Hours of which it is kept what had been said, to be drawn beside what came.</summary>
     public const int SaidHours = 48;
 
-    /// <summary>Hours after its start that an hour has closed.</summary>
-    private const int ClosedAfterHours = 2;
-
     private const float P50 = 0.5f, P90 = 0.9f;
     private const double WeightMin = 1e-6;
-
-    /// <summary>So many samples may come late without being taken for an import.</summary>
-    private const int ImportedMin = 100;
 
     /// <summary>Ten days.</summary>
     private static readonly float _biasFade = MathF.Pow(0.5f, 1 / 240f);
@@ -46,30 +40,27 @@ internal sealed class SeriesLearner
     /// <param name="closed">Told of each hour learned from; null where nobody asks.</param>
     public void Learn(in HourlyHistory history, Population population, Action<ClosedHour>? closed)
     {
-        var end = history.End / Instant.Hour;
-        if (_pending is not { } pending || pending.Learned == ExpertBands.DayHours)
+        if (_pending is not { IsOver: false } pending)
         {
             return;
         }
-        // The clock was ahead when this was said, or the past has been imported since: it teaches nothing of what is said now.
-        if (pending.Origin > end + ExpertBands.DayHours || PendingDay.BasisOf(pending.Origin, end, history.Counts) > pending.Basis + pending.Basis / 4 + ImportedMin)
+        if (pending.IsOvertaken(history))
         {
             _pending = null;
             return;
         }
         Span<float> said = stackalloc float[ExpertBands.Experts], weights = stackalloc float[ExpertBands.Experts];
-        for (; pending.Learned < ExpertBands.DayHours && pending.Origin + pending.Learned + ClosedAfterHours <= end; pending.Learned++)
+        while (pending.TryClose(history, out var hour, out var count))
         {
-            Remember(pending.Origin + pending.Learned, pending.Mixed(pending.Learned));
-            var at = history.Counts.Length - (end - pending.Origin - pending.Learned);
-            if (at < 0 || history.Counts[(int)at] < 0)
+            var mixed = pending.Mixed(hour);
+            Remember(pending.Origin + hour, mixed);
+            if (count < 0)
             {
                 continue;
             }
-            var count = history.Counts[(int)at];
             for (var level = 0; level < Hedge.Levels; level++)
             {
-                pending.Said(level, pending.Learned, said);
+                pending.Said(level, hour, said);
                 Weigh(level, population, weights);
                 foreach (ref var value in said)
                 {
@@ -77,13 +68,12 @@ internal sealed class SeriesLearner
                 }
                 _hedge.Learn(level, level == 0 ? P50 : P90, said, weights, Hedge.Scale(count));
             }
-            var mixed = pending.Mixed(pending.Learned);
             _high.Learn(count > mixed.P90);
             _low.Learn(count < mixed.P10);
             _bias = _bias * _biasFade + (1 - _biasFade) * (count - Middle(mixed));
-            closed?.Invoke(pending.Close(pending.Learned, count));
+            closed?.Invoke(pending.Close(hour, count));
         }
-        if (pending.Learned == ExpertBands.DayHours)
+        if (pending.IsOver)
         {
             for (var level = 0; level < Hedge.Levels; level++)
             {

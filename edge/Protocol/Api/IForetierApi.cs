@@ -106,4 +106,13 @@ public interface IForetierApi
 
     [Delete("/api/v1/keys/{id}")]
     Task<KeyEntry> RevokeKeyAsync(string id, CancellationToken cancel);
+
+    [Get("/api/v1/models")]
+    Task<ModelsReply> ModelsAsync(CancellationToken cancel);
+
+    [Post("/api/v1/models")]
+    Task<ModelEntry> PublishModelAsync([Body] ModelUpload upload, CancellationToken cancel);
+
+    [Put("/api/v1/models/{id}/rollout")]
+    Task<ModelEntry> ChangeRolloutAsync(string id, [Body] RolloutChange change, CancellationToken cancel);
 }

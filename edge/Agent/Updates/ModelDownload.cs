@@ -1,0 +1,73 @@
+using System.Security.Cryptography;
+using Foretier.Durable;
+using Foretier.Protocol.Models;
+
+namespace Foretier.Agent.Updates;
+
+/// <summary>
+/// The files of a release as they come in, part by part: what a broken link or a power cut left is gone on with, and nothing is believed before its
+/// digest is that of the release.
+/// </summary>
+internal sealed class ModelDownload(string folder, ModelRelease release)
+{
+    public const int PartBytesMax = 256 << 10;
+
+    private const string Unfinished = ".part";
+
+    private readonly HashSet<string> _begunAnew = [];
+
+    public long Bytes => release.Files.Sum(file => Length(file.Name));
+
+    /// <summary>The next part to ask for; null when all is there.</summary>
+    public ModelNeed? Need => release.Files.FirstOrDefault(file => !File.Exists(PathOf(file.Name))) is not { } file ? null
+        : new(release.Id, release.Version, file.Name, Length(file.Name), (int)Math.Min(PartBytesMax, file.Bytes - Length(file.Name)));
+
+    /// <summary>Takes in a part. One that was not asked for is left.</summary>
+    /// <exception cref="ModelRefusedException">The file ends early, or is not what was signed, twice.</exception>
+    /// <exception cref="IOException">It cannot be stored.</exception>
+    public void Take(string name, long offset, ReadOnlySpan<byte> part)
+    {
+        if (Need is not { } need || need.File != name || need.Offset != offset || part.Length > need.Bytes)
+        {
+            return;
+        }
+        var file = release.Files.Single(one => one.Name == name);
+        if (part.IsEmpty)
+        {
+            throw new ModelRefusedException($"{name} ends after {offset} of its {file.Bytes} bytes in the archive");
+        }
+        Disk.CreateDirectory(folder);
+        var path = PathOf(name) + Unfinished;
+        using (var to = new FileStream(path, FileMode.Append, FileAccess.Write))
+        {
+            to.Write(part);
+            if (offset + part.Length < file.Bytes)
+            {
+                return;
+            }
+            to.Flush(flushToDisk: true);
+        }
+        var actual = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(path)));
+        if (actual.Equals(file.Sha256, StringComparison.OrdinalIgnoreCase))
+        {
+            File.Move(path, PathOf(name), overwrite: true);
+            Disk.SyncDirectory(folder);
+            return;
+        }
+        // After a power cut a file may have gaps: once it is fetched anew.
+        File.Delete(path);
+        if (!_begunAnew.Add(name))
+        {
+            throw new ModelRefusedException($"{name} is not what was signed: its SHA-256 is {actual} instead of {file.Sha256}");
+        }
+    }
+
+    private string PathOf(string name) => Path.Combine(folder, name);
+
+    private long Length(string name)
+    {
+        var whole = new FileInfo(PathOf(name));
+        var part = new FileInfo(PathOf(name) + Unfinished);
+        return whole.Exists ? whole.Length : part.Exists ? part.Length : 0;
+    }
+}
