@@ -45,7 +45,7 @@ return await NodeHost.RunAsync(args, "router", async args =>
     _ = new MapFollower(follower, map, clock, logs.CreateLogger<MapFollower>());
 
     // Models in the archive, on their way to the boxes.
-    var models = new ModelRegistry(archive, clock);
+    using var models = new ModelRegistry(archive, clock);
     var boxes = new ModelFollower(follower, models, clock, logs.CreateLogger<ModelFollower>());
     await using var modelWatch = ModelWatch.Start(models, logs.CreateLogger<ModelRegistry>());
 

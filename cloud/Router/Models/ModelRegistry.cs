@@ -13,7 +13,7 @@ namespace Foretier.Router.Models;
 /// to have which version. Many routers share them; each looks again now and then. Thread-safe.
 /// </summary>
 /// <remarks>It holds what is published against its own digests, so that nobody publishes by mistake what no box would take. Whether to believe it is for the boxes to say.</remarks>
-internal sealed class ModelRegistry(ObjectStore archive, TimeProvider clock)
+internal sealed class ModelRegistry(ObjectStore archive, TimeProvider clock) : IDisposable
 {
     private const string Root = "v1/models/";
     private const string RolloutFile = "rollout.json";
@@ -112,6 +112,8 @@ internal sealed class ModelRegistry(ObjectStore archive, TimeProvider clock)
         }, cancel).ConfigureAwait(false);
         return entry;
     }
+
+    public void Dispose() => _one.Dispose();
 
     private RegisteredModel? Find(string id) => _models.FirstOrDefault(model => model.Id == id);
 

@@ -58,7 +58,7 @@ public sealed class ModelRegistryTests : IDisposable
     public async Task Another_router_learns_of_it_and_is_told_of_changes_in_order()
     {
         await PublishAsync(3);
-        var other = new ModelRegistry(_archive, TimeProvider.System);
+        using var other = new ModelRegistry(_archive, TimeProvider.System);
         await other.RefreshAsync(_none);
         var before = Assert.Single(other.Models).Rollout!;
         var waiting = other.WaitForChangeAsync(other.Models, _none);
@@ -121,6 +121,7 @@ public sealed class ModelRegistryTests : IDisposable
 
     public void Dispose()
     {
+        _registry.Dispose();
         _archive.Dispose();
         _publisher.Dispose();
         Directory.Delete(_folder, recursive: true);
