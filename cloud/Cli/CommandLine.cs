@@ -63,6 +63,7 @@ internal static class CommandLine
             BacktestCommand.Make(),
             KeysCommand.Make(),
             ModelsCommand.Make(),
+            FleetCommand.Make(),
             ReplayCommand.Make(),
             DoctorCommand.Make(),
             Json,

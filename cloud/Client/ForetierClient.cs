@@ -195,6 +195,10 @@ public sealed class ForetierClient : IDisposable
     /// <inheritdoc cref="QueryAsync"/>
     public Task<KeyEntry> RevokeKeyAsync(string id, CancellationToken cancel = default) => AskAsync(() => _api.RevokeKeyAsync(id, cancel));
 
+    /// <summary>Every box: version, model, health, flash life left, last seen.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<FleetReply> FleetAsync(CancellationToken cancel = default) => AskAsync(() => _api.FleetAsync(cancel));
+
     /// <summary>The models in the archive, and how every box stands with them.</summary>
     /// <inheritdoc cref="QueryAsync"/>
     public Task<ModelsReply> ModelsAsync(CancellationToken cancel = default) => AskAsync(() => _api.ModelsAsync(cancel));

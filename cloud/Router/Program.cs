@@ -55,15 +55,17 @@ return await NodeHost.RunAsync(args, "router", async args =>
     var access = new AccessBook(clock, own: null, forwarder);
 
     var answerer = new Answerer(catalog, node => node == ArchiveManifest.Node ? archiveSource : follower.SourceOf(node), health, clock, () => map.Current);
+    IEnumerable<string> Problems() => follower.Nodes.Where(n => !n.Connected).Select(n => $"{n.Node} is not connected").Concat(new[] { watch.Fault, ring.Problem, map.Problem }.OfType<string>());
     var cascade = new Cascade(new NodeDuties
     {
+        Fleet = new() { Node = options.Node, Role = "router", Problems = Problems, Below = () => follower.Nodes },
         Terms = () => ring.Current.Accounts,
         Deletion = new() { EdgesOf = name => catalog.View.Named(name).Select(series => series.Edge) },
         Report = () => new SelfCheck(options, clock).Report(
             [new("archive", watch.Fault is null ? CheckStatus.Ok : CheckStatus.Fail, watch.Fault ?? options.Archive, watch.Fault is null ? null : "see that it can be reached"), .. follower.Checks()], null, []),
     }, hub, clock, logs.CreateLogger<Cascade>());
 
-    app.MapHealth(() => follower.Nodes.Where(n => !n.Connected).Select(n => $"{n.Node} is not connected").Concat(new[] { watch.Fault, ring.Problem, map.Problem }.OfType<string>()));
+    app.MapHealth(Problems);
     using var metrics = new NodeMetrics(options.Node, clock);
     metrics.Map(app);
     app.MapOpenApi("/openapi/v1.json");

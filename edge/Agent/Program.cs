@@ -105,6 +105,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     IEnumerable<string> Problems() => store.Problems.Concat(new[] { ring.Problem, devices.Problem, certificates.Problem, map.Problem, updates.Problem }.OfType<string>()).Concat(shipper?.Problems ?? []).Concat(sensors.Problems);
     var cascade = new Cascade(new NodeDuties
     {
+        Fleet = new() { Node = options.Node, Role = "edge", Problems = Problems, Model = () => map.Model, FlashYears = () => store.Wear.LifeYears },
         Ledger = () => store.Ledger,
         Move = async (move, cancel) => shipper is null ? throw new InvalidOperationException("this edge has no gateway; set FORETIER__UPSTREAM")
             : await store.ReleaseAsync(move.Before, cancel),

@@ -90,8 +90,10 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
         stager.Start();
     }
 
+    IEnumerable<string> Problems() => new[] { keeper.Problem, ring.Problem, caretaker.Problem, stager.Problem }.OfType<string>().Concat(store.Problems);
     var cascade = new Cascade(new NodeDuties
     {
+        Fleet = new() { Node = options.Node, Role = "gateway", Problems = Problems, Below = () => follower.Nodes },
         Ledger = store.CountLedger,
         Move = async (move, cancel) => move.To != "archive" ? null
             : packer is null ? throw new InvalidOperationException("this gateway has no archive; set FORETIER__ARCHIVE")
@@ -104,7 +106,7 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
                 .. follower.Checks()], store.CountLedger(), [.. store.Problems]),
     }, hub, clock, logs.CreateLogger<Cascade>());
 
-    app.MapHealth(() => new[] { keeper.Problem, ring.Problem, caretaker.Problem, stager.Problem }.OfType<string>().Concat(store.Problems));
+    app.MapHealth(Problems);
     using var metrics = new NodeMetrics(options.Node, clock);
     metrics.Observe(store.CountLedger);
     StageReport.Observe(metrics.Meter, store, stager, options.Stage);

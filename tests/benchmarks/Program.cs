@@ -13,6 +13,10 @@ if (args is ["childkill", ..])
 {
     return await ChildKillMode.RunAsync(args[1..]);
 }
+if (args is ["models", ..])
+{
+    return await ModelRolloutMode.RunAsync(args[1..]);
+}
 if (args is ["staging", ..])
 {
     return await StagingMode.RunAsync(args[1..]);

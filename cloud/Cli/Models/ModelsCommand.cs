@@ -48,9 +48,9 @@ internal static class ModelsCommand
         var (id, percent, labels) = (Id(), Percent("Of all boxes, by their names: as it grows the same ones and more (default: 100)."), Labels());
         var version = new Option<int?>("--version") { Description = "Another version that was published.", HelpName = "N" };
         var now = new Option<bool>("--now") { Description = "Boxes that have tested it let it serve without waiting for the comparison; they go back by themselves where it is worse." };
-        return new Command("promote", "Roll a model out to more boxes, or go on after a pause.") { id, version, percent, labels, now }.Asks(async (session, parse, client, cancel) =>
+        return new Command("promote", "Roll a model out to more boxes (alone: to all), or go on after a pause.") { id, version, percent, labels, now }.Asks(async (session, parse, client, cancel) =>
         {
-            var change = new RolloutChange(RolloutStage.Trial, parse.GetValue(version), parse.GetValue(percent) ?? 100, parse.GetResult(labels) is null ? null : parse.GetValue(labels), parse.GetValue(now));
+            var change = new RolloutChange(RolloutStage.Trial, parse.GetValue(version), parse.GetValue(percent) ?? 100, parse.GetValue(labels) ?? [], parse.GetValue(now));
             var entry = await client.ChangeRolloutAsync(parse.GetRequiredValue(id), change, cancel).ConfigureAwait(false);
             session.Terminal.Tell(entry, Describe(entry));
         });

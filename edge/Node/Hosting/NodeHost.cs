@@ -24,7 +24,8 @@ public static class NodeHost
     public const int BadConfiguration = 2;
     public const int InUse = 3;
 
-    private static string ProgramVersion => Assembly.GetEntryAssembly()?.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "";
+    /// <summary>Of the program that runs.</summary>
+    public static string ProgramVersion => Assembly.GetEntryAssembly()?.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "";
 
     /// <summary>Runs a node's Main; turns what can go wrong at start into one plain line on standard error.</summary>
     public static async Task<int> RunAsync(string[] args, string kind, Func<string[], Task> run)

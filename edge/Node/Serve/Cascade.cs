@@ -35,6 +35,7 @@ public sealed record NodeDuties
     public Func<IReadOnlyDictionary<string, AccountTerms>> Terms { get; init; } = () => new Dictionary<string, AccountTerms>();
     public EnrolmentDuties? Enrolment { get; init; }
     public ForecastDuties? Forecasts { get; init; }
+    public FleetDuties? Fleet { get; init; }
 
     /// <summary>What it has written to its flash; of edges.</summary>
     public Func<FlashEntry>? Flash { get; init; }
@@ -59,6 +60,7 @@ public sealed class Cascade(NodeDuties own, LinkHub? below, TimeProvider clock, 
         new DeviceApi(own.Devices, this, own.Terms).Map(group);
         new EnrolmentApi(own.Enrolment, this).Map(group);
         new ForecastApi(own.Forecasts, this).Map(group);
+        new FleetApi(own.Fleet, this, clock).Map(group);
         group.MapGet("/doctor", DoctorAsync).Taking().WithSummary("What every node finds when it looks at itself.").RequireAdminOrNode();
     }
 

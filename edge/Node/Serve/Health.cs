@@ -1,4 +1,3 @@
-using System.Reflection;
 using Foretier.Node.Hosting;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -18,8 +17,7 @@ public static class Health
     public static void MapHealth(this IEndpointRouteBuilder app, Func<IEnumerable<string>> problems)
     {
         ServiceManager.Follow(app.ServiceProvider.GetRequiredService<IHostApplicationLifetime>());
-        var version = Assembly.GetEntryAssembly()?.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion;
-        var image = Environment.GetEnvironmentVariable(ImageVariable);
+        var (version, image) = (NodeHost.ProgramVersion, Environment.GetEnvironmentVariable(ImageVariable));
         app.MapGet("/healthz", () =>
         {
             var found = problems().ToList();

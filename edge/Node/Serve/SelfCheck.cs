@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Net;
-using System.Reflection;
 using Foretier.Core.Tiers;
 using Foretier.Node.Hosting;
 using Foretier.Protocol.Api;
@@ -22,7 +21,6 @@ public sealed class SelfCheck(NodeOptions options, TimeProvider clock)
     /// <param name="problems">What its health page says.</param>
     public NodeReport Report(IEnumerable<Check> more, Ledger? ledger, IEnumerable<string> problems)
     {
-        var version = Assembly.GetEntryAssembly()?.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "";
         List<Check> checks = [Space(), OpenFiles(), Clock(), Secrets(options.Data), Exposure(), .. more];
         if (ledger is not null)
         {
@@ -31,7 +29,7 @@ public sealed class SelfCheck(NodeOptions options, TimeProvider clock)
                 ledger.Balanced ? null : "keep the data folder as it is, and report this with 'foretier ledger --json'"));
         }
         checks.AddRange(problems.Select(problem => new Check("health", CheckStatus.Fail, problem, "see the log of this node")));
-        return new(options.Node, version, checks);
+        return new(options.Node, NodeHost.ProgramVersion, checks);
     }
 
     /// <summary>Files of secrets in a folder that others than their owner may read.</summary>

@@ -107,6 +107,9 @@ public interface IForetierApi
     [Delete("/api/v1/keys/{id}")]
     Task<KeyEntry> RevokeKeyAsync(string id, CancellationToken cancel);
 
+    [Get("/api/v1/fleet")]
+    Task<FleetReply> FleetAsync(CancellationToken cancel);
+
     [Get("/api/v1/models")]
     Task<ModelsReply> ModelsAsync(CancellationToken cancel);
 
