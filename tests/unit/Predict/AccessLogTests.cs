@@ -25,6 +25,17 @@ public class AccessLogTests
         });
 
     [Theory]
+    [InlineData(60 * 24 * 60, 60 * 24 * 60, 1)] // 60 days to now: all of what is held at hand is read
+    [InlineData(60 * 24 * 200, 60 * 24, 1.0 / 250)] // a day of half a year ago, of which 100 to 400 days are held at hand
+    [InlineData(60 * 24 * 3000, 60 * 24 * 7, 1.0 / 100)]
+    public void Who_asks_for_little_of_long_ago_asks_for_a_small_share_of_what_is_held_at_hand(long ageMinutes, long lengthMinutes, double atMost)
+    {
+        var from = Monday - ageMinutes * Instant.Minute;
+        var share = ReadShape.Of(new(from, from + lengthMinutes * Instant.Minute), Monday).ShareAt(Monday);
+        Assert.InRange(share, atMost / 3, atMost);
+    }
+
+    [Theory]
     [InlineData(60, 60, 1, 1)]
     [InlineData(60 * 24, 60 * 24, 3, 3)]
     [InlineData(60 * 24 * 60, 60 * 24 * 30, 6, 5)]

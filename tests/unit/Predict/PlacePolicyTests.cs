@@ -48,6 +48,7 @@ public class PlacePolicyTests
 
         Assert.Equal(Shortage.Bytes, Missing(new(1), Below(5), Below(4)));
         Assert.Equal(Shortage.Fetch, Missing(new(9) { FetchBytes = 1 }, Below(5), Below(4)));
+        Assert.Equal(Shortage.Fetch, Missing(new(9) { FetchBytes = 1 }, unbuilt with { FetchBytes = 2 }));
         Assert.Equal(Shortage.Writes, Missing(new(9) { WriteBytes = 1 }, Below(5), Below(4)));
         Assert.Equal(Shortage.Cpu, Missing(new(9) { CpuSeconds = 2 }, unbuilt));
         var strict = new PlacePolicy(new(), Tier.Hdd, account => new() { Hdd = new() { BytesMax = account == "acme" ? 1 : null } });
