@@ -19,9 +19,13 @@ internal sealed class PredictiveBands(EventTrace trace, IInference? ranker)
     private readonly Dictionary<string, int> _sizes = trace.Series.CountBy(EventTrace.AccountOf).ToDictionary();
     private readonly double[] _shares = new double[trace.Series.Count * Resolutions.Count * Bands];
     private readonly UseOrder _asked = new();
+    private readonly int[][] _siblings = SiblingsOf(trace);
     private double _askedBytes;
 
-    /// <summary>The share of the room for what somebody has just asked for that nobody expected: who looks into something looks again.</summary>
+    /// <summary>
+    /// The share of the room for what somebody has just asked for that nobody expected: who looks into something looks again, and at the device's other
+    /// measurements, which lie in the same files and come with it.
+    /// </summary>
     private const double AskedShare = 0.2;
 
     /// <summary>How much the newest read says of which share of a stretch is read.</summary>
@@ -45,11 +49,26 @@ internal sealed class PredictiveBands(EventTrace trace, IInference? ranker)
             {
                 continue;
             }
-            MakeRoom(tiers, size);
-            _askedBytes += _asked.Has(read.Series, read.Resolution, day) ? 0 : size;
-            _asked.Use(read.Series, read.Resolution, day);
-            tiers.Promote(read.Series, read.Resolution, day, isAhead: false);
+            var isMissed = !tiers.IsHot(read.Series, read.Resolution, day);
+            Keep(tiers, read.Series, read.Resolution, day, isAhead: false);
+            foreach (var sibling in isMissed ? _siblings[read.Series] : [])
+            {
+                var bytes = tiers.SizeOf(sibling, read.Resolution, day);
+                if (bytes > 0 && bytes <= tiers.Capacity * AskedShare && !tiers.IsHot(sibling, read.Resolution, day))
+                {
+                    Keep(tiers, sibling, read.Resolution, day, isAhead: true);
+                }
+            }
         }
+    }
+
+    private void Keep(SegmentTiers tiers, int series, int resolution, int day, bool isAhead)
+    {
+        var size = tiers.SizeOf(series, resolution, day);
+        MakeRoom(tiers, size);
+        _askedBytes += _asked.Has(series, resolution, day) ? 0 : size;
+        _asked.Use(series, resolution, day);
+        tiers.Promote(series, resolution, day, isAhead);
     }
 
     private void MakeRoom(SegmentTiers tiers, double size)
@@ -107,6 +126,13 @@ internal sealed class PredictiveBands(EventTrace trace, IInference? ranker)
         _known.TryAdd(name, band);
         _features.Add(name, at, 1);
         _readers.Add(name, ReadShape.Unknown, at, 1);
+    }
+
+    /// <summary>Of each series, the others of its device.</summary>
+    private static int[][] SiblingsOf(EventTrace trace)
+    {
+        var devices = Enumerable.Range(0, trace.Series.Count).ToLookup(series => trace.Series[series][..Math.Max(0, trace.Series[series].LastIndexOf('/'))]);
+        return [.. trace.Series.Select((name, series) => devices[name[..Math.Max(0, name.LastIndexOf('/'))]].Where(other => other != series).ToArray())];
     }
 
     private static int KindOf(int band) => band % (Resolutions.Count * Bands);
