@@ -30,7 +30,8 @@ public sealed class LinkSource(string node, LinkedNode link, bool behind, TimeSp
             using var body = new MemoryStream(await response.Content.ReadAsByteArrayAsync(timeout.Token).ConfigureAwait(false));
             return FetchCodec.Read(body);
         }
-        catch (Exception error) when (error is HttpRequestException or IOException or FormatException
+        // (A link that ended between being found and being asked is gone, its client with it.)
+        catch (Exception error) when (error is HttpRequestException or IOException or FormatException or ObjectDisposedException
             || (error is OperationCanceledException && !cancel.IsCancellationRequested))
         {
             throw new DataSourceUnavailableException(node, error is OperationCanceledException ? "no answer in time" : error.Message, error);
