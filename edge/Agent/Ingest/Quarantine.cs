@@ -1,13 +1,16 @@
 using System.Buffers;
+using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using System.Threading.Channels;
 using Foretier.Core.Samples;
+using Foretier.Core.Segments;
 
 namespace Foretier.Agent.Ingest;
 
 /// <summary>
 /// A bounded file of refused messages for whoever must find out why a device's data does not arrive: JSON lines with time, user, topic,
-/// reason and the first bytes. When the file has grown to half the bound it becomes <c>….old</c>, replacing the one before.
+/// reason, the first bytes, and last the CRC-32C of the line before it, by which a start finds and names what the device has damaged since. When the file has grown to half the bound it becomes <c>….old</c>, replacing the one before.
 /// </summary>
 /// <remarks>
 /// It is a help, not a record (the ledger counts): lines past some 20 a second are dropped, so that a flood of bad messages wears out no flash,
@@ -18,6 +21,8 @@ internal sealed class Quarantine : IAsyncDisposable
     private const int PayloadBytesKept = 256;
     private const double LinesPerSecond = 20;
     private const double LinesBurst = 200;
+
+    private static ReadOnlySpan<byte> SumMark => ",\"crc\":\""u8;
 
     private readonly string _path;
     private readonly long _halfBytes;
@@ -59,6 +64,8 @@ internal sealed class Quarantine : IAsyncDisposable
             json.WriteString("detail"u8, refusal.Text);
             json.WriteNumber("bytes"u8, payload.Length);
             json.WriteString("payload"u8, Excerpt.Of(payload, PayloadBytesKept));
+            json.Flush();
+            json.WriteString("crc"u8, SumOf(line.WrittenSpan));
             json.WriteEndObject();
         }
         line.Write("\n"u8);
@@ -88,6 +95,8 @@ internal sealed class Quarantine : IAsyncDisposable
 
     private async Task WriteAsync()
     {
+        await CheckAsync(_path);
+        await CheckAsync(_path + ".old");
         FileStream? file = null;
         await foreach (var line in _lines.Reader.ReadAllAsync())
         {
@@ -122,6 +131,41 @@ internal sealed class Quarantine : IAsyncDisposable
             await file.DisposeAsync();
         }
     }
+
+    /// <summary>Names the lines that are not as they were written. Nothing else is done: the others are good, and these may still tell something.</summary>
+    private async Task CheckAsync(string path)
+    {
+        try
+        {
+            if (!File.Exists(path))
+            {
+                return;
+            }
+            List<int> damaged = [];
+            var number = 0;
+            await foreach (var line in File.ReadLinesAsync(path))
+            {
+                number++;
+                if (!IsSound(Encoding.UTF8.GetBytes(line)))
+                {
+                    damaged.Add(number);
+                }
+            }
+            if (damaged.Count > 0)
+            {
+                _log.LogWarning("{Count} lines of {Path} are damaged or were cut off: {Lines}", damaged.Count, path, string.Join(", ", damaged.Take(10)));
+            }
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            _log.LogWarning("{Path} cannot be read: {Reason}", path, failure.Message);
+        }
+    }
+
+    private static bool IsSound(ReadOnlySpan<byte> line) =>
+        line.LastIndexOf(SumMark) is var at and >= 0 && line[(at + SumMark.Length)..] is [.. var sum, (byte)'"', (byte)'}'] && Encoding.ASCII.GetString(sum) == SumOf(line[..at]);
+
+    private static string SumOf(ReadOnlySpan<byte> text) => Crc32C.Compute(text).ToString("x8", CultureInfo.InvariantCulture);
 
     private FileStream Open()
     {
