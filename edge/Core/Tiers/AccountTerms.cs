@@ -43,11 +43,12 @@ public sealed record AccountTerms
     /// <exception cref="ArgumentException">A value is impossible; the message names it.</exception>
     public AccountTerms Validated()
     {
+        Require(Ssd is not null && Hdd is not null && Archive is not null, "ssd, hdd and archive are objects; leave one out for the usual");
         Require(Priority is >= 0.01 and <= 100, "priority must lie within 0.01 and 100");
         Require(RetentionSeconds is null or (>= 3_600 and <= 36_525L * 86_400), "retentionSeconds must lie within an hour and 100 years");
         Require(TimeZone is null || TimeZoneInfo.TryFindSystemTimeZoneById(TimeZone, out _), $"timeZone '{TimeZone}' is none this machine knows; use a name such as Europe/Rome");
-        Require(Archive.BytesMax is null, "the archive has a price and no bytesMax: it takes everything");
-        foreach (var tier in new[] { Ssd, Hdd, Archive })
+        Require(Archive!.BytesMax is null, "the archive has a price and no bytesMax: it takes everything");
+        foreach (var tier in new[] { Ssd!, Hdd!, Archive! })
         {
             Require(tier.BytesMax is null or >= 0, "bytesMax must be at least 0");
             Require(tier.PricePerGbMonth is null or (>= 0 and <= 1e9), "pricePerGbMonth must lie within 0 and 1e9");

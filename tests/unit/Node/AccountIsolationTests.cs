@@ -107,6 +107,26 @@ public sealed class AccountIsolationTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.Forbidden, response.StatusCode);
     }
 
+    [Theory]
+    [InlineData("{\"ssd\":null}", "ssd, hdd and archive are objects")]
+    [InlineData("{\"priority\":0}", "priority")]
+    [InlineData("{\"priority\":2,\"hdd\":{\"bytesMax\":9}}", null)]
+    public async Task Terms_of_an_account_are_set_by_keys_that_administer_and_refused_by_what_is_wrong(string body, string? says)
+    {
+        async Task<(HttpStatusCode, string)> PutAsync(string key)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Put, "api/v1/accounts/mine/terms") { Content = new StringContent(body, null, "application/json") };
+            request.Headers.Authorization = new("Bearer", key);
+            using var response = await _node.Http.SendAsync(request);
+            return (response.StatusCode, await response.Content.ReadAsStringAsync());
+        }
+        Assert.Equal(HttpStatusCode.Forbidden, (await PutAsync(_mine)).Item1);
+        var (status, text) = await PutAsync(_node.Keys.Create("root", [], true, null).Key);
+        Assert.Equal(says is null ? HttpStatusCode.OK : HttpStatusCode.BadRequest, status);
+        Assert.Contains(says ?? "\"bytesMax\":9", text, StringComparison.OrdinalIgnoreCase);
+        Assert.Equal(says is null ? 2 : 1, _node.Keys.TermsOf("mine").Priority);
+    }
+
     private static string DetailOf(string problem) => JsonElement.Parse(problem).GetProperty("detail").GetString()!;
 
     private static string RandomQuestion(Random random)
