@@ -29,7 +29,8 @@ internal sealed class LinkBed(LinkOptions? link = null) : IAsyncDisposable
     public List<WebApplication> Apps { get; } = [];
 
     /// <param name="map">What the node expects; null: it has no map.</param>
-    public async Task<TestNode> StartAsync(string name, string? upstream, PartitionMap? map = null)
+    /// <param name="more">Maps what it has besides.</param>
+    public async Task<TestNode> StartAsync(string name, string? upstream, PartitionMap? map = null, Action<WebApplication>? more = null)
     {
         var options = link ?? new();
         string[] args = ["--Foretier:Node", name, "--Foretier:Data", Path.Combine(_folder, name), "--Foretier:Http", "http://127.0.0.1:0",
@@ -38,6 +39,7 @@ internal sealed class LinkBed(LinkOptions? link = null) : IAsyncDisposable
         var builder = NodeHost.CreateBuilder<NodeOptions>(args, out _);
         var app = builder.Build();
         var node = new TestNode(name, Path.Combine(_folder, name), app, options, map);
+        more?.Invoke(app);
         await app.StartAsync();
         Apps.Add(app);
         node.Url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First(a => a.StartsWith("http:", StringComparison.Ordinal));
@@ -70,7 +72,7 @@ internal sealed class TestNode : IDataSource
         var health = new SourceHealth(TimeProvider.System);
         health.Own(name);
         Hub = new LinkHub(NullLogger<LinkHub>.Instance, link);
-        var follower = new CatalogFollower(Hub, _catalog, health, TimeProvider.System, NullLogger<CatalogFollower>.Instance);
+        var follower = Follower = new CatalogFollower(Hub, _catalog, health, TimeProvider.System, NullLogger<CatalogFollower>.Instance);
         _answerer = new(_catalog, n => n == Node ? this : follower.SourceOf(n), health, TimeProvider.System);
         Hub.Map(app);
         Keys = app.Services.GetRequiredService<KeyRing>();
@@ -128,6 +130,7 @@ internal sealed class TestNode : IDataSource
     }
 
     public LinkHub Hub { get; }
+    public CatalogFollower Follower { get; }
     public KeyRing Keys { get; }
 
     /// <summary>Bytes that were sent of endless streams.</summary>
