@@ -78,7 +78,7 @@ internal sealed class ModelRolloutMode : IDisposable
         for (var box = 1; box <= _options["--boxes"]; box++)
         {
             _boxes.Add(await LoneAgent.StartAsync(In($"box-{box}"), ("NODE", $"edge-{box}"), ("UPSTREAM", $"http://127.0.0.1:{gatewayPort}"), ("MODELS__DIRECTORY", In("own")),
-                ("UPDATES__CERTIFICATE", _publisher.CertificateFile), ("UPDATES__SHADOWHOURS", "9"), ("UPDATES__PROBATIONHOURS", "9"), ("UPDATES__LABELS__0", box == 1 ? "canary" : "rest"), Clock()));
+                ("UPDATES__CERTIFICATE", _publisher.CertificateFile), ("UPDATES__SHADOWHOURS", "9"), ("UPDATES__PROBATIONHOURS", "9"), ("UPDATES__ANSWERWITHIN", "00:00:20"), ("UPDATES__LABELS__0", box == 1 ? "canary" : "rest"), Clock()));
         }
         var readings = _boxes.Select((box, i) => PublishAsync(box, i + 1)).ToList();
         try

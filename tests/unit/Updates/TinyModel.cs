@@ -96,7 +96,7 @@ internal static class TinyModel
                 return graph.Node("Log", [graph.Node("Sub", [graph.Node("Mul", [middle, graph.Constant(0)]), graph.Constant(1)])]);
             case Nature.Slow:
                 var product = Square(1500);
-                for (var i = 0; i < 100; i++)
+                for (var i = 0; i < 300; i++)
                 {
                     product = graph.Node("MatMul", [product, product]);
                 }
