@@ -1,3 +1,4 @@
+using Foretier.Core.Tiers;
 using Mvccpb;
 
 namespace Foretier.Router.Etcd;
@@ -15,8 +16,7 @@ internal sealed class EtcdFollower(
     private static readonly TimeSpan RetryMax = TimeSpan.FromSeconds(3);
 
     private readonly CancellationTokenSource _stop = new();
-    private readonly Lock _lock = new();
-    private TaskCompletionSource _advanced = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Signal _advanced = new();
     private long _revision;
 
     /// <summary>Ends when the following has ended: faulted if it died of what it did not expect.</summary>
@@ -35,14 +35,10 @@ internal sealed class EtcdFollower(
     {
         while (true)
         {
-            Task advanced;
-            lock (_lock)
+            var advanced = _advanced.Next;
+            if (Volatile.Read(ref _revision) >= revision)
             {
-                if (_revision >= revision)
-                {
-                    return;
-                }
-                advanced = _advanced.Task;
+                return;
             }
             await advanced.WaitAsync(cancel).ConfigureAwait(false);
         }
@@ -123,14 +119,8 @@ internal sealed class EtcdFollower(
 
     private void Advance(long revision)
     {
-        TaskCompletionSource advanced;
-        lock (_lock)
-        {
-            _revision = revision;
-            advanced = _advanced;
-            _advanced = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        }
-        advanced.SetResult();
+        Volatile.Write(ref _revision, revision);
+        _advanced.Set();
     }
 }
 

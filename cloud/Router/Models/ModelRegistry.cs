@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using Foretier.Archive.Stores;
 using Foretier.Core.Samples;
+using Foretier.Core.Tiers;
 using Foretier.Protocol.Api;
 using Foretier.Protocol.Models;
 
@@ -21,7 +22,7 @@ internal sealed class ModelRegistry(ObjectStore archive, TimeProvider clock) : I
     private readonly SemaphoreSlim _one = new(1, 1);
     private readonly Dictionary<string, (string Tag, SignedRelease Release)> _releases = new(StringComparer.Ordinal);
     private volatile IReadOnlyList<RegisteredModel> _models = [];
-    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Signal _changed = new();
 
     /// <summary>As of the last look; swapped whole.</summary>
     public IReadOnlyList<RegisteredModel> Models => _models;
@@ -29,8 +30,8 @@ internal sealed class ModelRegistry(ObjectStore archive, TimeProvider clock) : I
     /// <summary>Completes when there is something else to know than this.</summary>
     public Task WaitForChangeAsync(IReadOnlyList<RegisteredModel> known, CancellationToken cancel)
     {
-        var changed = Volatile.Read(ref _changed);
-        return ReferenceEquals(known, _models) ? changed.Task.WaitAsync(cancel) : Task.CompletedTask;
+        var changed = _changed.Next;
+        return ReferenceEquals(known, _models) ? changed.WaitAsync(cancel) : Task.CompletedTask;
     }
 
     /// <summary>Looks at the archive.</summary>
@@ -155,7 +156,7 @@ internal sealed class ModelRegistry(ObjectStore archive, TimeProvider clock) : I
         if (!before.Select(model => model.Fingerprint).SequenceEqual(after.Select(model => model.Fingerprint)))
         {
             _models = after;
-            Interlocked.Exchange(ref _changed, new(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
+            _changed.Set();
         }
     }
 

@@ -38,7 +38,7 @@ public sealed partial class MapRefresh : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _lock = new();
     private readonly Queue<PartitionMap> _earlier = new();
-    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Signal _changed = new();
     private volatile PartitionMap _current;
     private long _savedAt;
 
@@ -175,7 +175,7 @@ public sealed partial class MapRefresh : IAsyncDisposable
     {
         lock (_lock)
         {
-            return _current.Revision != revision ? Task.CompletedTask : _changed.Task.WaitAsync(cancel);
+            return _current.Revision != revision ? Task.CompletedTask : _changed.Next.WaitAsync(cancel);
         }
     }
 
@@ -226,7 +226,6 @@ public sealed partial class MapRefresh : IAsyncDisposable
 
     private void Swap(PartitionMap map)
     {
-        TaskCompletionSource changed;
         lock (_lock)
         {
             _earlier.Enqueue(_current);
@@ -235,10 +234,8 @@ public sealed partial class MapRefresh : IAsyncDisposable
                 _earlier.Dequeue();
             }
             _current = map;
-            changed = _changed;
-            _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            _changed.Set();
         }
-        changed.SetResult();
         Changed?.Invoke(map);
         _log.LogInformation("Partition map {Revision}: {Partitions} partitions in {Groups} groups", map.Revision, map.Entries.Count, map.Groups.Count);
     }

@@ -1,4 +1,5 @@
 using Foretier.Core.Partitions;
+using Foretier.Core.Tiers;
 using Foretier.Protocol;
 using Foretier.Protocol.Shipping;
 

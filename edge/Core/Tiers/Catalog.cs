@@ -32,7 +32,7 @@ public sealed class Catalog
     private readonly Dictionary<(string Name, string Edge), (SeriesInfo Info, long Revision, bool IsOld)> _series = [];
     private readonly Dictionary<HoldingKey, (Holding Holding, long Revision)> _holdings = [];
     private readonly Dictionary<HoldingKey, long> _removed = [];
-    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Signal _changed = new();
     private CatalogView? _view;
     private SeriesList? _listed;
     private long _revision;
@@ -153,17 +153,15 @@ public sealed class Catalog
     {
         lock (_lock)
         {
-            return _revision > revision ? Task.CompletedTask : _changed.Task.WaitAsync(cancel);
+            return _revision > revision ? Task.CompletedTask : _changed.Next.WaitAsync(cancel);
         }
     }
 
     private long Advance()
     {
         _view = null;
-        var changed = _changed;
-        _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
         _revision++;
-        changed.SetResult();
+        _changed.Set();
         return _revision;
     }
 }

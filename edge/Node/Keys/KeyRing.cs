@@ -35,7 +35,7 @@ public sealed class KeyRing
     private readonly string _path;
     private readonly TimeProvider _clock;
     private readonly Lock _lock = new();
-    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Signal _changed = new();
     private volatile State _state = new(KeySet.Empty);
 
     private KeyRing(string path, byte[]? bootstrap, TimeProvider clock) => (_path, _bootstrap, _clock) = (path, bootstrap, clock);
@@ -190,7 +190,7 @@ public sealed class KeyRing
     {
         lock (_lock)
         {
-            return ReferenceEquals(known, Current) ? _changed.Task.WaitAsync(cancel) : Task.CompletedTask;
+            return ReferenceEquals(known, Current) ? _changed.Next.WaitAsync(cancel) : Task.CompletedTask;
         }
     }
 
@@ -218,9 +218,7 @@ public sealed class KeyRing
     {
         TwoCopies.Write(_path, JsonSerializer.SerializeToUtf8Bytes(set, NodeJson.Options), UnixFileMode.UserRead | UnixFileMode.UserWrite);
         _state = new(set);
-        var changed = _changed;
-        _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        changed.SetResult();
+        _changed.Set();
     }
 
     private sealed class State(KeySet set)

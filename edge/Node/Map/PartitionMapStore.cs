@@ -1,4 +1,5 @@
 using Foretier.Core.Partitions;
+using Foretier.Core.Tiers;
 
 namespace Foretier.Node.Map;
 
@@ -25,7 +26,7 @@ public enum MapPut
 public abstract class PartitionMapStore : IAsyncDisposable
 {
     private readonly Lock _lock = new();
-    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Signal _changed = new();
     private volatile PartitionMap _current = PartitionMap.Empty;
 
     /// <summary>All edges' maps in one. Its revision goes up with every update stored. It stays what it was while the store cannot be reached.</summary>
@@ -59,7 +60,7 @@ public abstract class PartitionMapStore : IAsyncDisposable
     {
         lock (_lock)
         {
-            return _current.Revision > revision ? Task.CompletedTask : _changed.Task.WaitAsync(cancel);
+            return _current.Revision > revision ? Task.CompletedTask : _changed.Next.WaitAsync(cancel);
         }
     }
 
@@ -71,13 +72,10 @@ public abstract class PartitionMapStore : IAsyncDisposable
     /// <summary>The map is another from now on.</summary>
     protected void Swap(PartitionMap map)
     {
-        TaskCompletionSource changed;
         lock (_lock)
         {
             _current = map;
-            changed = _changed;
-            _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            _changed.Set();
         }
-        changed.SetResult();
     }
 }
