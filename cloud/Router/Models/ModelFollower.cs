@@ -108,7 +108,7 @@ internal sealed class ModelFollower
 
     private static async Task<HttpResponseMessage> SendAsync(LinkedNode link, HttpMethod method, string path, HttpContent content)
     {
-        using var request = new HttpRequestMessage(method, path) { Version = link.Http.DefaultRequestVersion, VersionPolicy = link.Http.DefaultVersionPolicy, Content = content };
+        using var request = link.Request(method, path, content);
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(link.Ended);
         timeout.CancelAfter(Deadline);
         return await link.Http.SendAsync(request, timeout.Token).ConfigureAwait(false);

@@ -116,6 +116,10 @@ public sealed class LinkedNode : IAsyncDisposable
     public string Name { get; }
     public HttpClient Http { get; }
 
+    /// <summary>A request for <see cref="Http"/>'s SendAsync, which does not take over the client's version by itself.</summary>
+    public HttpRequestMessage Request(HttpMethod method, string path, HttpContent? content = null) =>
+        new(method, path) { Version = Http.DefaultRequestVersion, VersionPolicy = Http.DefaultVersionPolicy, Content = content };
+
     /// <summary>Cancelled when the link ends.</summary>
     public CancellationToken Ended => _ended.Token;
     public Task WhenEnded => _whenEnded.Task;

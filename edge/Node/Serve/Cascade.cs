@@ -205,8 +205,7 @@ public sealed class Cascade(NodeDuties own, LinkHub? below, TimeProvider clock, 
     {
         async Task<Answered<TReply>> AskAsync(LinkedNode node)
         {
-            using var request = new HttpRequestMessage(method, $"internal/v1/{path}") { Version = node.Http.DefaultRequestVersion, VersionPolicy = node.Http.DefaultVersionPolicy };
-            request.Content = body is null ? null : JsonContent.Create(body, body.GetType(), options: NodeJson.Options);
+            using var request = node.Request(method, $"internal/v1/{path}", body is null ? null : JsonContent.Create(body, body.GetType(), options: NodeJson.Options));
             using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel, node.Ended);
             try
             {

@@ -69,11 +69,7 @@ public static class NodeApi
             {
                 return Problem.Of(StatusCodes.Status503ServiceUnavailable, "source_unavailable", $"{node} is not connected here");
             }
-            using var request = new HttpRequestMessage(new HttpMethod(http.Request.Method), path + http.Request.QueryString)
-            {
-                Version = link.Http.DefaultRequestVersion,
-                VersionPolicy = link.Http.DefaultVersionPolicy,
-            };
+            using var request = link.Request(new HttpMethod(http.Request.Method), path + http.Request.QueryString);
             if (http.Request.ContentLength > 0 || http.Request.Headers.TransferEncoding.Count > 0 || http.Request.ContentType is not null)
             {
                 request.Content = new StreamContent(http.Request.Body);
