@@ -116,16 +116,7 @@ internal sealed class CrashMode(int kills, int seed, bool withGateway)
 
     private async Task PublishAndKillAsync(Broker agent, TimeSpan after)
     {
-        await using var publisher = await MqttPublisher.ConnectAsync(new()
-        {
-            Host = "127.0.0.1",
-            Port = agent.Port,
-            User = agent.User,
-            Secret = agent.Secret,
-            ClientId = "crash",
-            Window = 50,
-            StartPatience = TimeSpan.FromSeconds(10),
-        }, ack =>
+        await using var publisher = await MqttPublisher.ConnectAsync(agent.Mqtt("crash", 50) with { StartPatience = TimeSpan.FromSeconds(10) }, ack =>
         {
             if (!ack.IsRefused)
             {

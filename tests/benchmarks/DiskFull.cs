@@ -25,16 +25,7 @@ internal static class DiskFull
         try
         {
             using var stop = new CancellationTokenSource();
-            var publisher = await MqttPublisher.ConnectAsync(new()
-            {
-                Host = "127.0.0.1",
-                Port = agent.Port,
-                User = agent.User,
-                Secret = agent.Secret,
-                ClientId = "diskfull",
-                Window = 200,
-                StartPatience = Patience,
-            }, ack => Interlocked.Add(ref acknowledged, ack.IsRefused ? 0 : 1), TimeProvider.System, CancellationToken.None);
+            var publisher = await MqttPublisher.ConnectAsync(agent.Mqtt("diskfull", 200) with { StartPatience = Patience }, ack => Interlocked.Add(ref acknowledged, ack.IsRefused ? 0 : 1), TimeProvider.System, CancellationToken.None);
             var publishing = PublishAsync(publisher, new Random(seed), stop.Token);
             for (var round = 1; round <= rounds; round++)
             {

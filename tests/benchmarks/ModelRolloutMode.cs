@@ -247,15 +247,7 @@ internal sealed class ModelRolloutMode : IDisposable
     private async Task PublishAsync(Broker box, int number)
     {
         var random = new Random(_options["--seed"] * 100 + number);
-        await using var publisher = await MqttPublisher.ConnectAsync(new()
-        {
-            Host = "127.0.0.1",
-            Port = box.Port,
-            User = box.User,
-            Secret = box.Secret,
-            ClientId = $"readings-{number}",
-            Window = 100,
-        }, _ => { }, TimeProvider.System, CancellationToken.None);
+        await using var publisher = await MqttPublisher.ConnectAsync(box.Mqtt($"readings-{number}", 100), _ => { }, TimeProvider.System, CancellationToken.None);
         var levels = Enumerable.Repeat(20.0, _options["--series"]).ToArray();
         for (var hour = -28 * 24; !_done.IsCancellationRequested; hour++)
         {

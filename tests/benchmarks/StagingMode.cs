@@ -131,15 +131,7 @@ internal static class StagingMode
     private static async Task PublishAsync(Broker agent, int days)
     {
         var random = new Random(1);
-        await using var publisher = await MqttPublisher.ConnectAsync(new()
-        {
-            Host = "127.0.0.1",
-            Port = agent.Port,
-            User = agent.User,
-            Secret = agent.Secret,
-            ClientId = "staging",
-            Window = 200,
-        }, _ => { }, TimeProvider.System, CancellationToken.None);
+        await using var publisher = await MqttPublisher.ConnectAsync(agent.Mqtt("staging", 200), _ => { }, TimeProvider.System, CancellationToken.None);
         var first = _begin.Date.AddDays(-days - 1);
         for (var minute = 0; minute < (days + 1) * 1440; minute += PointsPerMessage)
         {

@@ -5,6 +5,7 @@ using System.Net.Http.Json;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
+using Foretier.Client.Mqtt;
 
 namespace Foretier.Tests.Benchmarks.Ingest;
 
@@ -20,6 +21,9 @@ internal class Broker(Process process, int port, string? user, string? secret) :
     public int HttpPort { get; init; }
     public string? User => user;
     public string? Secret => secret;
+
+    /// <summary>For a publisher with the right of all devices.</summary>
+    public MqttPublisherOptions Mqtt(string clientId, int window) => new() { Host = "127.0.0.1", Port = port, User = user, Secret = secret, ClientId = clientId, Window = window };
 
     public virtual void Dispose()
     {

@@ -96,8 +96,7 @@ internal static class IngestBench
             Payload: Encoding.UTF8.GetBytes("[" + string.Join(",", Enumerable.Range(0, pointsPerBatch).Select(p => string.Create(CultureInfo.InvariantCulture,
                 $"[{1_767_225_600 + i / series * pointsPerBatch + p},{20 + 5 * Math.Sin((i + p) / 500.0):0.00}]"))) + "]"))).ToList();
         long refused = 0;
-        await using var group = await MqttPublisherGroup.ConnectAsync(
-            new() { Host = "127.0.0.1", Port = agent.Port, User = agent.User, Secret = agent.Secret, ClientId = "points", Window = 50 }, 10,
+        await using var group = await MqttPublisherGroup.ConnectAsync(agent.Mqtt("points", 50), 10,
             ack => refused += ack.IsRefused ? 1 : 0, TimeProvider.System, CancellationToken.None);
         // The first seconds of a process are those of the compiler.
         await PublishAsync(0, warmUp);

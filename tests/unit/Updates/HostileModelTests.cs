@@ -97,8 +97,7 @@ public class HostileModelTests
         await using var box = new UpdatedBox(Nature.LikeYesterday);
         var folder = TinyModel.Write(box.In("published"), 3, Nature.LikeYesterday);
         var release = box.Publisher.Sign(folder);
-        var model = await File.ReadAllBytesAsync(Path.Combine(folder, "model.onnx"));
-        await File.WriteAllBytesAsync(Path.Combine(folder, "model.onnx"), model[..100]);
+        var model = await DamageAsync(folder, content => content[..100]);
         await box.OrderAsync(release, folder);
         Assert.Contains($"model.onnx ends after 100 of its {model.Length} bytes", box.Reason, StringComparison.Ordinal);
 
@@ -114,9 +113,7 @@ public class HostileModelTests
         await using var box = new UpdatedBox(Nature.LikeYesterday);
         var folder = TinyModel.Write(box.In("published"), 3, Nature.LikeYesterday);
         var release = box.Publisher.Sign(folder);
-        var model = await File.ReadAllBytesAsync(Path.Combine(folder, "model.onnx"));
-        model[50] ^= 4;
-        await File.WriteAllBytesAsync(Path.Combine(folder, "model.onnx"), model);
+        await DamageAsync(folder, content => [.. content[..50], (byte)(content[50] ^ 4), .. content[51..]]);
         await box.OrderAsync(release, folder);
         Assert.Contains("model.onnx is not what was signed", box.Reason, StringComparison.Ordinal);
         Assert.Empty(Directory.GetDirectories(box.In("models")));
@@ -154,4 +151,13 @@ public class HostileModelTests
     }
 
     private static string Digest(string file) => Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(file)));
+
+    /// <returns>The model as it was.</returns>
+    private static async Task<byte[]> DamageAsync(string folder, Func<byte[], byte[]> how)
+    {
+        var file = Path.Combine(folder, "model.onnx");
+        var content = await File.ReadAllBytesAsync(file);
+        await File.WriteAllBytesAsync(file, how(content));
+        return content;
+    }
 }

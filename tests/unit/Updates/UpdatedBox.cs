@@ -27,7 +27,8 @@ internal sealed class UpdatedBox : IAsyncDisposable
     /// <param name="start">Null: models run in this process.</param>
     public UpdatedBox(Nature shipped, Func<string, ChildOptions, CancellationToken, Task<IInference>>? start = null)
     {
-        _start = start ?? ((folder, _, _) => Task.FromResult<IInference>(OnnxInference.Load(ModelFolder.Open(folder))));
+        _start = start ?? ((folder, _, _) => Failure is { } failure && !folder.Contains("shipped", StringComparison.Ordinal) ? throw failure
+            : Task.FromResult<IInference>(OnnxInference.Load(ModelFolder.Open(folder))));
         Folder = Directory.CreateTempSubdirectory("foretier-updates-").FullName;
         Publisher = new(In("model-cert.pem"));
         Options = new() { Certificate = Publisher.CertificateFile, ShadowHours = 27, ProbationHours = 27 };
@@ -40,6 +41,9 @@ internal sealed class UpdatedBox : IAsyncDisposable
     public Publisher Publisher { get; }
     public UpdateOptions Options { get; set; }
     public ModelUpdates Updates { get; private set; }
+
+    /// <summary>How every model from afar fails from now on; null: it does not. (Where models run in this process.)</summary>
+    public InferenceException? Failure { get; set; }
 
     /// <summary>Samples an hour of a series, given its level: how busy it is that day.</summary>
     public Func<double, int> Count { get; set; } = level => (int)level;
