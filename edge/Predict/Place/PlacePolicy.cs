@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
 
@@ -24,7 +25,6 @@ public sealed class PlacePolicy
     private readonly PlaceOptions _options;
     private readonly Tier _tier;
     private readonly Func<string, AccountTerms> _termsOf;
-    private readonly Dictionary<string, (AccountTerms Terms, double Used)> _accounts = new(StringComparer.Ordinal);
 
     /// <param name="tier">That is planned.</param>
     /// <param name="termsOf">What an account is given; null: the usual to all.</param>
@@ -35,12 +35,12 @@ public sealed class PlacePolicy
         _termsOf = termsOf ?? (_ => AccountTerms.Usual);
     }
 
-    /// <summary>Plans one cycle. Not thread-safe: one plan at a time.</summary>
+    /// <summary>Plans one cycle. Thread-safe.</summary>
     /// <param name="candidates">All that is on the tier, and all that could be.</param>
     /// <param name="now">µs.</param>
     public PlacePlan Plan(ReadOnlySpan<Candidate> candidates, PlaceBudget budget, long now)
     {
-        _accounts.Clear();
+        var accounts = new Accounts(_termsOf);
         var count = candidates.Length;
         var worth = new double[count];
         var keys = new (double Density, int Index)[count];
@@ -48,7 +48,7 @@ public sealed class PlacePolicy
         for (var i = 0; i < count; i++)
         {
             ref readonly var each = ref candidates[i];
-            worth[i] = Worth(each, now, out var isWanted);
+            worth[i] = Worth(each, accounts.Of(each.Account).Terms, now, out var isWanted);
             var density = worth[i] / each.Bytes + (each.State == CandidateState.Here ? bonus : 0);
             keys[i] = (each.IsHeld ? double.NegativeInfinity : isWanted && density > 0 ? -density : double.PositiveInfinity, i);
         }
@@ -59,7 +59,7 @@ public sealed class PlacePolicy
         foreach (var (key, i) in keys)
         {
             ref readonly var each = ref candidates[i];
-            ref var account = ref AccountOf(each.Account);
+            ref var account = ref accounts.Of(each.Account);
             var isWanted = key < double.PositiveInfinity;
             var isHere = each.State == CandidateState.Here;
             var missing = !isWanted || each.IsHeld ? Shortage.None
@@ -99,9 +99,8 @@ public sealed class PlacePolicy
 
     private static double FetchOf(in Candidate each) => each.State == CandidateState.Below ? each.Bytes : each.FetchBytes;
 
-    private double Worth(in Candidate each, long now, out bool isWanted)
+    private double Worth(in Candidate each, AccountTerms terms, long now, out bool isWanted)
     {
-        var terms = AccountOf(each.Account).Terms;
         var readsPerDay = each.Demand.ReadsPerDay;
         var lead = (long)_options.Lead.TotalMicroseconds;
         // Worth bringing for this one time, if it is not here anyway.
@@ -131,13 +130,19 @@ public sealed class PlacePolicy
         return bytes > 0 ? 2 * _options.MoveCost / _options.StayDays * saved / bytes : 0;
     }
 
-    private ref (AccountTerms Terms, double Used) AccountOf(string account)
+    /// <summary>What each account is given, and what of it a plan has used so far.</summary>
+    private readonly struct Accounts(Func<string, AccountTerms> termsOf)
     {
-        ref var known = ref System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrAddDefault(_accounts, account, out var exists);
-        if (!exists)
+        private readonly Dictionary<string, (AccountTerms Terms, double Used)> _known = new(StringComparer.Ordinal);
+
+        public ref (AccountTerms Terms, double Used) Of(string account)
         {
-            known = (_termsOf(account), 0);
+            ref var known = ref CollectionsMarshal.GetValueRefOrAddDefault(_known, account, out var exists);
+            if (!exists)
+            {
+                known = (termsOf(account), 0);
+            }
+            return ref known;
         }
-        return ref known;
     }
 }

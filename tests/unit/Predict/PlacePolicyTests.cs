@@ -99,24 +99,6 @@ public class PlacePolicyTests
         });
 
     [Fact]
-    public void Demand_is_of_the_reads_that_a_resolution_serves_and_of_the_stretch_they_ask_for()
-    {
-        var log = new AccessLog();
-        for (var hour = 1; hour <= 48; hour++)
-        {
-            var at = _now - hour * Instant.Hour;
-            log.Record("acme/d/m", 10 * Instant.Minute, ReadShape.Of(new(at - 6 * Instant.Hour, at), at), at);
-        }
-        var forecast = AccessForecast.Of(log, _now);
-        double Reads(long step, long back, long length) => Demand.Of(forecast, "acme/d/m", step, new(_now - back, _now - back + length), _now).ReadsPerDay;
-
-        Assert.InRange(Reads(5 * Instant.Minute, Instant.Hour, Instant.Hour), 20, 28);
-        Assert.Equal(0, Reads(Instant.Minute, Instant.Hour, Instant.Hour));
-        Assert.Equal(0, Reads(0, Instant.Hour, Instant.Hour));
-        Assert.Equal(0, Reads(5 * Instant.Minute, 3 * Instant.Day, Instant.Day));
-    }
-
-    [Fact]
     public void Room_that_does_not_do_for_all_goes_to_the_usual_need_first_and_by_priority()
     {
         Reservation[] requests = [new("a", "acme", 40, 100), new("b", "vip", 40, 100), new("c", "acme", 10, 20)];
