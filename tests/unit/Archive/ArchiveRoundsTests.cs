@@ -34,7 +34,7 @@ public sealed class ArchiveRoundsTests : IDisposable
 
         for (var round = 0; round < rounds; round++)
         {
-            Assert.True(SpinWait.SpinUntil(() => store.Waiting >= Days, 20_000), $"round {round}: {store.Waiting} requests");
+            Assert.True(SpinWait.SpinUntil(() => store.Waiting >= Days, 60_000), $"round {round}: {store.Waiting} requests");
             Assert.False(asking.IsCompleted);
             store.Release();
         }

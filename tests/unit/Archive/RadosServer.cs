@@ -42,7 +42,7 @@ public sealed class RadosServer : IDisposable
     public void Dispose()
     {
         _script.StandardInput.Close();
-        if (!_script.WaitForExit(10_000))
+        if (!_script.WaitForExit(60_000))
         {
             _script.Kill(entireProcessTree: true);
         }

@@ -49,7 +49,7 @@ public sealed class CommandLineTests : IDisposable
             context.Response.Close();
         });
         var (code, output, error) = await RunAsync([.. arguments, "--url", _url, "--key", "k", "--data", _folder]);
-        await serving.WaitAsync(TimeSpan.FromSeconds(10));
+        await serving.WaitAsync(TimeSpan.FromSeconds(60));
         return (code, output, error, asked);
     }
 

@@ -169,7 +169,7 @@ public class JournalTests
         Assert.Equal("disk_full", refused.Reason);
         Assert.Throws<HotStoreUnavailableException>(() => journal.Append("refused"u8));
         isFull = false;
-        Assert.True(SpinWait.SpinUntil(() => journal.Failure is null, 10_000));
+        Assert.True(SpinWait.SpinUntil(() => journal.Failure is null, 60_000));
         await WriteAsync(journal, "after");
         journal.Abandon();
         var (again, found) = Open(disk.Crash(new Random(5)));
@@ -203,11 +203,11 @@ public class JournalTests
             }
         };
         await Assert.ThrowsAsync<HotStoreUnavailableException>(() => WriteAsync(journal, "during"));
-        Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref refusals) > 20, 20_000));
+        Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref refusals) > 20, 60_000));
         Assert.Equal(3, disk.Names.Count);
         Assert.Equal("io_error", journal.Failure!.Reason);
         Volatile.Write(ref isFailing, 0);
-        Assert.True(SpinWait.SpinUntil(() => journal.Failure is null, 20_000));
+        Assert.True(SpinWait.SpinUntil(() => journal.Failure is null, 60_000));
         await WriteAsync(journal, "after");
         journal.Abandon();
         var (again, found) = Open(disk.Crash(new Random(5)));
@@ -237,7 +237,7 @@ public class JournalTests
             journal.Append(record);
         }
         hold.Set();
-        Assert.True(SpinWait.SpinUntil(() => !journal.IsBehind, 20_000));
+        Assert.True(SpinWait.SpinUntil(() => !journal.IsBehind, 60_000));
         journal.Dispose();
     }
 

@@ -64,7 +64,7 @@ public class ShipperTests
         await bench.AppendDurablyAsync("t", Samples(HotBench.Day, 100));
         await bench.Store.FlushAllAsync(CancellationToken.None);
         var shipper = Ship(bench, gateway);
-        Assert.True(SpinWait.SpinUntil(() => gateway.Batches == 1, 10_000));
+        Assert.True(SpinWait.SpinUntil(() => gateway.Batches == 1, 60_000));
         gateway.IsDown = true;
         await shipper.DisposeAsync();
         await bench.CrashAsync(new Random(1));
@@ -84,14 +84,14 @@ public class ShipperTests
         await using var shipper = Ship(bench, gateway);
         await bench.AppendDurablyAsync("t", Samples(HotBench.Day, 100));
         await bench.Store.FlushAllAsync(CancellationToken.None);
-        Assert.True(SpinWait.SpinUntil(() => gateway.Requests > 3, 10_000));
+        Assert.True(SpinWait.SpinUntil(() => gateway.Requests > 3, 60_000));
         Assert.Equal((100, 0), (bench.Store.Ledger.Held, bench.Store.Ledger.Released));
         Assert.Contains("refused", shipper.Status.LastError, StringComparison.Ordinal);
         Assert.Equal((false, 1), (shipper.Status.Connected, shipper.Status.WindowsLeft));
         gateway.IsDown = false;
         await UntilShippedAsync(bench);
         Assert.Equal(await bench.ReadAsync(), gateway.Samples);
-        Assert.True(SpinWait.SpinUntil(() => shipper.Status is { Connected: true, LastError: null, WindowsLeft: 0 }, 10_000));
+        Assert.True(SpinWait.SpinUntil(() => shipper.Status is { Connected: true, LastError: null, WindowsLeft: 0 }, 60_000));
     }
 
     [Fact]
@@ -165,7 +165,7 @@ public class ShipperTests
         await using var shipper = Ship(bench, gateway);
         await bench.AppendDurablyAsync("t", Samples(HotBench.Day, 100));
         var release = bench.Store.ReleaseAsync(long.MaxValue, CancellationToken.None);
-        Assert.True(SpinWait.SpinUntil(() => gateway.Requests > 3, 10_000));
+        Assert.True(SpinWait.SpinUntil(() => gateway.Requests > 3, 60_000));
         Assert.False(release.IsCompleted);
         Assert.Equal(100, (await bench.ValuesAsync("t")).Length);
         gateway.IsDown = false;
@@ -254,7 +254,7 @@ public class ShipperTests
         await bench.AppendDurablyAsync("t", Samples(HotBench.Day, 100));
         await UntilShippedAsync(bench);
         gateway.SetBack(bench.Window, 0);
-        Assert.True(SpinWait.SpinUntil(() => gateway.Taken.Count == 2 && bench.Store.Unshipped().Count == 0, 10_000));
+        Assert.True(SpinWait.SpinUntil(() => gateway.Taken.Count == 2 && bench.Store.Unshipped().Count == 0, 60_000));
         Assert.Equal(gateway.Taken[0].ToBytes(), gateway.Taken[1].ToBytes());
         Assert.Empty(shipper.Problems);
         Assert.Equal((100, 100, 0), (bench.Store.Ledger.Unique, bench.Store.Ledger.Released, bench.Store.Ledger.Held));
@@ -268,9 +268,9 @@ public class ShipperTests
         await bench.AppendDurablyAsync("t", Samples(HotBench.Day, 100));
         await bench.Store.ReleaseAsync(HotBench.Day + 1, CancellationToken.None);
         gateway.SetBack(bench.Window, 0);
-        Assert.True(SpinWait.SpinUntil(() => shipper.Problems.Any(problem => problem.Contains("no longer on this edge", StringComparison.Ordinal)), 10_000));
+        Assert.True(SpinWait.SpinUntil(() => shipper.Problems.Any(problem => problem.Contains("no longer on this edge", StringComparison.Ordinal)), 60_000));
         gateway.SetBack(bench.Window, 1);
-        Assert.True(SpinWait.SpinUntil(() => !shipper.Problems.Any(), 10_000));
+        Assert.True(SpinWait.SpinUntil(() => !shipper.Problems.Any(), 60_000));
     }
 
     [Fact]

@@ -175,11 +175,11 @@ internal sealed class TestNode : IDataSource
         return Task.FromResult(new FetchResult(slices, [], [new(Tier.Ssd, Node, request.Parts[0].Range, "raw", 0.1)]));
     }
 
-    /// <summary>Asks until the answer has as many points as it should, at most ten seconds.</summary>
+    /// <summary>Asks until the answer has as many points as it should, at most thirty seconds.</summary>
     public async Task<Answer> AnswerAsync(string series, int points)
     {
         var question = Question.Parse(series, "2017-03-09", "2017-03-10", null, "raw", LinkBed.Day.End, out _)!;
-        for (var deadline = DateTime.UtcNow.AddSeconds(10); ; await Task.Delay(20))
+        for (var deadline = DateTime.UtcNow.AddSeconds(30); ; await Task.Delay(20))
         {
             var found = _answerer.Resolve(question, out _);
             if (found.Count > 0)

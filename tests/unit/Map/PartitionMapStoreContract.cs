@@ -48,7 +48,7 @@ public abstract class PartitionMapStoreContract
         Assert.Empty(empty.Entries);
         var first = store.Current.Revision;
         Assert.True(first > empty.Revision);
-        await waiting.WaitAsync(TimeSpan.FromSeconds(10));
+        await waiting.WaitAsync(TimeSpan.FromSeconds(60));
         Assert.Equal(MapPut.Known, await store.PutAsync("edge-1", PartitionMapUpdate.Whole(First), None));
         Assert.Equal(first, store.Current.Revision);
         await store.PutAsync("edge-1", PartitionMapUpdate.Between(First, Second), None);

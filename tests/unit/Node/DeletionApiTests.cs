@@ -110,7 +110,7 @@ public sealed class DeletionApiTests : IAsyncLifetime
     /// <summary>Asks again until the links are up: before, nobody is there to do it.</summary>
     private static async Task<(HttpStatusCode Status, JsonElement Reply)> DeleteLinkedAsync(string url, string? said = null)
     {
-        for (var deadline = DateTime.UtcNow.AddSeconds(20); ; await Task.Delay(20))
+        for (var deadline = DateTime.UtcNow.AddSeconds(60); ; await Task.Delay(20))
         {
             var (status, reply) = await DeleteAsync(url);
             if (said is null ? status != HttpStatusCode.ServiceUnavailable : reply.ToString().Contains(said, StringComparison.Ordinal))
