@@ -13,15 +13,14 @@ internal sealed class ChildProcess
     private static readonly string[] Inherited = ["PATH", "TMPDIR", "LD_LIBRARY_PATH", "DOTNET_ROOT", "DOTNET_ROOT_X64", "DOTNET_ROOT_ARM64", "SystemRoot", "TEMP", "TMP"];
 
     /// <summary>
-    /// 32 MB (hexadecimal) of managed memory in all, collected early; code in memory once; large native blocks given back when they are free, since what
-    /// the runtime keeps for later lasts only for a cycle; no debugger's socket.
+    /// 32 MB (hexadecimal) of managed memory in all, collected early; code in memory once; one native heap; no debugger's socket.
     /// </summary>
     private static readonly (string Name, string Value)[] Given =
     [
         (OnnxTelemetry.Variable, "1"),
         ("DOTNET_gcServer", "0"), ("DOTNET_gcConcurrent", "0"), ("DOTNET_GCHeapHardLimit", "2000000"), ("DOTNET_GCgen0size", "400000"),
         ("DOTNET_EnableWriteXorExecute", "0"), ("DOTNET_TieredPGO", "0"), ("DOTNET_EnableDiagnostics", "0"), ("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT", "1"),
-        ("MALLOC_ARENA_MAX", "1"), ("MALLOC_MMAP_THRESHOLD_", "131072"), ("MALLOC_TRIM_THRESHOLD_", "262144"),
+        ("MALLOC_ARENA_MAX", "1"),
     ];
 
     private const int ErrorCharsMax = 400;
