@@ -47,6 +47,10 @@ public sealed class NodeMetrics : IDisposable
         _meter.CreateObservableGauge("foretier.uptime.seconds", () => clock.GetElapsedTime(started).TotalSeconds, null, "Time since the start.");
         _meter.CreateObservableGauge("foretier.memory.resident.bytes", () => Environment.WorkingSet, null, "Resident memory of this process.");
         _meter.CreateObservableGauge("foretier.memory.heap.bytes", () => GC.GetTotalMemory(false), null, "Managed memory of this process.");
+        _meter.CreateObservableGauge("foretier.memory.heap.committed.bytes", () => GC.GetGCMemoryInfo().TotalCommittedBytes, null, "What the managed heap holds of the machine's memory since the last collection.");
+        _meter.CreateObservableCounter("foretier.gc.pause.seconds", () => GC.GetTotalPauseDuration().TotalSeconds, null, "Time that collections have stopped this process.");
+        _meter.CreateObservableCounter("foretier.gc.collections", () => Enumerable.Range(0, GC.MaxGeneration + 1).Select(generation =>
+            new Measurement<long>(GC.CollectionCount(generation), new KeyValuePair<string, object?>("generation", generation))), "{collection}", "Collections of a generation and those below it.");
         _meter.CreateObservableCounter("foretier.cpu.seconds", () => Environment.CpuUsage.TotalTime.TotalSeconds, null, "CPU time of this process.");
     }
 

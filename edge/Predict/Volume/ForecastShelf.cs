@@ -14,15 +14,7 @@ public sealed class ForecastShelf
     public void Put(string series, SeriesForecast forecast) => _kept[series] =
         new(forecast.Bands.Count, (float)forecast.Mean[0], (float)forecast.Mean.Take(ExpertBands.DayHours).Average(), _packer.Pack(forecast.Save));
 
-    public SeriesForecast? Find(string series)
-    {
-        if (!_kept.TryGetValue(series, out var kept))
-        {
-            return null;
-        }
-        using var reader = _packer.Open(kept.Packed);
-        return SeriesForecast.Load(reader);
-    }
+    public SeriesForecast? Find(string series) => _kept.TryGetValue(series, out var kept) ? _packer.Unpack(kept.Packed, SeriesForecast.Load) : null;
 
     /// <summary>How many hours a series is forecast; 0 where it is not.</summary>
     public int HoursOf(string series) => _kept.GetValueOrDefault(series).Hours;

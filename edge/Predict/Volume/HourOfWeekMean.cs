@@ -76,7 +76,12 @@ public sealed class HourOfWeekMean(TimeZoneInfo? zone = null)
             var atRandom = Z90 * Math.Sqrt(mean[h]);
             p90[h] = mean[h] + Math.Max(0, double.IsNaN(high[day]) ? atRandom : known < 2 * ErrorsMin ? Math.Max(atRandom, high[day]) : high[day]);
         }
-        return new(history.End, mean, p90, Array.ConvertAll(residuals.ToArray(), static error => (float)error));
+        Span<float> errors = counts.Length <= SeriesVolume.HoursRead ? stackalloc float[counts.Length] : new float[counts.Length];
+        for (var i = 0; i < errors.Length; i++)
+        {
+            errors[i] = (float)residuals[i];
+        }
+        return new(history.End, mean, p90, errors);
     }
 
     /// <summary>

@@ -19,7 +19,7 @@ public sealed class SeriesForecast
         Start = start;
         Mean = mean;
         P90 = p90;
-        Bands = bands ?? [.. mean.Zip(p90, static (mean, p90) => new Band(0, (float)mean, (float)p90))];
+        Bands = bands ?? EachHour(mean, h => new Band(0, (float)mean[h], (float)p90[h]));
         DayErrors = new double[ErrorDays];
         var today = Instant.Floor(start, Instant.Day);
         for (var day = 0; day < ErrorDays; day++)
@@ -43,7 +43,17 @@ public sealed class SeriesForecast
     private SeriesForecast(long start, Band[] bands, double[] mean, double[] dayErrors)
     {
         (Start, Bands, Mean, DayErrors) = (start, bands, mean, dayErrors);
-        P90 = [.. bands.Zip(mean, P90Of)];
+        P90 = EachHour(mean, h => P90Of(bands[h], mean[h]));
+    }
+
+    private static T[] EachHour<T>(double[] mean, Func<int, T> of)
+    {
+        var all = new T[mean.Length];
+        for (var h = 0; h < all.Length; h++)
+        {
+            all[h] = of(h);
+        }
+        return all;
     }
 
     public long Start { get; }
@@ -88,15 +98,18 @@ public sealed class SeriesForecast
     {
         var start = reader.ReadInt64();
         var hours = reader.ReadInt32();
-        var levels = new float[Levels * hours];
-        foreach (ref var value in levels.AsSpan())
-        {
-            value = reader.ReadSingle();
-        }
         var bands = new Band[hours];
-        for (var h = 0; h < hours; h++)
+        foreach (ref var band in bands.AsSpan())
         {
-            bands[h] = new(levels[h], levels[hours + h], levels[2 * hours + h]);
+            band = new(reader.ReadSingle(), 0, 0);
+        }
+        foreach (ref var band in bands.AsSpan())
+        {
+            band = band with { P50 = reader.ReadSingle() };
+        }
+        foreach (ref var band in bands.AsSpan())
+        {
+            band = band with { P90 = reader.ReadSingle() };
         }
         double[] Read(int count)
         {

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.IO.Compression;
 using System.Text;
 
@@ -7,6 +8,7 @@ namespace Foretier.Predict.Volume;
 /// Packs what is needed of a series once an hour, so that it takes little memory in between. The bytes of its numbers are put by their rank first:
 /// signs and exponents of neighbours are much alike, and the last digits of rounded numbers are nothing. Not thread-safe: buffers are kept.
 /// </summary>
+[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "They are buffers in memory.")]
 internal sealed class StatePacker
 {
     /// <summary>Of a float, what most of the state consists of; halves fall into place as well.</summary>
@@ -17,16 +19,24 @@ internal sealed class StatePacker
 
     private const int PlainBytesMax = 1 << 20;
 
+    private readonly MemoryStream _plain = new();
+    private readonly BinaryWriter _writer;
+    private readonly BinaryReader _reader;
     private byte[] _ranked = new byte[4096];
     private byte[] _packed = [];
 
+    public StatePacker()
+    {
+        _writer = new(_plain, Encoding.UTF8);
+        _reader = new(_plain, Encoding.UTF8);
+    }
+
     public byte[] Pack(Action<BinaryWriter> save)
     {
-        using var written = new MemoryStream(_ranked.Length);
-        using var writer = new BinaryWriter(written, Encoding.UTF8);
-        save(writer);
-        writer.Flush();
-        var plain = written.GetBuffer().AsSpan(0, (int)written.Length);
+        _plain.SetLength(0);
+        save(_writer);
+        _writer.Flush();
+        var plain = Plain();
         Room(plain.Length);
         for (int rank = 0, to = 0; rank < Ranks; rank++)
         {
@@ -41,8 +51,10 @@ internal sealed class StatePacker
             ? _packed.AsSpan(0, length).ToArray() : throw new InvalidOperationException("the buffer is too small for its own bound");
     }
 
+    /// <summary>Reads back what was saved.</summary>
     /// <exception cref="InvalidDataException">The bytes are none that were packed.</exception>
-    public BinaryReader Open(ReadOnlySpan<byte> packed)
+    /// <exception cref="EndOfStreamException">What was packed is shorter than what is read of it.</exception>
+    public T Unpack<T>(ReadOnlySpan<byte> packed, Func<BinaryReader, T> load)
     {
         int length;
         while (!BrotliDecoder.TryDecompress(packed, _ranked, out length))
@@ -53,7 +65,8 @@ internal sealed class StatePacker
             }
             Room(2 * _ranked.Length);
         }
-        var plain = new byte[length];
+        _plain.SetLength(length);
+        var plain = Plain();
         for (int rank = 0, from = 0; rank < Ranks; rank++)
         {
             for (var to = rank; to < length; to += Ranks)
@@ -61,8 +74,11 @@ internal sealed class StatePacker
                 plain[to] = _ranked[from++];
             }
         }
-        return new(new MemoryStream(plain), Encoding.UTF8);
+        _plain.Position = 0;
+        return load(_reader);
     }
+
+    private Span<byte> Plain() => _plain.GetBuffer().AsSpan(0, (int)_plain.Length);
 
     private void Room(int bytes) => _ranked = _ranked.Length < bytes ? new byte[bytes] : _ranked;
 }

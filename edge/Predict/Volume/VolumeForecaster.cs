@@ -214,8 +214,7 @@ public sealed class VolumeForecaster
         {
             return null;
         }
-        using var reader = _packer.Open(packed);
-        var learner = SeriesLearner.Load(reader);
+        var learner = _packer.Unpack(packed, SeriesLearner.Load);
         _last = (series, learner);
         return learner;
     }

@@ -12,8 +12,11 @@ public class StatePackerTests
         Gen.Byte.Array[0, 9_000].Sample(bytes =>
         {
             var packer = new StatePacker();
-            using var reader = packer.Open(packer.Pack(writer => writer.Write(bytes)));
-            Assert.Equal(bytes, reader.ReadBytes(bytes.Length + 1));
+            // Its buffers are used again: what was packed or unpacked before does not show.
+            var other = packer.Pack(writer => writer.Write("something else"));
+            var packed = packer.Pack(writer => writer.Write(bytes));
+            Assert.Equal("something else", packer.Unpack(other, reader => reader.ReadString()));
+            Assert.Equal(bytes, packer.Unpack(packed, reader => reader.ReadBytes(bytes.Length + 1)));
         }, iter: 200);
     }
 
@@ -21,8 +24,8 @@ public class StatePackerTests
     public void Bytes_that_were_never_packed_are_refused()
     {
         var packer = new StatePacker();
-        Assert.Throws<InvalidDataException>(() => packer.Open([1, 2, 3, 4, 5, 6, 7, 8]));
-        Assert.Throws<InvalidDataException>(() => packer.Open([]));
+        Assert.Throws<InvalidDataException>(() => packer.Unpack([1, 2, 3, 4, 5, 6, 7, 8], reader => reader.ReadByte()));
+        Assert.Throws<InvalidDataException>(() => packer.Unpack([], reader => reader.ReadByte()));
     }
 
     [Fact]
