@@ -44,7 +44,7 @@ public sealed partial class AccessLog
     public static AccessLog Load(Stream from, int keysMax = KeysMaxDefault, long bytesMax = BytesMaxDefault)
     {
         var payload = SealedPayload.Read(from, Magic, FormatVersion, out var version);
-        using var reader = new BinaryReader(new DeflateStream(new MemoryStream(payload.ToArray()), CompressionMode.Decompress), Encoding.UTF8);
+        using var reader = new BinaryReader(new DeflateStream(payload, CompressionMode.Decompress), Encoding.UTF8);
         try
         {
             var log = new AccessLog(keysMax, bytesMax) { _since = reader.ReadInt64() };

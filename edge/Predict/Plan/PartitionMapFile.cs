@@ -24,10 +24,10 @@ public static class PartitionMapFile
     /// <exception cref="InvalidDataException">The bytes are not a map, or are damaged; the message says in what way.</exception>
     public static PartitionMap Load(Stream from)
     {
-        var payload = SealedPayload.Read(from, Magic, FormatVersion, out _);
+        using var payload = SealedPayload.Read(from, Magic, FormatVersion, out _);
         try
         {
-            return JsonSerializer.Deserialize<PartitionMap>(payload.Span, _json) ?? throw new InvalidDataException("the content is null");
+            return JsonSerializer.Deserialize<PartitionMap>(payload, _json) ?? throw new InvalidDataException("the content is null");
         }
         catch (JsonException e)
         {

@@ -76,7 +76,7 @@ public sealed class KindMix
     /// <exception cref="InvalidDataException">The bytes are no such scores, or are damaged; the message says in what way.</exception>
     public static KindMix Load(Stream from)
     {
-        using var reader = new BinaryReader(new MemoryStream(SealedPayload.Read(from, Magic, FormatVersion, out _).ToArray()), Encoding.UTF8);
+        using var reader = new BinaryReader(SealedPayload.Read(from, Magic, FormatVersion, out _), Encoding.UTF8);
         try
         {
             var mix = new KindMix();

@@ -123,7 +123,7 @@ public sealed class Scorecard
     public static Scorecard Load(Stream from)
     {
         var payload = SealedPayload.Read(from, Magic, FormatVersion, out _);
-        using var reader = new BinaryReader(new DeflateStream(new MemoryStream(payload.ToArray()), CompressionMode.Decompress), Encoding.UTF8);
+        using var reader = new BinaryReader(new DeflateStream(payload, CompressionMode.Decompress), Encoding.UTF8);
         try
         {
             var card = new Scorecard();

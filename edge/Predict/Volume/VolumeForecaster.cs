@@ -133,31 +133,30 @@ public sealed class VolumeForecaster
     /// hedge, stretches, bias, forecast being learned from, what was said lately). Format 1 is deflated, its series are not packed. Numbers are 7-bit encoded
     /// or f32, texts as BinaryWriter writes them.
     /// </summary>
+    /// <param name="to">Seekable.</param>
     public void Save(Stream to)
     {
-        // As large as it gets: a stream that doubles takes three times that.
-        using var payload = new MemoryStream(4096 + _learned.Sum(series => 3 * series.Key.Length + series.Value.Length + 8));
-        using (var writer = new BinaryWriter(payload, Encoding.UTF8, leaveOpen: true))
+        List<string> names = [.. _learned.Keys];
+        names.Sort(StringComparer.Ordinal);
+        SealedPayload.Write(to, Magic, FormatVersion, writer =>
         {
             writer.Write((byte)ExpertBands.Experts);
             _population.Save(writer);
-            writer.Write7BitEncodedInt(_learned.Count);
-            foreach (var (name, packed) in _learned.OrderBy(l => l.Key, StringComparer.Ordinal))
+            writer.Write7BitEncodedInt(names.Count);
+            foreach (var name in names)
             {
                 writer.Write(name);
-                writer.Write7BitEncodedInt(packed.Length);
-                writer.Write(packed);
+                writer.Write7BitEncodedInt(_learned[name].Length);
+                writer.Write(_learned[name]);
             }
-        }
-        SealedPayload.Write(to, Magic, FormatVersion, payload.GetBuffer().AsSpan(0, (int)payload.Length));
+        });
     }
 
     /// <exception cref="InvalidDataException">The bytes are not what was learned, or are damaged; the message says in what way.</exception>
     public static VolumeForecaster Load(Stream from)
     {
         var payload = SealedPayload.Read(from, Magic, FormatVersion, out var version);
-        Stream content = new MemoryStream(payload.ToArray());
-        using var reader = new BinaryReader(version == 1 ? new DeflateStream(content, CompressionMode.Decompress) : content, Encoding.UTF8);
+        using var reader = new BinaryReader(version == 1 ? new DeflateStream(payload, CompressionMode.Decompress) : payload, Encoding.UTF8);
         try
         {
             if (reader.ReadByte() != ExpertBands.Experts)

@@ -147,7 +147,7 @@ public sealed class VolumeHistory
     public static VolumeHistory Load(Stream from, out long savedAt)
     {
         var payload = SealedPayload.Read(from, Magic, FormatVersion, out var version);
-        using var reader = new BinaryReader(new DeflateStream(new MemoryStream(payload.ToArray()), CompressionMode.Decompress), Encoding.UTF8);
+        using var reader = new BinaryReader(new DeflateStream(payload, CompressionMode.Decompress), Encoding.UTF8);
         try
         {
             savedAt = reader.ReadInt64();
