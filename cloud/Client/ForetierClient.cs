@@ -211,6 +211,23 @@ public sealed class ForetierClient : IDisposable
     /// <inheritdoc cref="QueryAsync"/>
     public Task<ModelEntry> ChangeRolloutAsync(string id, RolloutChange change, CancellationToken cancel = default) => AskAsync(() => _api.ChangeRolloutAsync(id, change, cancel));
 
+    /// <summary>The agent's images in the archive, and how every box stands with the one that is rolled out.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<ImagesReply> ImagesAsync(CancellationToken cancel = default) => AskAsync(() => _api.ImagesAsync(cancel));
+
+    /// <summary>Publishes a signed image, or says which of its files are to be sent first.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<ImageUploadReply> PublishImageAsync(ImageUpload upload, CancellationToken cancel = default) => AskAsync(() => _api.PublishImageAsync(upload, cancel));
+
+    /// <summary>Sends a file of an image.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task PutImageFileAsync(string version, string file, string sha256, Stream content, CancellationToken cancel = default) =>
+        DoAsync(() => _api.PutImageFileAsync(version, file, sha256, content, cancel));
+
+    /// <summary>Changes which boxes are to run which image.</summary>
+    /// <inheritdoc cref="QueryAsync"/>
+    public Task<ImagesReply> ChangeImageRolloutAsync(ImageChange change, CancellationToken cancel = default) => AskAsync(() => _api.ChangeImageRolloutAsync(change, cancel));
+
     public void Dispose() => _http.Dispose();
 
     private static async ValueTask<Exception?> ReadProblemAsync(HttpResponseMessage response)

@@ -12,8 +12,10 @@ using Foretier.Node.Serve;
 using Foretier.Protocol.Api;
 using Foretier.Router;
 using Foretier.Router.Etcd;
+using Foretier.Router.Images;
 using Foretier.Router.Map;
 using Foretier.Router.Models;
+using Foretier.Router.Releases;
 
 // The router: knows who holds what, plans every question, and asks each holder directly, the archive by itself.
 return await NodeHost.RunAsync(args, "router", async args =>
@@ -47,7 +49,10 @@ return await NodeHost.RunAsync(args, "router", async args =>
     // Models in the archive, on their way to the boxes.
     using var models = new ModelRegistry(archive, clock);
     var boxes = new ModelFollower(follower, models, clock, logs.CreateLogger<ModelFollower>());
-    await using var modelWatch = ModelWatch.Start(models, logs.CreateLogger<ModelRegistry>());
+    // And images of the agent itself, some boxes at a time.
+    using var images = new ImageRegistry(archive, clock);
+    var updates = new ImageFollower(follower, images, clock, logs.CreateLogger<ImageFollower>());
+    await using var releases = ReleaseWatch.Start(logs.CreateLogger<ReleaseWatch>(), models.RefreshAsync, images.RefreshAsync);
 
     // What is asked here is told to those who own the series.
     await using var forwarder = new AccessForwarder(options.Node, options.Data, hub, follower, catalog, clock, logs.CreateLogger<AccessForwarder>());
@@ -58,7 +63,7 @@ return await NodeHost.RunAsync(args, "router", async args =>
     IEnumerable<string> Problems() => follower.Nodes.Where(n => !n.Connected).Select(n => $"{n.Node} is not connected").Concat(new[] { watch.Fault, ring.Problem, map.Problem }.OfType<string>());
     var cascade = new Cascade(new NodeDuties
     {
-        Fleet = new() { Node = options.Node, Role = "router", Problems = Problems, Below = () => follower.Nodes },
+        Fleet = new() { Node = options.Node, Role = "router", Problems = Problems, Below = () => follower.Nodes, Updates = updates.Describe },
         Terms = () => ring.Current.Accounts,
         Deletion = new() { EdgesOf = name => catalog.View.Named(name).Select(series => series.Edge) },
         Report = () => new SelfCheck(options, clock).Report(
@@ -76,6 +81,7 @@ return await NodeHost.RunAsync(args, "router", async args =>
     cascade.Map(api);
     cascade.MapPublic(app);
     new ModelApi(models, boxes).Map(api);
+    new ImageApi(images, updates, Path.Combine(options.Data, "uploads")).Map(api);
     new KeyApi(ring, options.Upstream, sharedKeys is null ? null : sharedKeys.ChangeAsync).Map(api);
     await app.RunAsync();
 });

@@ -19,7 +19,7 @@ using Foretier.Node.Link;
 using Foretier.Node.Prometheus;
 using Foretier.Node.Serve;
 using Foretier.Predict.Models;
-using Foretier.Protocol.Models;
+using Foretier.Protocol.Releases;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 // Started again by itself, to run a model (ChildInference).
@@ -64,8 +64,12 @@ return await NodeHost.RunAsync(args, "agent", async args =>
         ? new Shipper(store, ConfigurationException.Check(() => options.ShipChecked(upstream)), clock, logs.CreateLogger<Shipper>()) : null;
 
     // The model that forecasts: the one that came with the program, or a better one from afar.
-    await using var updates = ConfigurationException.Open<ModelUpdates, ModelRefusedException>("FORETIER__UPDATES__CERTIFICATE", () => new(
+    await using var updates = ConfigurationException.Open<ModelUpdates, ReleaseRefusedException>("FORETIER__UPDATES__CERTIFICATE", () => new(
         ConfigurationException.Check(options.Updates.Validated), Path.Combine(options.Data, "models"), options.Models, clock, logs.CreateLogger<ModelUpdates>()));
+
+    // And the program itself, which the box's installer replaces.
+    var images = ConfigurationException.Open<ImageUpdates, ReleaseRefusedException>("FORETIER__UPDATES__IMAGECERTIFICATE", () => new(
+        options.Updates, Path.Combine(options.Data, "updates"), Environment.GetEnvironmentVariable(Health.ImageVariable), clock, logs.CreateLogger<ImageUpdates>()));
 
     // Forecast: the map of what is to come, and room for it.
     var ring = app.Services.GetRequiredService<KeyRing>();
@@ -102,7 +106,8 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     var answerer = new Answerer(catalog, node => node == options.Node ? store : null, health, clock, () => map.Current);
     var administration = new Administration(options.Node, store, devices, certificates, watch, TimeProvider.System);
     var checks = new AgentChecks(options, mqtt, store, devices, watch, certificates, shipper is null ? null : () => shipper.Problems.FirstOrDefault(), stamps, clock);
-    IEnumerable<string> Problems() => store.Problems.Concat(new[] { ring.Problem, devices.Problem, certificates.Problem, map.Problem, updates.Problem }.OfType<string>()).Concat(shipper?.Problems ?? []).Concat(sensors.Problems);
+    IEnumerable<string> Problems() => store.Problems.Concat(new[] { ring.Problem, devices.Problem, certificates.Problem, map.Problem, updates.Problem, images.Problem }.OfType<string>()).Concat(shipper?.Problems ?? []).Concat(sensors.Problems);
+    images.Problems = Problems;
     var cascade = new Cascade(new NodeDuties
     {
         Fleet = new() { Node = options.Node, Role = "edge", Problems = Problems, Model = () => map.Model, FlashYears = () => store.Wear.LifeYears },
@@ -142,6 +147,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     inner.MapCatalog(catalog, clock, () => []);
     inner.MapUpdates(map);
     inner.MapUpdates(updates);
+    inner.MapUpdates(images);
     access.Map(inner);
     cascade.Map(inner);
     keys.MapInternal(inner);

@@ -4,7 +4,7 @@ using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
 using Foretier.Client.Mqtt;
-using Foretier.Protocol.Models;
+using Foretier.Protocol.Releases;
 using Foretier.Tests.Benchmarks.Ingest;
 using Foretier.Tests.Unit.Updates;
 

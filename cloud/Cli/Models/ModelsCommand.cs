@@ -70,7 +70,7 @@ internal static class ModelsCommand
         : $"{entry.Id} {rollout.Version} {(rollout.Stage == RolloutStage.Trial ? "is rolled out" : $"is {Word(rollout.Stage)}")} to {rollout.Percent} % of the boxes"
             + (rollout.Labels.Count > 0 ? $" labelled {string.Join(" or ", rollout.Labels)}" : "") + (rollout.Now ? ", without waiting for the comparison" : "");
 
-    private static string Word(RolloutStage stage) => stage switch
+    internal static string Word(RolloutStage stage) => stage switch
     {
         RolloutStage.Trial => "rolling out",
         RolloutStage.RolledBack => "rolled back",

@@ -4,7 +4,7 @@ using Foretier.Cli.Ask;
 using Foretier.Core.Query;
 using Foretier.Predict.Models;
 using Foretier.Protocol.Api;
-using Foretier.Protocol.Models;
+using Foretier.Protocol.Releases;
 
 namespace Foretier.Cli.Models;
 
@@ -25,7 +25,7 @@ internal static class SignCommand
             var signed = Sign(path, parse.GetRequiredValue(key), parse, signing, session.Clock);
             File.WriteAllBytes(Path.Combine(path, SignedRelease.DocumentFile), signed.Document);
             File.WriteAllBytes(Path.Combine(path, SignedRelease.SignatureFile), signed.Signature);
-            var release = signed.Read();
+            var release = signed.AsModel();
             session.Terminal.Tell(release, $"{release.Id} {release.Version} is signed, good until {release.Expires:yyyy-MM-dd}; next: foretier models publish {path}");
             return Task.FromResult(ExitCode.Ok);
         }));
@@ -44,7 +44,7 @@ internal static class SignCommand
                 var path = parse.GetRequiredValue(folder).FullName;
                 var signed = parse.GetValue(key) is { } file ? Sign(path, file, parse, signing, session.Clock)
                     : new(Read(path, SignedRelease.DocumentFile), Read(path, SignedRelease.SignatureFile));
-                var release = Checked(() => signed.Read());
+                var release = Checked(() => signed.AsModel());
                 var upload = new ModelUpload(signed.Document, signed.Signature, [.. release.Files.Select(one => new ModelFile(one.Name, Read(path, one.Name)))],
                     parse.GetValue(percent) ?? 100, parse.GetValue(labels) ?? []);
                 var entry = await client.PublishModelAsync(upload, cancel).ConfigureAwait(false);
@@ -68,8 +68,8 @@ internal static class SignCommand
         { StepsBack = parse.GetValue(signing.StepBack) };
         return Checked(() =>
         {
-            var signed = SignedRelease.Sign(release, File.ReadAllText(key.FullName));
-            _ = signed.Read();
+            var signed = SignedRelease.Sign(release.ToDocument(), File.ReadAllText(key.FullName));
+            _ = signed.AsModel();
             return signed;
         });
     }
@@ -80,7 +80,7 @@ internal static class SignCommand
         {
             return work();
         }
-        catch (Exception e) when (e is InferenceException or ModelRefusedException)
+        catch (Exception e) when (e is InferenceException or ReleaseRefusedException)
         {
             throw new CommandException(ExitCode.Refused, e.Message);
         }

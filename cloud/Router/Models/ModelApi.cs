@@ -2,7 +2,7 @@ using Foretier.Archive.Stores;
 using Foretier.Node.Keys;
 using Foretier.Node.Serve;
 using Foretier.Protocol.Api;
-using Foretier.Protocol.Models;
+using Foretier.Protocol.Releases;
 using Problem = Foretier.Node.Serve.Problem;
 
 namespace Foretier.Router.Models;
@@ -47,7 +47,7 @@ internal sealed class ModelApi(ModelRegistry registry, ModelFollower boxes)
         {
             return await work().ConfigureAwait(false);
         }
-        catch (ModelRefusedException wrong)
+        catch (ReleaseRefusedException wrong)
         {
             return Problem.Of(StatusCodes.Status400BadRequest, "bad_model", wrong.Message);
         }

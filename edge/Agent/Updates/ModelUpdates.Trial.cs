@@ -79,7 +79,7 @@ public sealed partial class ModelUpdates
     /// <summary>Tests what was fetched, in a process of its own; the result is a decision like any other.</summary>
     private void Test(CandidateModel candidate) => _test = Task.Run(async () =>
     {
-        var (release, path) = (candidate.Release.Read(), PathOf(FolderName(candidate.Release)));
+        var (release, path) = (candidate.Release.AsModel(), PathOf(FolderName(candidate.Release)));
         try
         {
             var folder = ModelFolder.Open(path);

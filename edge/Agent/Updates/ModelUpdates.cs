@@ -3,7 +3,7 @@ using Foretier.Durable;
 using Foretier.Predict;
 using Foretier.Predict.Models;
 using Foretier.Predict.Score;
-using Foretier.Protocol.Models;
+using Foretier.Protocol.Releases;
 using Foretier.Protocol.Api;
 
 namespace Foretier.Agent.Updates;
@@ -31,13 +31,13 @@ public sealed partial class ModelUpdates : IAsyncDisposable
     private readonly Lock _lock = new();
     private readonly int? _shippedVersion;
     private volatile UpdateState _state;
-    private (string Digest, ModelDownload Files)? _download;
+    private (string Digest, ReleaseDownload Files)? _download;
     private Task _test = Task.CompletedTask;
 
     /// <param name="directory">Where models from afar are kept.</param>
     /// <param name="models">Where the one lies that came with the program.</param>
     /// <param name="start">Starts what runs the model in a folder; null: a child process.</param>
-    /// <exception cref="ModelRefusedException">The certificate cannot be read.</exception>
+    /// <exception cref="ReleaseRefusedException">The certificate cannot be read.</exception>
     public ModelUpdates(UpdateOptions options, string directory, ModelOptions models, TimeProvider clock, ILogger<ModelUpdates> log,
         Func<string, ChildOptions, CancellationToken, Task<IInference>>? start = null)
     {
@@ -110,8 +110,9 @@ public sealed partial class ModelUpdates : IAsyncDisposable
     {
         lock (_lock)
         {
-            if (_state.Candidate is { Phase: TrialPhase.Fetching } candidate && DownloadOf(candidate) is var download && download.Need is { } need && need.Id == id && need.Version == version)
+            if (_state.Candidate is { Phase: TrialPhase.Fetching } candidate && candidate.Release.AsModel() is { } release && release.Id == id && release.Version == version)
             {
+                var download = DownloadOf(candidate);
                 try
                 {
                     download.Take(file, offset, part);
@@ -122,7 +123,7 @@ public sealed partial class ModelUpdates : IAsyncDisposable
                         Test(_state.Candidate);
                     }
                 }
-                catch (ModelRefusedException e)
+                catch (ReleaseRefusedException e)
                 {
                     // The next change of the rollout may find the archive put right.
                     Refuse(candidate, e.Message, _state.Revision);
@@ -142,7 +143,7 @@ public sealed partial class ModelUpdates : IAsyncDisposable
         lock (_lock)
         {
             var state = _state;
-            var release = state.Candidate?.Release.Read();
+            var release = state.Candidate?.Release.AsModel();
             var download = state.Candidate is { Phase: TrialPhase.Fetching } fetching ? DownloadOf(fetching) : null;
             ServingModel? Shipped() => _shippedVersion is { } version ? new(version, "shipped", null) : null;
             ServingModel Release(KeptModel kept, TrialScores? scores) =>
@@ -153,7 +154,7 @@ public sealed partial class ModelUpdates : IAsyncDisposable
                 state.Candidate is not { } candidate ? null : new(release!.Version, candidate.Phase, download?.Bytes ?? release.Bytes, release.Bytes, new(candidate.Since),
                     candidate.Phase == TrialPhase.Shadow ? new(candidate.Since + _options.ShadowHours * Instant.Hour) : null, candidate.Phase == TrialPhase.Shadow ? Scores() : null, _trouble),
                 [.. state.Refusals.Select(refusal => new RefusedModel(refusal.Version, refusal.Digest, refusal.Reason, new(refusal.At)))]);
-            return new(_options.Labels, [model], state.IsPaused ? null : download?.Need);
+            return new(_options.Labels, [model], state.IsPaused || download?.Need is not { } need ? null : new(release!.Id, release.Version, need.File, need.Offset, need.Bytes));
         }
     }
 
@@ -206,7 +207,7 @@ public sealed partial class ModelUpdates : IAsyncDisposable
             _trouble = null;
             Change(_state with { Candidate = new(signed, TrialPhase.Fetching, Instant.Now(_clock)), Refusals = [.. _state.Refusals.Where(known => known.Digest != signed.Digest)] });
         }
-        catch (ModelRefusedException e)
+        catch (ReleaseRefusedException e)
         {
             // Asked again it is looked at again: a certificate may be there by then, or the clock be right.
             if (!_state.Refusals.Any(known => known.Digest == signed.Digest && known.Reason == e.Message))
@@ -222,21 +223,22 @@ public sealed partial class ModelUpdates : IAsyncDisposable
     {
         if (_keys is null || !IsWanted)
         {
-            throw new ModelRefusedException(IsWanted ? "this box trusts no key for models: set FORETIER__UPDATES__CERTIFICATE" : "this box is to forecast without models (FORETIER__MODELS__DIRECTORY=none)");
+            throw new ReleaseRefusedException(IsWanted ? "this box trusts no key for models: set FORETIER__UPDATES__CERTIFICATE" : "this box is to forecast without models (FORETIER__MODELS__DIRECTORY=none)");
         }
-        var release = _keys.Read(signed);
+        _keys.Verify(signed);
+        var release = signed.AsModel();
         var what = $"{release.Id} {release.Version}";
         var highest = Math.Max(_state.Highest, _shippedVersion ?? 0);
         if (_state.Serving is { ProbationUntil: > 0 } serving)
         {
-            throw new ModelRefusedException($"{what} waits until version {serving.Version} has passed its probation");
+            throw new ReleaseRefusedException($"{what} waits until version {serving.Version} has passed its probation");
         }
-        return release.Id != Contract.Id ? throw new ModelRefusedException($"{what}: this box takes {Contract.Id} from afar, nothing else")
-            : release.Contract != Contract.Version ? throw new ModelRefusedException($"{what} keeps version {release.Contract} of its contract, this program version {Contract.Version}")
+        return release.Id != Contract.Id ? throw new ReleaseRefusedException($"{what}: this box takes {Contract.Id} from afar, nothing else")
+            : release.Contract != Contract.Version ? throw new ReleaseRefusedException($"{what} keeps version {release.Contract} of its contract, this program version {Contract.Version}")
             : !Version.TryParse(release.OnnxRuntimeMin, out var runtime) || runtime > OnnxInference.RuntimeVersion
-                ? throw new ModelRefusedException($"{what} asks for ONNX Runtime {release.OnnxRuntimeMin} or newer; this program has {OnnxInference.RuntimeVersion}")
-            : release.Expires <= _clock.GetUtcNow() ? throw new ModelRefusedException(FormattableString.Invariant($"{what} has expired on {release.Expires:yyyy-MM-dd}: sign it anew"))
-            : release.Version <= highest && !release.StepsBack ? throw new ModelRefusedException($"{what} is not newer than {highest}, which this box has had; 'foretier models rollback' goes back to the one before, 'sign --step-back' further")
+                ? throw new ReleaseRefusedException($"{what} asks for ONNX Runtime {release.OnnxRuntimeMin} or newer; this program has {OnnxInference.RuntimeVersion}")
+            : release.Expires <= _clock.GetUtcNow() ? throw new ReleaseRefusedException(FormattableString.Invariant($"{what} has expired on {release.Expires:yyyy-MM-dd}: sign it anew"))
+            : release.Version <= highest && !release.StepsBack ? throw new ReleaseRefusedException($"{what} is not newer than {highest}, which this box has had; 'foretier models rollback' goes back to the one before, 'sign --step-back' further")
             : release;
     }
 
@@ -244,9 +246,9 @@ public sealed partial class ModelUpdates : IAsyncDisposable
     {
         try
         {
-            return signed.Read().Version;
+            return signed.AsModel().Version;
         }
-        catch (ModelRefusedException)
+        catch (ReleaseRefusedException)
         {
             return 0;
         }
@@ -260,7 +262,7 @@ public sealed partial class ModelUpdates : IAsyncDisposable
 
     private void Promote(CandidateModel candidate, double? lossBefore)
     {
-        var (release, now) = (candidate.Release.Read(), Instant.Now(_clock));
+        var (release, now) = (candidate.Release.AsModel(), Instant.Now(_clock));
         _log.LogInformation("{Model} {Version} serves from now on, on probation for {Hours} hours", Contract.Id, release.Version, _options.ProbationHours);
         Change(_state with
         {
@@ -316,12 +318,12 @@ public sealed partial class ModelUpdates : IAsyncDisposable
     private static (string?, string?) Compared(UpdateState state) =>
         (state.Serving?.Digest, state.Candidate is { Phase: TrialPhase.Shadow } shadow ? shadow.Release.Digest : null);
 
-    private ModelDownload DownloadOf(CandidateModel candidate)
+    private ReleaseDownload DownloadOf(CandidateModel candidate)
     {
         var digest = candidate.Release.Digest;
         if (_download is not { } known || known.Digest != digest)
         {
-            _download = known = (digest, new(PathOf(FolderName(candidate.Release)), candidate.Release.Read()));
+            _download = known = (digest, new(PathOf(FolderName(candidate.Release)), candidate.Release.AsModel().Files));
         }
         return known.Files;
     }

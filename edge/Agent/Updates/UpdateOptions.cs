@@ -2,11 +2,14 @@ using Foretier.Core.Samples;
 
 namespace Foretier.Agent.Updates;
 
-/// <summary>Whose models this box takes from afar, and how it tries them.</summary>
+/// <summary>Whose models and images this box takes from afar, and how it tries them.</summary>
 public sealed record UpdateOptions
 {
     /// <summary>PEM file with the certificate of the key that models are signed with; null: none is taken from afar.</summary>
     public string? Certificate { get; init; }
+
+    /// <summary>PEM file with the certificate of the key that images of the agent are signed with; null: none is taken from afar.</summary>
+    public string? ImageCertificate { get; init; }
 
     /// <summary>By which rollouts choose boxes: canary, building-7, …</summary>
     public IReadOnlyList<string> Labels { get; init; } = [];

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Foretier.Durable;
 using Foretier.Protocol.Api;
-using Foretier.Protocol.Models;
+using Foretier.Protocol.Releases;
 
 namespace Foretier.Agent.Updates;
 

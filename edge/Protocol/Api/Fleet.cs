@@ -14,6 +14,15 @@ public sealed record FleetEntry(string Node, string Role, bool Connected, ApiTim
     /// <summary>The release of its image; null where it is none.</summary>
     public string? Image { get; init; }
 
+    /// <summary>The release that is rolled out to it; null: none.</summary>
+    public string? Wanted { get; init; }
+
+    /// <summary>How it stands with that; null where none is wanted.</summary>
+    public UpdateStanding? Update { get; init; }
+
+    /// <summary>And why, in words; null: nothing to say.</summary>
+    public string? UpdateDetail { get; init; }
+
     /// <summary>The model that forecasts on it; null: seasonal baselines alone, or it does not forecast.</summary>
     public string? Model { get; init; }
 

@@ -118,4 +118,17 @@ public interface IForetierApi
 
     [Put("/api/v1/models/{id}/rollout")]
     Task<ModelEntry> ChangeRolloutAsync(string id, [Body] RolloutChange change, CancellationToken cancel);
+
+    [Get("/api/v1/images")]
+    Task<ImagesReply> ImagesAsync(CancellationToken cancel);
+
+    [Post("/api/v1/images")]
+    Task<ImageUploadReply> PublishImageAsync([Body] ImageUpload upload, CancellationToken cancel);
+
+    /// <param name="sha256">Of the content, hexadecimal: what is something else by then is refused.</param>
+    [Put("/api/v1/images/{version}/{file}")]
+    Task PutImageFileAsync(string version, string file, [Query] string sha256, [Body] Stream content, CancellationToken cancel);
+
+    [Put("/api/v1/images/rollout")]
+    Task<ImagesReply> ChangeImageRolloutAsync([Body] ImageChange change, CancellationToken cancel);
 }

@@ -20,22 +20,7 @@ public sealed record ModelVersion(int Version, string Digest, long Bytes, ApiTim
 /// <param name="Labels">Only boxes with one of these labels; none: all.</param>
 /// <param name="Now">They let it serve without waiting for the comparison.</param>
 /// <param name="Revision">Rises with every change.</param>
-public sealed record ModelRollout(int Version, RolloutStage Stage, int Percent, IReadOnlyList<string> Labels, bool Now, long Revision) : ApiDocument;
-
-public enum RolloutStage
-{
-    /// <summary>Boxes fetch it, try it beside the one that serves, and let it serve where it is better.</summary>
-    Trial,
-
-    /// <summary>Boxes go on comparing; nothing is fetched, and nothing changes what serves.</summary>
-    Paused,
-
-    /// <summary>Boxes that have not let it serve drop it.</summary>
-    Stopped,
-
-    /// <summary>Boxes where it serves go back to the one before; the others drop it.</summary>
-    RolledBack,
-}
+public sealed record ModelRollout(int Version, RolloutStage Stage, int Percent, IReadOnlyList<string> Labels, bool Now, long Revision) : ApiDocument, IRollout;
 
 /// <summary>Body of <c>POST /api/v1/models</c>: a signed model, and on which boxes to begin.</summary>
 /// <param name="Document">The release, as it was signed.</param>

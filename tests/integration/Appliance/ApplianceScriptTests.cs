@@ -16,6 +16,7 @@ public sealed class ApplianceScriptTests : IDisposable
     [InlineData("flash")]
     [InlineData("update")]
     [InlineData("rollback")]
+    [InlineData("install")]
     [InlineData("os-update")]
     [InlineData("verify")]
     [InlineData("release")]

@@ -1,6 +1,6 @@
 using Foretier.Predict.Models;
 using Foretier.Protocol.Api;
-using Foretier.Protocol.Models;
+using Foretier.Protocol.Releases;
 
 namespace Foretier.Tests.Unit.Updates;
 
@@ -36,7 +36,7 @@ public class HostileModelTests
         var release = what switch
         {
             "not signed" => good with { Signature = [] },
-            "changed after signing" => good with { Document = (good.Read() with { Version = 9 }).ToDocument() },
+            "changed after signing" => good with { Document = (good.AsModel() with { Version = 9 }).ToDocument() },
             "signed by another" => stranger.Sign(folder),
             "garbage" => new([1, 2, 3], [4, 5, 6]),
             "signed garbage" => box.Publisher.Sign([1, 2, 3]),

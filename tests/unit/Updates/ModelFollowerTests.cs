@@ -2,7 +2,7 @@ using Foretier.Agent.Updates;
 using Foretier.Archive.Stores;
 using Foretier.Node.Keys;
 using Foretier.Protocol.Api;
-using Foretier.Protocol.Models;
+using Foretier.Protocol.Releases;
 using Foretier.Router.Models;
 using Foretier.Tests.Unit.Link;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -27,7 +27,7 @@ public class ModelFollowerTests
         // Three parts of model.json, so that it is more than one.
         var folder = TinyModel.Write(box.In("published"), 3, Nature.LikeYesterday, manifest => new(manifest) { ["licence"] = new string('x', 600_000) });
         var release = box.Publisher.Sign(folder);
-        await registry.PublishAsync(new(release.Document, release.Signature, [.. release.Read().Files.Select(file => new ModelFile(file.Name, File.ReadAllBytes(Path.Combine(folder, file.Name))))]), CancellationToken.None);
+        await registry.PublishAsync(new(release.Document, release.Signature, [.. release.AsModel().Files.Select(file => new ModelFile(file.Name, File.ReadAllBytes(Path.Combine(folder, file.Name))))]), CancellationToken.None);
         await EventuallyAsync(() => follower.Boxes is [{ Node: "edge-1", Connected: true } one] && one.Models[0] is { Serving.Version: 2, Trial: { Version: 3, Phase: TrialPhase.Shadow } });
 
         await registry.ChangeAsync("volume-lstm", new(RolloutStage.Trial, Now: true), CancellationToken.None);

@@ -1,7 +1,7 @@
 using System.Text;
 using Foretier.Archive.Stores;
 using Foretier.Protocol.Api;
-using Foretier.Protocol.Models;
+using Foretier.Protocol.Releases;
 using Foretier.Router.Models;
 
 namespace Foretier.Tests.Unit.Updates;
@@ -47,9 +47,9 @@ public sealed class ModelRegistryTests : IDisposable
     {
         var upload = Upload(3, Nature.LikeYesterday);
         var broken = upload with { Files = [.. upload.Files.Select(file => file.Name == "model.onnx" ? file with { Content = file.Content[..^1] } : file)] };
-        Assert.Contains("model.onnx is not what was signed", (await Assert.ThrowsAsync<ModelRefusedException>(() => _registry.PublishAsync(broken, _none))).Message, StringComparison.Ordinal);
+        Assert.Contains("model.onnx is not what was signed", (await Assert.ThrowsAsync<ReleaseRefusedException>(() => _registry.PublishAsync(broken, _none))).Message, StringComparison.Ordinal);
         var missing = upload with { Files = [.. upload.Files.Take(1)] };
-        Assert.Contains("is missing", (await Assert.ThrowsAsync<ModelRefusedException>(() => _registry.PublishAsync(missing, _none))).Message, StringComparison.Ordinal);
+        Assert.Contains("is missing", (await Assert.ThrowsAsync<ReleaseRefusedException>(() => _registry.PublishAsync(missing, _none))).Message, StringComparison.Ordinal);
         await _registry.RefreshAsync(_none);
         Assert.Empty(_registry.Models);
     }
@@ -61,7 +61,7 @@ public sealed class ModelRegistryTests : IDisposable
         using var other = new ModelRegistry(_archive, TimeProvider.System);
         await other.RefreshAsync(_none);
         var before = Assert.Single(other.Models).Rollout!;
-        var waiting = other.WaitForChangeAsync(other.Models, _none);
+        var waiting = other.Changed;
         await _registry.ChangeAsync("volume-lstm", new(RolloutStage.Paused, Percent: 20, Labels: ["canary"]), _none);
         await other.RefreshAsync(_none);
         await waiting;
@@ -133,6 +133,6 @@ public sealed class ModelRegistryTests : IDisposable
     {
         var folder = TinyModel.Write(Path.Combine(_folder, $"{version}"), version, nature);
         var release = _publisher.Sign(folder);
-        return new(release.Document, release.Signature, [.. release.Read().Files.Select(file => new ModelFile(file.Name, File.ReadAllBytes(Path.Combine(folder, file.Name))))]);
+        return new(release.Document, release.Signature, [.. release.AsModel().Files.Select(file => new ModelFile(file.Name, File.ReadAllBytes(Path.Combine(folder, file.Name))))]);
     }
 }

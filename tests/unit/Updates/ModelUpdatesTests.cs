@@ -1,6 +1,6 @@
 using Foretier.Predict.Models;
 using Foretier.Protocol.Api;
-using Foretier.Protocol.Models;
+using Foretier.Protocol.Releases;
 
 namespace Foretier.Tests.Unit.Updates;
 

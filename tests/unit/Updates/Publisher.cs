@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
-using Foretier.Protocol.Models;
+using Foretier.Protocol.Releases;
 
 namespace Foretier.Tests.Unit.Updates;
 
@@ -32,7 +32,7 @@ internal sealed class Publisher : IDisposable
             .Select(file => new ReleasedFile(file.Name, file.Content.Length, Convert.ToHexStringLower(SHA256.HashData(file.Content)))).ToList();
         var release = new ModelRelease(ModelRelease.FormatVersion, root.GetProperty("id").GetString()!, root.GetProperty("version").GetInt32(), root.GetProperty("contract").GetInt32(),
             root.GetProperty("onnxRuntimeMin").GetString()!, new(2050, 1, 1, 0, 0, 0, TimeSpan.Zero), files);
-        return SignedRelease.Sign(change?.Invoke(release) ?? release, KeyPem);
+        return SignedRelease.Sign((change?.Invoke(release) ?? release).ToDocument(), KeyPem);
     }
 
     /// <summary>Signs whatever this is.</summary>

@@ -4,7 +4,7 @@ using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
 using Foretier.Predict.Models;
 using Foretier.Protocol.Api;
-using Foretier.Protocol.Models;
+using Foretier.Protocol.Releases;
 using Foretier.Tests.Unit.Predict;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;

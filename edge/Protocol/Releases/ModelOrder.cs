@@ -1,6 +1,6 @@
 using Foretier.Protocol.Api;
 
-namespace Foretier.Protocol.Models;
+namespace Foretier.Protocol.Releases;
 
 /// <summary>What a router wants a box to do about one model.</summary>
 /// <param name="Revision">Rises with every change of the rollout; a box follows no older one than it has followed.</param>

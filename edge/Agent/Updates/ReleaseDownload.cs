@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 using Foretier.Durable;
-using Foretier.Protocol.Models;
+using Foretier.Protocol.Releases;
 
 namespace Foretier.Agent.Updates;
 
@@ -8,7 +8,7 @@ namespace Foretier.Agent.Updates;
 /// The files of a release as they come in, part by part: what a broken link or a power cut left is gone on with, and nothing is believed before its
 /// digest is that of the release.
 /// </summary>
-internal sealed class ModelDownload(string folder, ModelRelease release)
+internal sealed class ReleaseDownload(string folder, IReadOnlyList<ReleasedFile> files)
 {
     public const int PartBytesMax = 256 << 10;
 
@@ -16,14 +16,14 @@ internal sealed class ModelDownload(string folder, ModelRelease release)
 
     private readonly HashSet<string> _begunAnew = [];
 
-    public long Bytes => release.Files.Sum(file => Length(file.Name));
+    public long Bytes => files.Sum(file => Length(file.Name));
 
     /// <summary>The next part to ask for; null when all is there.</summary>
-    public ModelNeed? Need => release.Files.FirstOrDefault(file => !File.Exists(PathOf(file.Name))) is not { } file ? null
-        : new(release.Id, release.Version, file.Name, Length(file.Name), (int)Math.Min(PartBytesMax, file.Bytes - Length(file.Name)));
+    public FilePart? Need => files.FirstOrDefault(file => !File.Exists(PathOf(file.Name))) is not { } file ? null
+        : new(file.Name, Length(file.Name), (int)Math.Min(PartBytesMax, file.Bytes - Length(file.Name)));
 
     /// <summary>Takes in a part. One that was not asked for is left.</summary>
-    /// <exception cref="ModelRefusedException">The file ends early, or is not what was signed, twice.</exception>
+    /// <exception cref="ReleaseRefusedException">The file ends early, or is not what was signed, twice.</exception>
     /// <exception cref="IOException">It cannot be stored.</exception>
     public void Take(string name, long offset, ReadOnlySpan<byte> part)
     {
@@ -31,10 +31,10 @@ internal sealed class ModelDownload(string folder, ModelRelease release)
         {
             return;
         }
-        var file = release.Files.Single(one => one.Name == name);
+        var file = files.Single(one => one.Name == name);
         if (part.IsEmpty)
         {
-            throw new ModelRefusedException($"{name} ends after {offset} of its {file.Bytes} bytes in the archive");
+            throw new ReleaseRefusedException($"{name} ends after {offset} of its {file.Bytes} bytes in the archive");
         }
         Disk.CreateDirectory(folder);
         var path = PathOf(name) + Unfinished;
@@ -47,7 +47,11 @@ internal sealed class ModelDownload(string folder, ModelRelease release)
             }
             to.Flush(flushToDisk: true);
         }
-        var actual = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(path)));
+        string actual;
+        using (var written = File.OpenRead(path))
+        {
+            actual = Convert.ToHexStringLower(SHA256.HashData(written));
+        }
         if (actual.Equals(file.Sha256, StringComparison.OrdinalIgnoreCase))
         {
             File.Move(path, PathOf(name), overwrite: true);
@@ -58,7 +62,7 @@ internal sealed class ModelDownload(string folder, ModelRelease release)
         File.Delete(path);
         if (!_begunAnew.Add(name))
         {
-            throw new ModelRefusedException($"{name} is not what was signed: its SHA-256 is {actual} instead of {file.Sha256}");
+            throw new ReleaseRefusedException($"{name} is not what was signed: its SHA-256 is {actual} instead of {file.Sha256}");
         }
     }
 
@@ -71,3 +75,7 @@ internal sealed class ModelDownload(string folder, ModelRelease release)
         return whole.Exists ? whole.Length : part.Exists ? part.Length : 0;
     }
 }
+
+/// <param name="Offset">So many bytes are there.</param>
+/// <param name="Bytes">How many come next.</param>
+internal sealed record FilePart(string File, long Offset, int Bytes);

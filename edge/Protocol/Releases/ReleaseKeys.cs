@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
-namespace Foretier.Protocol.Models;
+namespace Foretier.Protocol.Releases;
 
 /// <summary>
 /// The public keys whose releases a box takes: one, or for a time two, where a new one takes over. Of the certificates that hold them only the keys
@@ -14,7 +14,7 @@ public sealed class ReleaseKeys
     private ReleaseKeys(IReadOnlyList<X509Certificate2> certificates) => _certificates = certificates;
 
     /// <param name="path">PEM file of one or more certificates, as <c>scripts/release --make-keys</c> makes them.</param>
-    /// <exception cref="ModelRefusedException">There is no such file, or no RSA key in it.</exception>
+    /// <exception cref="ReleaseRefusedException">There is no such file, or no RSA key in it.</exception>
     public static ReleaseKeys Open(string path)
     {
         try
@@ -22,18 +22,23 @@ public sealed class ReleaseKeys
             var certificates = new X509Certificate2Collection();
             certificates.ImportFromPemFile(path);
             return certificates.Count > 0 && certificates.All(HasKey) ? new([.. certificates])
-                : throw new ModelRefusedException($"{path} has no certificate of an RSA key; see scripts/release --make-keys");
+                : throw new ReleaseRefusedException($"{path} has no certificate of an RSA key; see scripts/release --make-keys");
         }
         catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
         {
-            throw new ModelRefusedException($"no certificate can be read from {path}: {e.Message}", e);
+            throw new ReleaseRefusedException($"no certificate can be read from {path}: {e.Message}", e);
         }
     }
 
-    /// <summary>Reads what one of the keys has signed.</summary>
-    /// <exception cref="ModelRefusedException">None of them has, or it is no release.</exception>
-    public ModelRelease Read(SignedRelease signed) => _certificates.Any(certificate => Signed(certificate, signed)) ? signed.Read()
-        : throw new ModelRefusedException(signed.Signature.Length == 0 ? "the release is not signed" : "the release is not signed by a key that this box trusts, or was changed since");
+    /// <summary>Returns where one of the keys has signed it.</summary>
+    /// <exception cref="ReleaseRefusedException">None of them has.</exception>
+    public void Verify(SignedRelease signed)
+    {
+        if (!_certificates.Any(certificate => Signed(certificate, signed)))
+        {
+            throw new ReleaseRefusedException(signed.Signature.Length == 0 ? "the release is not signed" : "the release is not signed by a key that this box trusts, or was changed since");
+        }
+    }
 
     private static bool Signed(X509Certificate2 certificate, SignedRelease signed)
     {
