@@ -1,6 +1,9 @@
 using System.Net;
 using System.Net.WebSockets;
 using Foretier.Agent.Ingest.Mqtt;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.Logging;
 using MQTTnet;
 using MQTTnet.Protocol;
 
@@ -112,6 +115,37 @@ public sealed class MqttWebSocketTests : IDisposable
         Assert.True(MqttEndpoints.IsProtected(http, new MqttOptions { QuarantineFile = "q", PlainBeyondLoopback = true }));
         http.Request.Scheme = "https";
         Assert.True(MqttEndpoints.IsProtected(http, new MqttOptions { QuarantineFile = "q" }));
+    }
+
+    [Fact]
+    public async Task Who_opens_too_many_at_the_http_address_is_told_to_try_again_later()
+    {
+        await using var agent = await MqttFixture.StartAsync(o => o with { ConnectsBurst = 2 });
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+        await using var app = builder.Build();
+        // Loopback is never throttled.
+        app.Use((http, next) =>
+        {
+            http.Connection.RemoteIpAddress = IPAddress.Parse("192.0.2.1");
+            return next(http);
+        });
+        app.MapMqtt(new MqttOptions { QuarantineFile = "-", PlainBeyondLoopback = true }, agent.Ingest);
+        await app.StartAsync();
+        var address = new UriBuilder(app.Urls.Single()) { Scheme = "ws", Path = "/mqtt" }.Uri;
+        async Task<HttpStatusCode> OpenAsync()
+        {
+            using var socket = new ClientWebSocket();
+            socket.Options.AddSubProtocol("mqtt");
+            socket.Options.CollectHttpResponseDetails = true;
+            _ = await Record.ExceptionAsync(() => socket.ConnectAsync(address, CancellationToken.None));
+            return socket.HttpStatusCode;
+        }
+        Assert.Equal(HttpStatusCode.SwitchingProtocols, await OpenAsync());
+        Assert.Equal(HttpStatusCode.SwitchingProtocols, await OpenAsync());
+        Assert.Equal(HttpStatusCode.TooManyRequests, await OpenAsync());
+        Assert.Equal(1, agent.Ingest.ThrottledConnections);
     }
 
     private static async Task<ClientWebSocket> OpenAsync(MqttFixture agent, string protocol)
