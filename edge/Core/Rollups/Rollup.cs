@@ -132,6 +132,11 @@ public struct Rollup
         {
             _sumLow += Math.Abs(SumHigh) >= Math.Abs(value) ? SumHigh - total + value : value - total + SumHigh;
         }
+        else if (double.IsNaN(total))
+        {
+            // Whose bits the sum of two NaNs has is the compiler's choice, and of ∞ − ∞ the processor's.
+            total = double.NaN;
+        }
         SumHigh = total;
     }
 }

@@ -62,6 +62,10 @@ internal static class Statistics
             {
                 low += Math.Abs(high) >= Math.Abs(value) ? high - total + value : value - total + high;
             }
+            else if (double.IsNaN(total))
+            {
+                total = double.NaN;
+            }
             high = total;
         }
         return (high, low);

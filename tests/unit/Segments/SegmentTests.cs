@@ -24,6 +24,24 @@ public class SegmentTests
         Assert.True(RoundTrips(SegmentGen.Build(0, Enumerable.Repeat(1L, all.Length).ToArray(), all, null)));
     }
 
+    /// <summary>Left to the compiler, the bits changed while the program ran, with what it inlined where.</summary>
+    [Theory]
+    [InlineData(2)]
+    [InlineData(2 * Segment.StatisticsFrom)]
+    public void A_sum_that_is_no_number_is_the_same_one_whichever_numbers_made_it(int count)
+    {
+        double[] strange = [BitConverter.Int64BitsToDouble(0x7FF8_0000_DEAD_BEEF), BitConverter.Int64BitsToDouble(unchecked((long)0xFFF0_0000_0000_0001))];
+        foreach (var pair in new[] { strange, [strange[1], strange[0]], [double.PositiveInfinity, double.NegativeInfinity] })
+        {
+            var samples = SegmentGen.Build(0, Enumerable.Repeat(1L, count).ToArray(), Enumerable.Range(0, count).Select(i => pair[i % 2]).ToArray(), null);
+            var merged = RollupOf(samples);
+            merged.Merge(RollupOf(samples));
+            Assert.True(SameBits(double.NaN, RollupOf(samples).SumHigh));
+            Assert.True(SameBits(double.NaN, Segment.Encode(samples).Summary.SumHigh));
+            Assert.True(SameBits(double.NaN, merged.SumHigh));
+        }
+    }
+
     [Theory]
     [InlineData(255)]
     [InlineData(256)]
