@@ -3,7 +3,6 @@ using System.Globalization;
 using System.IO.Compression;
 using Foretier.Archive.Stores;
 using Foretier.Core.Samples;
-using Foretier.Core.Tiers;
 using Foretier.Node.Link;
 using Foretier.Protocol.Api;
 using Foretier.Protocol.Releases;
@@ -19,7 +18,7 @@ internal sealed class ImageFollower
     private readonly ILogger<ImageFollower> _log;
     private readonly BoxFollower<ImageOrders, ImageReport> _boxes;
     private readonly ConcurrentDictionary<string, (object State, long Since)> _states = new();
-    private readonly Signal _moved = new();
+    private int _halting;
 
     public ImageFollower(CatalogFollower nodes, ImageRegistry registry, TimeProvider clock, ILogger<ImageFollower> log)
     {
@@ -30,8 +29,8 @@ internal sealed class ImageFollower
             Orders = (node, before) => new(before is null ? null : OrderFor(node)),
             Need = report => report.Need is not { } need ? null
                 : new(string.Create(CultureInfo.InvariantCulture, $"{need.Version}/{need.File}?offset={need.Offset}"), cancel => CompressedAsync(need, cancel), "application/gzip"),
-            IsBusy = report => report.Image.Phase != ImagePhase.Idle || (report.Image.Running == registry.Rollout?.Version && report.Image.ProblemsBefore is not null),
-            Changed = () => Task.WhenAny(registry.Changed, _moved.Next),
+            IsBusy = report => report.Image.Phase != ImagePhase.Idle,
+            Changed = () => registry.Changed,
             Heard = Heard,
         }, clock, log);
     }
@@ -49,13 +48,16 @@ internal sealed class ImageFollower
         }
     }
 
-    /// <summary>Adds to what is said of a box how it stands with the image that is rolled out.</summary>
-    public FleetEntry Describe(FleetEntry box) =>
-        _registry.Rollout is { } rollout && Plan()?.Boxes.GetValueOrDefault(box.Node) is { Standing: not UpdateStanding.NotMeant } standing
-            ? box with { Wanted = rollout.Version, Update = standing.Standing, UpdateDetail = standing.Detail } : box;
+    /// <summary>Adds to what is said of boxes how they stand with the image that is rolled out.</summary>
+    public IEnumerable<FleetEntry> Describe(IEnumerable<FleetEntry> boxes)
+    {
+        var (rollout, plan) = (_registry.Rollout, Plan());
+        return boxes.Select(box => plan?.Boxes.GetValueOrDefault(box.Node) is { Standing: not UpdateStanding.NotMeant } standing
+            ? box with { Wanted = rollout!.Version, Update = standing.Standing, UpdateDetail = standing.Detail } : box);
+    }
 
     private ImagePlan? Plan() => _registry.Current is { } current ? ImagePlan.Make(current.Rollout, current.Release.Digest,
-        [.. _boxes.Boxes.Select(box => new PlannedBox(box.Node, box.Connected, box.Report.Labels, box.Report.Image, _states.TryGetValue(box.Node, out var state) ? state.Since : box.At))],
+        [.. _boxes.Boxes.Select(box => new PlannedBox(box.Node, box.Connected, box.Report.Labels, box.Report.Image, _states.TryGetValue(box.Node, out var state) ? state.Since : box.At, box.At))],
         Instant.Now(_clock)) : null;
 
     private ImageOrder? OrderFor(string node)
@@ -65,15 +67,7 @@ internal sealed class ImageFollower
             return null;
         }
         var (rollout, release) = current;
-        ImageOrder Order(RolloutStage stage) => new(rollout.Revision, rollout.Started, stage, release);
-        return rollout.Stage switch
-        {
-            RolloutStage.Trial => plan.Turn.Contains(node) ? Order(RolloutStage.Trial) : null,
-            // The box that ended it is told to go back, in case that it has not.
-            RolloutStage.Stopped when rollout.Halt?.Node == node => Order(RolloutStage.RolledBack),
-            // What ends a rollout is for all that may have begun it.
-            var stage => Order(stage),
-        };
+        return plan.StageFor(rollout, node) is { } stage ? new(rollout.Revision, rollout.Started, stage, release) : null;
     }
 
     /// <summary>Layers come out of scripts/release as they are, and take a third on the way.</summary>
@@ -95,7 +89,7 @@ internal sealed class ImageFollower
         {
             _states[node] = (state, Instant.Now(_clock));
             // It may be the turn of others.
-            _moved.Set();
+            _registry.Wake();
         }
         if (_registry.Current is { Rollout: { Stage: RolloutStage.Trial } rollout } && Plan()?.Failure is { } failure)
         {
@@ -105,6 +99,10 @@ internal sealed class ImageFollower
 
     private async Task HaltAsync(ImageRollout rollout, string node, string reason)
     {
+        if (Interlocked.Exchange(ref _halting, 1) == 1)
+        {
+            return;
+        }
         try
         {
             if (await _registry.HaltAsync(rollout, new(node, reason, new(Instant.Now(_clock))), CancellationToken.None).ConfigureAwait(false))
@@ -116,6 +114,10 @@ internal sealed class ImageFollower
         {
             // No box begins meanwhile; the next report tries again.
             _log.LogWarning("The rollout of {Version} is to be stopped ({Node}: {Reason}), which cannot be written down: {Problem}", rollout.Version, node, reason, error.Message);
+        }
+        finally
+        {
+            Volatile.Write(ref _halting, 0);
         }
     }
 }

@@ -8,20 +8,24 @@ namespace Foretier.Router.Images;
 
 /// <summary>A box, as far as the roll-out of an image goes.</summary>
 /// <param name="Since">When it was first heard to be as it is, by the router's clock, µs.</param>
-internal sealed record PlannedBox(string Node, bool Connected, IReadOnlyList<string> Labels, BoxImage Image, long Since);
+/// <param name="Heard">When it was last heard, by that clock: while nobody hears it, nobody knows how well it is.</param>
+internal sealed record PlannedBox(string Node, bool Connected, IReadOnlyList<string> Labels, BoxImage Image, long Since, long Heard);
 
 /// <summary>How a box stands, and why, in words.</summary>
 internal sealed record BoxStanding(UpdateStanding Standing, string? Detail = null);
 
 /// <summary>Which boxes get an image now: a pure function of what is wanted and how all boxes stand.</summary>
 /// <remarks>
-/// 1. One box first. 2. Then as many at once as have it and did well for the time that they are watched: 1, 2, 4, 8 … 3. None while a box that has it complains of
+/// 1. One box first. 2. Then as many at once as have it, did well for the time that they are watched, and are there: 1, 2, 4, 8 … 3. None while a box that has it complains of
 /// more than it did before. 4. A box that refuses it, goes back, does not come back or does not do well ends it for all that have not begun.
 /// </remarks>
 internal sealed record ImagePlan(IReadOnlyDictionary<string, BoxStanding> Boxes, IReadOnlySet<string> Turn, (string Node, string Reason)? Failure)
 {
     /// <summary>A box installs in one to three minutes; the emulated one in ten.</summary>
     private const long InstallWithin = 30 * Instant.Minute;
+
+    /// <summary>After its watch, a box that is not well then is found out at one of its next reports.</summary>
+    private const long JudgedWithin = Instant.Minute;
 
     /// <param name="digest">Of the release that is rolled out.</param>
     /// <param name="now">By the clock that <see cref="PlannedBox.Since"/> goes by.</param>
@@ -37,7 +41,7 @@ internal sealed record ImagePlan(IReadOnlyDictionary<string, BoxStanding> Boxes,
         var begun = That(UpdateStanding.Fetching, UpdateStanding.Installing, UpdateStanding.Watched, UpdateStanding.Done).Select(box => box.Node).ToHashSet(StringComparer.Ordinal);
         if (rollout.Stage == RolloutStage.Trial && failed is null)
         {
-            var done = That(UpdateStanding.Done).Count();
+            var done = That(UpdateStanding.Done).Count(box => box.Connected);
             // What is away while it fetches holds nobody up; what is away while it installs does.
             var busy = That(UpdateStanding.Installing, UpdateStanding.Watched).Count() + That(UpdateStanding.Fetching).Count(box => box.Connected);
             var next = unwell is null ? That(UpdateStanding.Waiting).Where(box => box.Connected).Take(Math.Max(1, done) - busy) : [];
@@ -52,6 +56,16 @@ internal sealed record ImagePlan(IReadOnlyDictionary<string, BoxStanding> Boxes,
         }
         return new(standings, begun, failed is null ? null : (failed.Node, standings[failed.Node].Detail ?? "it says no reason"));
     }
+
+    /// <summary>What is wanted of a box; null: nothing now.</summary>
+    public RolloutStage? StageFor(ImageRollout rollout, string node) => rollout.Stage switch
+    {
+        RolloutStage.Trial => Turn.Contains(node) ? RolloutStage.Trial : null,
+        // What was under way when it was ended, and does no better, does not stay either.
+        RolloutStage.Stopped when rollout.Halt is { } halt && (halt.Node == node || Boxes.GetValueOrDefault(node)?.Standing == UpdateStanding.Failed) => RolloutStage.RolledBack,
+        // What ends a rollout is for all that may have begun it.
+        var stage => stage,
+    };
 
     /// <summary>Complains of more than before it was installed.</summary>
     private static bool IsUnwell(PlannedBox box) => box.Image.ProblemsBefore is { } before && box.Image.Problems.Count > before;
@@ -77,11 +91,12 @@ internal sealed record ImagePlan(IReadOnlyDictionary<string, BoxStanding> Boxes,
         }
         if (image.Running == version)
         {
+            var (watch, watched) = (rollout.WatchSeconds * Instant.Second, box.Heard - box.Since);
             return image.ProblemsBefore is null ? new(UpdateStanding.Done)
-                : age < rollout.WatchSeconds * Instant.Second
-                    ? new(UpdateStanding.Watched, string.Create(CultureInfo.InvariantCulture, $"for {rollout.WatchSeconds - age / Instant.Second} s more{(IsUnwell(box) ? $"; it says: {image.Problems[0]}" : "")}"))
+                : watched < watch
+                    ? new(UpdateStanding.Watched, !box.Connected ? "away" : string.Create(CultureInfo.InvariantCulture, $"for {rollout.WatchSeconds - watched / Instant.Second} s more{(IsUnwell(box) ? $"; it says: {image.Problems[0]}" : "")}"))
                 // Much later it may have other reasons: it holds up others, and keeps what it has.
-                : IsUnwell(box) && age < 2 * rollout.WatchSeconds * Instant.Second ? new(UpdateStanding.Failed, $"it is not well with {version}: {image.Problems[0]}")
+                : IsUnwell(box) && watched < watch + Math.Max(watch, JudgedWithin) ? new(UpdateStanding.Failed, $"it is not well with {version}: {image.Problems[0]}")
                 : new(UpdateStanding.Done, IsUnwell(box) ? image.Problems[0] : null);
         }
         return isAbout && image.Phase == ImagePhase.Fetching

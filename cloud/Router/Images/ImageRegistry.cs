@@ -18,17 +18,21 @@ internal sealed class ImageRegistry(ObjectStore archive, TimeProvider clock) : I
 
     private readonly ReleaseShelf<ImageRollout> _shelf = new(archive, clock, "v1/images/", release => release.AsImage());
 
-    /// <summary>What is rolled out, and its release; null: nothing, or the release is gone.</summary>
-    public (ImageRollout Rollout, SignedRelease Release)? Current => _shelf.Find(ImageRelease.Agent) is { Rollout: { } rollout } && Find(rollout.Version) is { } release ? (rollout, release) : null;
+    private volatile Known _known = new([], null, []);
 
-    public ImageRollout? Rollout => _shelf.Find(ImageRelease.Agent)?.Rollout;
+    /// <summary>What is rolled out, and its release; null: nothing, or the release is gone.</summary>
+    public (ImageRollout Rollout, SignedRelease Release)? Current => Rollout is { } rollout && Find(rollout.Version) is { } release ? (rollout, release) : null;
+
+    public ImageRollout? Rollout => Look().Rollout;
 
     /// <summary>Published, newest first.</summary>
-    public IReadOnlyList<ImageVersion> Versions =>
-        [.. (_shelf.Find(ImageRelease.Agent)?.Releases ?? []).Select(EntryOf).OrderByDescending(version => System.Version.Parse(version.Version))];
+    public IReadOnlyList<ImageVersion> Versions => [.. Look().Releases.Select(one => EntryOf(one.Signed)).OrderByDescending(version => System.Version.Parse(version.Version))];
 
     /// <inheritdoc cref="ReleaseShelf{TRollout}.Changed"/>
     public Task Changed => _shelf.Changed;
+
+    /// <inheritdoc cref="ReleaseShelf{TRollout}.Wake"/>
+    public void Wake() => _shelf.Wake();
 
     /// <inheritdoc cref="ReleaseShelf{TRollout}.RefreshAsync"/>
     public Task RefreshAsync(CancellationToken cancel) => _shelf.RefreshAsync(cancel);
@@ -120,11 +124,26 @@ internal sealed class ImageRegistry(ObjectStore archive, TimeProvider clock) : I
 
     public void Dispose() => _shelf.Dispose();
 
-    private SignedRelease? Find(string version) => _shelf.Find(ImageRelease.Agent)?.Releases.FirstOrDefault(release => release.AsImage().Version == version);
+    private SignedRelease? Find(string version) => Look().Releases.FirstOrDefault(one => one.Release.Version == version).Signed;
+
+    /// <summary>What lies on the shelf, read once: it is asked for with each report of a box.</summary>
+    private Known Look()
+    {
+        var all = _shelf.All;
+        var known = _known;
+        if (!ReferenceEquals(all, known.All))
+        {
+            var agent = all.FirstOrDefault(one => one.Id == ImageRelease.Agent);
+            _known = known = new(all, agent?.Rollout, [.. (agent?.Releases ?? []).Select(signed => (signed, signed.AsImage()))]);
+        }
+        return known;
+    }
 
     private static ImageVersion EntryOf(SignedRelease signed)
     {
         var release = signed.AsImage();
         return new(release.Version, signed.Digest, release.Bytes, new(Instant.From(release.Expires)));
     }
+
+    private sealed record Known(IReadOnlyList<Shelved<ImageRollout>> All, ImageRollout? Rollout, IReadOnlyList<(SignedRelease Signed, ImageRelease Release)> Releases);
 }

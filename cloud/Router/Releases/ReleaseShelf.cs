@@ -29,6 +29,9 @@ internal sealed class ReleaseShelf<TRollout>(ObjectStore archive, TimeProvider c
     /// <summary>Completes when there is something else to know: take it before looking at <see cref="All"/>.</summary>
     public Task Changed => _changed.Next;
 
+    /// <summary>There may be other orders, for a reason that is not in the archive: whoever waits looks again.</summary>
+    public void Wake() => _changed.Set();
+
     public Shelved<TRollout>? Find(string id) => _all.FirstOrDefault(one => one.Id == id);
 
     /// <summary>Looks at the archive.</summary>

@@ -325,7 +325,7 @@ public sealed class ImageUpdates
 
     private string? WhyNoRoom(ImageRelease release, ReleaseDownload download)
     {
-        var (need, free) = (RoomFactor * release.Bytes - download.Bytes, new DriveInfo(Path.GetFullPath(_directory)).AvailableFreeSpace);
+        var (need, free) = (RoomFactor * release.Bytes - download.Bytes, new DriveInfo(Path.GetDirectoryName(Path.GetFullPath(_directory))!).AvailableFreeSpace);
         return need > free ? $"there is no room: it takes {need} bytes of disk, and {free} are free" : null;
     }
 

@@ -69,7 +69,7 @@ internal sealed class InstallerDrop(string folder)
             return null;
         }
         var lines = File.ReadAllLines(path);
-        return lines is [var first, ..] && first.Split(' ') is [var word, var about] && about == version ? (word, lines.Length > 1 ? lines[1] : null) : null;
+        return lines is [var first, ..] && first.Split(' ') is [var word, var about] && about == version ? (word, lines is [_, { Length: > 0 } reason, ..] ? reason : null) : null;
     }
 
     /// <summary>Removes what was fetched.</summary>

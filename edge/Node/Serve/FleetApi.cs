@@ -24,8 +24,8 @@ public sealed record FleetDuties
     public Func<string?>? Model { get; init; }
     public Func<double?>? FlashYears { get; init; }
 
-    /// <summary>Adds how a box stands with the image that is rolled out; at routers.</summary>
-    public Func<FleetEntry, FleetEntry>? Updates { get; init; }
+    /// <summary>Adds how boxes stand with the image that is rolled out; at routers.</summary>
+    public Func<IEnumerable<FleetEntry>, IEnumerable<FleetEntry>>? Updates { get; init; }
 
     /// <summary>The nodes below that were ever heard of; null where there are none.</summary>
     public Func<IReadOnlyList<NodeStatus>>? Below { get; init; }
@@ -68,6 +68,6 @@ internal sealed class FleetApi(FleetDuties? own, Cascade cascade, TimeProvider c
             ApiTime? seen = away.SilentMilliseconds is { } silent ? new(now - (long)(silent * Instant.Millisecond)) : null;
             boxes.Add(_heard.TryGetValue(away.Node, out var before) ? before with { Connected = false, Seen = seen ?? before.Seen } : new(away.Node, "", false, seen));
         }
-        return Results.Ok(new FleetReply([.. boxes.Select(box => own?.Updates?.Invoke(box) ?? box).OrderBy(box => box.Node, StringComparer.Ordinal)]));
+        return Results.Ok(new FleetReply([.. (own?.Updates?.Invoke(boxes) ?? boxes).OrderBy(box => box.Node, StringComparer.Ordinal)]));
     }
 }

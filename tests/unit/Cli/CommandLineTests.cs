@@ -255,4 +255,54 @@ public sealed class CommandLineTests : IDisposable
         Assert.Contains("0.200", output);
         Assert.Contains("HoW4 0.70", output);
     }
+
+    [Fact]
+    public async Task Fleet_tells_of_each_box_which_image_it_runs_which_is_wanted_and_how_far_that_is()
+    {
+        var (code, output, _, asked) = await AskAsync(200, """
+            {"boxes":[{"node":"edge-1","role":"edge","connected":true,"seen":"2026-06-01T00:00:00Z","version":"0.1.0+abc","image":"1.0.0","wanted":"1.1.0","update":"fetching","updateDetail":"40 %","problems":[]},
+            {"node":"router-1","role":"router","connected":true,"seen":null,"problems":[]}]}
+            """, "fleet");
+        Assert.Equal(ExitCode.Ok, code);
+        Assert.StartsWith("GET /api/v1/fleet", asked, StringComparison.Ordinal);
+        Assert.Matches(@"edge-1 +edge +0\.1\.0 +1\.0\.0 +1\.1\.0 \(fetching: 40 %\)", output);
+    }
+
+    [Fact]
+    public async Task The_state_of_an_update_names_the_box_that_ended_it_and_why()
+    {
+        var (code, output, _, _) = await AskAsync(200, """
+            {"versions":[],"rollout":{"version":"1.1.0","stage":"stopped","percent":50,"labels":["canary"],"watchSeconds":600,"halt":{"node":"edge-2","reason":"it did not start","at":"2026-06-01T00:00:00Z"},"started":1,"revision":2},
+            "boxes":[{"node":"edge-2","connected":false,"heard":"2026-06-01T00:00:00Z","labels":["canary"],"standing":"failed","detail":"it did not start",
+            "image":{"running":"1.0.0","unable":null,"phase":"idle","version":null,"bytes":0,"bytesAll":0,"trouble":null,"last":{"version":"1.1.0","digest":"d","outcome":"failed","reason":"it did not start","at":"2026-06-01T00:00:00Z","revision":1},"problems":[],"problemsBefore":0}}]}
+            """, "fleet", "update", "status");
+        Assert.Equal(ExitCode.Ok, code);
+        Assert.Contains("1.1.0 is stopped, 50 % of the boxes labelled canary", output, StringComparison.Ordinal);
+        Assert.Contains("stopped by itself 2026-06-01T00:00:00Z: edge-2: it did not start", output, StringComparison.Ordinal);
+        Assert.Matches(@"edge-2 \(away\) +1\.0\.0 +failed: it did not start +canary +1\.1\.0 failed", output);
+    }
+
+    [Fact]
+    public async Task Starting_an_update_says_only_what_was_given()
+    {
+        var (_, _, _, asked) = await AskAsync(200, """{"versions":[],"rollout":null,"boxes":[]}""", "fleet", "update", "start", "1.1.0", "--percent", "10", "--label", "canary", "--watch", "1h");
+        Assert.EndsWith("""{"stage":"trial","version":"1.1.0","percent":10,"labels":["canary"],"watchSeconds":3600}""", asked, StringComparison.Ordinal);
+        (_, _, _, asked) = await AskAsync(200, """{"versions":[],"rollout":null,"boxes":[]}""", "fleet", "update", "start");
+        Assert.StartsWith("PUT /api/v1/images/rollout", asked, StringComparison.Ordinal);
+        Assert.DoesNotContain("percent\":1", asked, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_is_no_signed_release_is_not_published()
+    {
+        var (code, _, error) = await RunAsync("fleet", "update", "publish", _folder, "--url", _url, "--key", "k", "--data", _folder);
+        Assert.Equal(ExitCode.BadUsage, code);
+        Assert.Contains("release.json", error, StringComparison.Ordinal);
+        Assert.Contains("scripts/release", error, StringComparison.Ordinal);
+        File.WriteAllText(Path.Combine(_folder, "release.json"), "{}");
+        File.WriteAllText(Path.Combine(_folder, "release.sig"), "");
+        (code, _, error) = await RunAsync("fleet", "update", "publish", _folder, "--url", _url, "--key", "k", "--data", _folder);
+        Assert.Equal(ExitCode.Refused, code);
+        Assert.Contains("not readable", error, StringComparison.Ordinal);
+    }
 }

@@ -70,7 +70,10 @@ public sealed class ImageFollowerTests : IAsyncDisposable
             await EventuallyAsync(() => Standing(name) == UpdateStanding.Watched);
             Assert.DoesNotContain(_boxes.Values, one => one.Box.Request is not null);
             _clock.Advance(TimeSpan.FromSeconds(Watch));
+            // Else they would be asked in a quarter of a minute, first how they are and then to begin.
+            _registry.Wake();
             await EventuallyAsync(() => _follower.Boxes.Count(box => box.Standing == UpdateStanding.Done) == have);
+            _registry.Wake();
         }
 
         await _registry.ChangeAsync(new(RolloutStage.Trial, "1.2.0", WatchSeconds: Watch), _none);
@@ -79,7 +82,7 @@ public sealed class ImageFollowerTests : IAsyncDisposable
         await EventuallyAsync(() => _registry.Rollout!.Halt is not null);
         Assert.Equal((RolloutStage.Stopped, first, "it did not start"), (_registry.Rollout!.Stage, _registry.Rollout.Halt!.Node, _registry.Rollout.Halt.Reason));
         Assert.All(_follower.Boxes, box => Assert.Equal(("1.1.0", box.Node == first ? UpdateStanding.Failed : UpdateStanding.Waiting), (box.Image.Running, box.Standing)));
-        Assert.Equal(("1.2.0", "it did not start"), _follower.Describe(new(first, "edge", true, null)) switch { var box => (box.Wanted, box.UpdateDetail) });
+        Assert.Equal(("1.2.0", "it did not start"), _follower.Describe([new(first, "edge", true, null)]).Select(box => (box.Wanted, box.UpdateDetail)).Single());
     }
 
     /// <summary>The one box whose installer is asked now.</summary>

@@ -108,11 +108,34 @@ public class ImagePlanTests
         Assert.Equal(UpdateStanding.Done, Plan(_toAll, asBefore with { Image = asBefore.Image with { ProblemsBefore = 2 } }).Boxes["edge-0"].Standing);
     }
 
+    [Fact]
+    public void A_box_that_is_away_is_not_watched_and_one_that_did_well_and_is_away_lets_no_other_begin()
+    {
+        var boxes = Boxes(8).ToList();
+        var lost = Done(boxes[0]) with { Connected = false, Heard = Now - Watch * Instant.Second + 10 * Instant.Second };
+        Assert.Equal(new(UpdateStanding.Watched, "away"), Plan(_toAll, lost).Boxes["edge-0"]);
+        Assert.Equal("edge-0", Assert.Single(Plan(_toAll, [lost, .. boxes[1..]]).Turn));
+        var three = Plan(_toAll, [Done(boxes[0]), Done(boxes[1]) with { Connected = false }, Done(boxes[2]) with { Connected = false }, .. boxes[3..]]);
+        Assert.Equal(4, three.Turn.Count);
+    }
+
     [Theory]
     [InlineData(RolloutStage.Paused)]
     [InlineData(RolloutStage.Stopped)]
     [InlineData(RolloutStage.RolledBack)]
     public void Nobody_begins_what_is_paused_or_over(RolloutStage stage) => Assert.Empty(Plan(_toAll with { Stage = stage }, [.. Boxes(4)]).Turn);
+
+    [Fact]
+    public void Ended_by_itself_boxes_that_do_not_do_well_with_it_go_back_and_those_that_do_keep_it()
+    {
+        var boxes = Boxes(4).ToList();
+        var unwell = Done(boxes[1]) is var done ? done with { Image = done.Image with { Problems = ["no model"] } } : done;
+        var halted = _toAll with { Stage = RolloutStage.Stopped, Halt = new("edge-3", "it did not start", new(Now)) };
+        var plan = Plan(halted, Done(boxes[0]), unwell, boxes[2], boxes[3]);
+        Assert.Equal([RolloutStage.Stopped, RolloutStage.RolledBack, RolloutStage.Stopped, RolloutStage.RolledBack], boxes.Select(box => plan.StageFor(halted, box.Node)!.Value));
+        // Stopped by an operator it stays where it is.
+        Assert.All(boxes, box => Assert.Equal(RolloutStage.Stopped, plan.StageFor(halted with { Halt = null }, box.Node)));
+    }
 
     [Fact]
     public void Going_back_as_told_is_no_failure_but_of_the_box_that_ended_it()
@@ -158,7 +181,7 @@ public class ImagePlanTests
     private static ImagePlan Plan(ImageRollout rollout, params PlannedBox[] boxes) => ImagePlan.Make(rollout, Digest, boxes, Now);
 
     private static IEnumerable<PlannedBox> Boxes(int count) => Enumerable.Range(0, count)
-        .Select(i => new PlannedBox($"edge-{i}", true, [], new("1.0.0", null, ImagePhase.Idle, null, 0, 0, null, null, [], null), Now));
+        .Select(i => new PlannedBox($"edge-{i}", true, [], new("1.0.0", null, ImagePhase.Idle, null, 0, 0, null, null, [], null), Now, Now));
 
     private static PlannedBox Done(PlannedBox box) => Watched(box) with { Since = Now - Watch * Instant.Second };
 
