@@ -9,6 +9,12 @@ namespace Foretier.Cli.Up;
 /// <param name="Environment">Its settings.</param>
 internal sealed record NodePlan(string Role, string Executable, Uri Http, string Log, IReadOnlyDictionary<string, string> Environment)
 {
+    /// <summary>
+    /// What the runtime is told by its environment alone. Who answers questions collects after 32 MB (hexadecimal) instead of 2: an answer makes a megabyte of
+    /// garbage, and it halves the processor time of one. Their images say the same; an agent is to be small.
+    /// </summary>
+    public static IReadOnlyList<(string Key, string Value)> RuntimeOf(string role) => role == "agent" ? [] : [("DOTNET_GCgen0size", "2000000")];
+
     /// <summary>The three nodes of one machine, in the order in which they stop: nobody loses its upstream before it has stopped.</summary>
     public static IReadOnlyList<NodePlan> Of(DataFolder data, NodeExecutables executables, Credentials credentials, Ports ports, string archive, string? clock)
     {
@@ -39,6 +45,10 @@ internal sealed record NodePlan(string Role, string Executable, Uri Http, string
             foreach (var (key, value) in more)
             {
                 settings["FORETIER__" + key] = value;
+            }
+            foreach (var (key, value) in RuntimeOf(role))
+            {
+                settings[key] = value;
             }
             return new(role, executable, new(ports.HttpOf(role)), Path.Combine(data.Logs, role + ".log"), settings);
         }

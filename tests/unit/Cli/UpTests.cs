@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Foretier.Cli;
 using Foretier.Cli.Up;
+using Foretier.Tests.Unit.House;
 
 namespace Foretier.Tests.Unit.Cli;
 
@@ -141,6 +142,22 @@ public sealed class UpTests : IDisposable
         Assert.All(NodePlan.Of(data, new("agent", "gateway", "router"), Credentials.Create(), new(1, 2, 3, 4), "archive", "2026-01-01T00:00:00Z@60"),
             plan => Assert.Equal("2026-01-01T00:00:00Z@60", plan.Environment["FORETIER__CLOCK"]));
         Assert.DoesNotContain("FORETIER__MQTT__TLS__PORT", NodePlan.Of(data, new("agent", "gateway", "router"), Credentials.Create(), new(1, 2, 3, 4), "archive", clock: null)[0].Environment.Keys);
+    }
+
+    [Theory]
+    [InlineData("gateway")]
+    [InlineData("router")]
+    public void Nodes_run_here_as_in_their_images(string role)
+    {
+        var data = new DataFolder(_folder);
+        var plan = NodePlan.Of(data, new("agent", "gateway", "router"), Credentials.Create(), new(1, 2, 3, 4), "archive", clock: null).Single(plan => plan.Role == role);
+        var image = File.ReadAllText(Path.Combine(LayeringTests.Root, $"Dockerfile.{role}"));
+        Assert.NotEmpty(NodePlan.RuntimeOf(role));
+        Assert.All(NodePlan.RuntimeOf(role), setting =>
+        {
+            Assert.Equal(setting.Value, plan.Environment[setting.Key]);
+            Assert.Contains($" {setting.Key}={setting.Value} ", image, StringComparison.Ordinal);
+        });
     }
 
     private static int RunningPort()
