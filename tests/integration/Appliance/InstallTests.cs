@@ -169,6 +169,18 @@ public sealed class InstallTests : IDisposable
         Assert.False(File.Exists(In("agent/updates/outcome")));
     }
 
+    [Fact]
+    public async Task Where_the_agent_put_a_link_in_place_of_its_folder_nothing_is_written_through_it()
+    {
+        Directory.Move(In("agent/updates"), In("elsewhere"));
+        Directory.CreateSymbolicLink(In("agent/updates"), In("elsewhere"));
+        File.WriteAllText(In("elsewhere/request"), "install 1.1.0\n");
+        var install = await RunAsync();
+        Assert.Equal(1, install.ExitCode);
+        Assert.Contains("not a folder of its own", install.Errors, StringComparison.Ordinal);
+        Assert.Equal(["release", "request"], Directory.EnumerateFileSystemEntries(In("elsewhere")).Select(Path.GetFileName).Order());
+    }
+
     /// <summary>Leaves a release for the installer, as the agent does.</summary>
     private void Fetch(string version, string expires = "2099-01-01T00:00:00Z", RSA? key = null)
     {
