@@ -92,7 +92,8 @@ public sealed class CatalogFollower
                 }
             }
         }
-        catch (Exception error) when (error is HttpRequestException or IOException or OperationCanceledException or JsonException)
+        // (A link that ended between being looked at and being asked is gone, its client with it.)
+        catch (Exception error) when (error is HttpRequestException or IOException or OperationCanceledException or JsonException or ObjectDisposedException)
         {
             if (!link.Ended.IsCancellationRequested)
             {
@@ -100,10 +101,14 @@ public sealed class CatalogFollower
                 link.End();
             }
         }
-        Lost(link, link.Name);
-        foreach (var node in behind)
+        finally
         {
-            Lost(link, node);
+            // Whatever ended it: who is not followed any more is not believed to be there.
+            Lost(link, link.Name);
+            foreach (var node in behind)
+            {
+                Lost(link, node);
+            }
         }
     }
 

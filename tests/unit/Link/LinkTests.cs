@@ -61,7 +61,7 @@ public sealed class LinkTests : IAsyncLifetime
     {
         for (var i = 0; !isSo(); i++)
         {
-            Assert.True(i < 2_000, "it did not come about");
+            Assert.True(i < 12_000, "it did not come about");
             await Task.Delay(5);
         }
     }
