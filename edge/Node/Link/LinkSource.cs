@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Net.Http.Json;
 using Foretier.Core.Query;
 using Foretier.Node.Hosting;
@@ -22,19 +23,40 @@ public sealed class LinkSource(string node, LinkedNode link, bool behind, TimeSp
         timeout.CancelAfter(deadline);
         try
         {
-            using var response = await link.Http.PostAsJsonAsync(PathOf(node, behind) + "internal/v1/fetch", request, NodeJson.Options, timeout.Token).ConfigureAwait(false);
+            using var question = link.Request(HttpMethod.Post, PathOf(node, behind) + "internal/v1/fetch", JsonContent.Create(request, options: NodeJson.Options));
+            using var response = await link.Http.SendAsync(question, HttpCompletionOption.ResponseHeadersRead, timeout.Token).ConfigureAwait(false);
             if (!response.IsSuccessStatusCode)
             {
                 throw new DataSourceUnavailableException(node, $"answered {(int)response.StatusCode}");
             }
-            using var body = new MemoryStream(await response.Content.ReadAsByteArrayAsync(timeout.Token).ConfigureAwait(false));
-            return FetchCodec.Read(body);
+            return await ReadAsync(response.Content, timeout.Token).ConfigureAwait(false);
         }
         // (A link that ended between being found and being asked is gone, its client with it.)
         catch (Exception error) when (error is HttpRequestException or IOException or FormatException or ObjectDisposedException
             || (error is OperationCanceledException && !cancel.IsCancellationRequested))
         {
             throw new DataSourceUnavailableException(node, error is OperationCanceledException ? "no answer in time" : error.Message, error);
+        }
+    }
+
+    /// <summary>The bytes are borrowed: new ones for each answer would be a good part of a router's garbage.</summary>
+    private static async Task<FetchResult> ReadAsync(HttpContent content, CancellationToken cancel)
+    {
+        var length = content.Headers.ContentLength is { } told and <= int.MaxValue ? (int)told : throw new FormatException("an answer that does not say how long it is");
+        var bytes = ArrayPool<byte>.Shared.Rent(length);
+        try
+        {
+            var body = await content.ReadAsStreamAsync(cancel).ConfigureAwait(false);
+            await using (body.ConfigureAwait(false))
+            {
+                await body.ReadExactlyAsync(bytes.AsMemory(0, length), cancel).ConfigureAwait(false);
+            }
+            using var whole = new MemoryStream(bytes, 0, length, writable: false);
+            return FetchCodec.Read(whole);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(bytes);
         }
     }
 }

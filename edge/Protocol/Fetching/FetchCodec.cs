@@ -19,6 +19,9 @@ public static class FetchCodec
 {
     public const string ContentType = "application/x-foretier-fetch";
 
+    /// <summary>Start, and time and value of the one sample.</summary>
+    private const int RowBytesMin = 8 + 1 + 16;
+
     private const int Begin = 0x34524646;
     private const int BeginErased = 0x35524646;
     private const int Done = 0x454E4F44;
@@ -101,7 +104,7 @@ public static class FetchCodec
                 erased[i] = new(reader.ReadInt64(), reader.ReadInt64());
             }
             slices.Add(reader.ReadBoolean()
-                ? new(part, series, null, ReadRows(reader)) { Erased = erased }
+                ? new(part, series, null, ReadRows(reader, from)) { Erased = erased }
                 : new(part, series, ReadSamples(reader, from), null) { Erased = erased });
         }
         Expect(reader, Done);
@@ -189,15 +192,16 @@ public static class FetchCodec
         }
     }
 
-    private static BucketRows ReadRows(BinaryReader reader)
+    private static BucketRows ReadRows(BinaryReader reader, Stream from)
     {
         var parts = (RollupParts)reader.ReadByte();
         if ((parts & ~RollupParts.All) != 0)
         {
             throw new FormatException($"unknown parts {(int)parts} of rollups");
         }
-        var rows = new BucketRows(parts);
-        for (var n = reader.ReadInt32(); n > 0; n--)
+        var count = Count(reader, RowBytesMin, from);
+        var rows = new BucketRows(parts, count);
+        for (var i = 0; i < count; i++)
         {
             var start = reader.ReadInt64();
             var rollup = reader.ReadBoolean() ? Single(reader.ReadInt64(), reader.ReadDouble()) : ReadRollup(reader);
