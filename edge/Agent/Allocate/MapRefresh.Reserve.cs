@@ -6,7 +6,10 @@ namespace Foretier.Agent.Allocate;
 
 public sealed partial class MapRefresh
 {
+    private static readonly TimeSpan ShortageRetry = TimeSpan.FromSeconds(10);
+
     private readonly Dictionary<Window, long> _reserved = [];
+    private string? _shortage;
 
     /// <summary>Bytes that windows that are open or about to open were predicted to need at the last refresh, and those of them that are set aside.</summary>
     internal (long Wanted, long Reserved) Room { get; private set; }
@@ -41,6 +44,19 @@ public sealed partial class MapRefresh
         return problem;
     }
 
+    private async Task ReserveAgainAsync(CancellationToken cancel)
+    {
+        await _one.WaitAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            _shortage = await ReserveAsync(_current, Core.Samples.Instant.Now(_clock), cancel).ConfigureAwait(false);
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
     private async Task<string?> ReserveAsync(List<PartitionEntry> entries, long bytes, CancellationToken cancel)
     {
         var window = entries[0].Id.Window;
@@ -58,7 +74,10 @@ public sealed partial class MapRefresh
             var without = shares.Where(share => share.Short > 0).Select(share => entries[share.Index].Id.ToString()).ToList();
             var problem = $"{bytes} bytes cannot be reserved for window {window}, {room} are: {e.Message}. Short are {string.Join(", ", without.Take(3))}"
                 + (without.Count > 3 ? $" and {without.Count - 3} more" : "");
-            _log.LogWarning("{Problem}; trying again at the next refresh", problem);
+            if (_shortage is null)
+            {
+                _log.LogWarning("{Problem}; trying on", problem);
+            }
             return problem;
         }
     }

@@ -40,6 +40,7 @@ public sealed partial class MapRefresh : IAsyncDisposable
     private readonly Queue<PartitionMap> _earlier = new();
     private readonly Signal _changed = new();
     private volatile PartitionMap _current;
+    private string? _problem;
     private long _savedAt;
 
     /// <summary>Opens what was kept. What is damaged is moved aside, named in the log, and begun anew.</summary>
@@ -85,7 +86,7 @@ public sealed partial class MapRefresh : IAsyncDisposable
     public void Count(AccessCount count) => Access.Record(count.Series, count.Step, new(count.Shape), count.Hour * Instant.Hour, count.Count, Instant.Now(_clock));
 
     /// <summary>What could not be done at the last refresh, for the health page; null where all went well.</summary>
-    public string? Problem { get; private set; }
+    public string? Problem => _shortage ?? _problem;
 
     /// <summary>Ends when the loop has ended: faulted if it died of what it did not expect.</summary>
     public Task Completion { get; private set; } = Task.CompletedTask;
@@ -135,8 +136,8 @@ public sealed partial class MapRefresh : IAsyncDisposable
             {
                 SaveLearned(now, ref problem);
             }
-            problem = await ReserveAsync(map, now, cancel).ConfigureAwait(false) ?? problem;
-            Problem = problem ?? (_cycle.Failure is { } failure ? $"forecasts come from seasonal baselines: {failure.Message}"
+            _shortage = await ReserveAsync(map, now, cancel).ConfigureAwait(false);
+            _problem = problem ?? (_cycle.Failure is { } failure ? $"forecasts come from seasonal baselines: {failure.Message}"
                 : _accessForecaster.Failure is { } without ? $"reads are expected by EWMA-28d: {without.Message}" : null);
             return map;
         }
@@ -206,12 +207,7 @@ public sealed partial class MapRefresh : IAsyncDisposable
                 await RefreshAsync(stop).ConfigureAwait(false);
                 var now = Instant.Now(_clock);
                 var hour = TimeSpan.FromMicroseconds(Instant.Floor(now, Instant.Hour) + Instant.Hour - now);
-                using var wait = CancellationTokenSource.CreateLinkedTokenSource(stop);
-                var asked = _requests.Reader.WaitToReadAsync(wait.Token).AsTask();
-                var first = await Task.WhenAny(asked, Task.Delay(hour, _clock, wait.Token)).ConfigureAwait(false);
-                await wait.CancelAsync().ConfigureAwait(false);
-                stop.ThrowIfCancellationRequested();
-                if (first == asked)
+                if (await IsAskedAsync(hour, stop).ConfigureAwait(false))
                 {
                     await Task.Delay(_options.NewcomerDelay < hour ? _options.NewcomerDelay : hour, _clock, stop).ConfigureAwait(false);
                     _requests.Reader.TryRead(out _);
@@ -221,6 +217,26 @@ public sealed partial class MapRefresh : IAsyncDisposable
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             // Asked to stop.
+        }
+    }
+
+    /// <summary>Waits for a request, at most until the hour is over; meanwhile room that was short is tried for again, so that who frees some need not wait.</summary>
+    private async Task<bool> IsAskedAsync(TimeSpan left, CancellationToken stop)
+    {
+        while (true)
+        {
+            using var wait = CancellationTokenSource.CreateLinkedTokenSource(stop);
+            var span = _shortage is null || left < ShortageRetry ? left : ShortageRetry;
+            var asked = _requests.Reader.WaitToReadAsync(wait.Token).AsTask();
+            var first = await Task.WhenAny(asked, Task.Delay(span, _clock, wait.Token)).ConfigureAwait(false);
+            await wait.CancelAsync().ConfigureAwait(false);
+            stop.ThrowIfCancellationRequested();
+            left -= span;
+            if (first == asked || left <= TimeSpan.Zero)
+            {
+                return first == asked;
+            }
+            await ReserveAgainAsync(stop).ConfigureAwait(false);
         }
     }
 

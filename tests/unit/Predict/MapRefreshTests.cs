@@ -117,6 +117,34 @@ public sealed class MapRefreshTests : IDisposable
         Assert.Equal(2, _reserved.Count);
     }
 
+    [Fact]
+    public async Task Who_frees_room_need_not_wait_for_the_next_refresh()
+    {
+        await using var refresh = Open();
+        refresh.Volumes.Fill("acme/a/t", Monday, Monday + 20 * Instant.Hour, _ => 3600);
+        _refusal = new IOException("No space left on device");
+        refresh.Start();
+        await UntilAsync(() => refresh.Problem is not null);
+        var cycles = refresh.Cycles.Cycles;
+        _refusal = null;
+        await UntilAsync(() =>
+        {
+            _clock.Advance(TimeSpan.FromSeconds(1));
+            return refresh.Problem is null;
+        });
+        Assert.NotEmpty(_reserved);
+        Assert.Equal(cycles, refresh.Cycles.Cycles);
+    }
+
+    private static async Task UntilAsync(Func<bool> isSo)
+    {
+        for (var i = 0; !isSo(); i++)
+        {
+            Assert.True(i < 3_000, "it did not come about");
+            await Task.Delay(1);
+        }
+    }
+
     [Theory]
     [InlineData("partition-map")]
     [InlineData("volume-history")]
