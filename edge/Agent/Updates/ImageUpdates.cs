@@ -242,6 +242,8 @@ public sealed class ImageUpdates
         try
         {
             var version = VersionIn(candidate.Release)!;
+            // Before its outcome is looked for: the installer removes the request after it has written that.
+            var isRequested = _drop.IsRequested;
             if (_drop.OutcomeOf(version) is { } said)
             {
                 Settle(candidate, said.Word switch
@@ -252,7 +254,7 @@ public sealed class ImageUpdates
                     _ => ImageOutcome.Failed,
                 }, said.Reason);
             }
-            else if (!_drop.IsRequested)
+            else if (!isRequested)
             {
                 // A power cut came before it was asked.
                 _drop.Request(candidate.Phase == ImagePhase.Installing ? InstallerDrop.Install : InstallerDrop.GoBack, version);
