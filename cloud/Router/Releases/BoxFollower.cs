@@ -91,7 +91,7 @@ internal sealed class BoxFollower<TOrders, TReport>
                 wait.CancelAfter(_duties.IsBusy(report) ? WhileBusy : Every);
                 await changed.WaitAsync(wait.Token).ConfigureAwait(false);
             }
-            catch (Exception error) when (error is HttpRequestException or IOException or ObjectDisposedException or JsonException or OperationCanceledException or ArchiveException)
+            catch (Exception error) when (error is HttpRequestException or IOException or JsonException or OperationCanceledException or ArchiveException)
             {
                 if (link.Ended.IsCancellationRequested)
                 {

@@ -117,7 +117,7 @@ public sealed class AccessForwarder : IAsyncDisposable
             // One that will never take it is not asked again.
             return response.IsSuccessStatusCode || response.StatusCode is HttpStatusCode.NotFound or HttpStatusCode.BadRequest;
         }
-        catch (Exception error) when (error is HttpRequestException or IOException or ObjectDisposedException || (error is OperationCanceledException && !cancel.IsCancellationRequested))
+        catch (Exception error) when (error is HttpRequestException or IOException || (error is OperationCanceledException && !cancel.IsCancellationRequested))
         {
             _log.LogDebug("Access counts for {Node} wait: {Reason}", node.Name, error.Message);
             return false;

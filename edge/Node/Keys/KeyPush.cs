@@ -44,7 +44,7 @@ public sealed class KeyPush
                 await _ring.WaitForChangeAsync(keys, link.Ended).ConfigureAwait(false);
             }
         }
-        catch (Exception ended) when (ended is OperationCanceledException or ObjectDisposedException)
+        catch (Exception ended) when (ended is OperationCanceledException or HttpRequestException or IOException)
         {
             // The link is over; the next one begins anew.
         }

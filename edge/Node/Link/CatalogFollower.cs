@@ -92,8 +92,7 @@ public sealed class CatalogFollower
                 }
             }
         }
-        // (A link that ended between being looked at and being asked is gone, its client with it.)
-        catch (Exception error) when (error is HttpRequestException or IOException or OperationCanceledException or JsonException or ObjectDisposedException)
+        catch (Exception error) when (error is HttpRequestException or IOException or OperationCanceledException or JsonException)
         {
             if (!link.Ended.IsCancellationRequested)
             {

@@ -78,6 +78,7 @@ public sealed class LinkHub(ILogger<LinkHub> log, LinkOptions? options = null)
 public sealed class LinkedNode : IAsyncDisposable
 {
     private readonly WatchedStream _stream;
+    private readonly HttpMessageHandler _handler;
     private readonly CancellationTokenSource _ended = new();
     private readonly TaskCompletionSource _whenEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _taken;
@@ -86,7 +87,7 @@ public sealed class LinkedNode : IAsyncDisposable
     {
         Name = name;
         _stream = new WatchedStream(stream, End);
-        Http = new HttpClient(new SocketsHttpHandler
+        Http = new HttpClient(_handler = new EndingHandler(name, new SocketsHttpHandler
         {
             ConnectCallback = (_, _) => Interlocked.Exchange(ref _taken, 1) == 0
                 ? ValueTask.FromResult<Stream>(_stream)
@@ -103,7 +104,7 @@ public sealed class LinkedNode : IAsyncDisposable
             InitialHttp2StreamWindowSize = 1 << 20,
             UseProxy = false,
             AllowAutoRedirect = false,
-        })
+        }), disposeHandler: false)
         {
             BaseAddress = new Uri($"http://{Uri.EscapeDataString(name).ToLowerInvariant().Replace("%", "-", StringComparison.Ordinal)}.link/"),
             DefaultRequestVersion = HttpVersion.Version20,
@@ -137,7 +138,23 @@ public sealed class LinkedNode : IAsyncDisposable
     {
         End();
         await _stream.DisposeAsync().ConfigureAwait(false);
-        Http.Dispose();
+        _handler.Dispose();
+    }
+
+    /// <summary>Who found the link just before it ended, and asks just after, is told as if it had ended meanwhile: the client outlives what it works with.</summary>
+    private sealed class EndingHandler(string name, HttpMessageHandler inner) : DelegatingHandler(inner)
+    {
+        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            try
+            {
+                return await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
+            }
+            catch (ObjectDisposedException ended)
+            {
+                throw new HttpRequestException($"the link of {name} has ended", ended);
+            }
+        }
     }
 
     /// <summary>Tells when the other side is gone: the only one who reads the link is the HTTP/2 client, and it keeps the news to itself.</summary>

@@ -31,8 +31,7 @@ public sealed class LinkSource(string node, LinkedNode link, bool behind, TimeSp
             }
             return await ReadAsync(response.Content, timeout.Token).ConfigureAwait(false);
         }
-        // (A link that ended between being found and being asked is gone, its client with it.)
-        catch (Exception error) when (error is HttpRequestException or IOException or FormatException or ObjectDisposedException
+        catch (Exception error) when (error is HttpRequestException or IOException or FormatException
             || (error is OperationCanceledException && !cancel.IsCancellationRequested))
         {
             throw new DataSourceUnavailableException(node, error is OperationCanceledException ? "no answer in time" : error.Message, error);

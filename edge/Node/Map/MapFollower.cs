@@ -49,7 +49,7 @@ public sealed class MapFollower
                     return;
                 }
             }
-            catch (Exception error) when (error is HttpRequestException or IOException or JsonException or OperationCanceledException or ObjectDisposedException)
+            catch (Exception error) when (error is HttpRequestException or IOException or JsonException or OperationCanceledException)
             {
                 if (link.Ended.IsCancellationRequested)
                 {

@@ -55,7 +55,7 @@ public sealed class RetiredEdges(PartitionMapStore map, CatalogFollower nodes, L
             using var response = await below.Http.DeleteAsync($"internal/v1/map/{Uri.EscapeDataString(edge)}", deadline.Token).ConfigureAwait(false);
             return response.StatusCode == HttpStatusCode.OK;
         }
-        catch (Exception error) when (error is HttpRequestException or IOException or ObjectDisposedException || (error is OperationCanceledException && !cancel.IsCancellationRequested))
+        catch (Exception error) when (error is HttpRequestException or IOException || (error is OperationCanceledException && !cancel.IsCancellationRequested))
         {
             log.LogWarning("{Node} was not told that {Edge} is out of service ({Reason}); it will be said to be missing until that node starts again", below.Name, edge, error.Message);
             return false;

@@ -217,7 +217,7 @@ public sealed class Cascade(NodeDuties own, LinkHub? below, TimeProvider clock, 
                 var problem = Protocol.Api.Problem.Read(response.StatusCode, response.ReasonPhrase, await response.Content.ReadAsStringAsync(ended.Token).ConfigureAwait(false));
                 return new(node.Name, default, $"{problem.Status} {problem.Detail ?? problem.Title}", problem);
             }
-            catch (Exception error) when (!cancel.IsCancellationRequested && error is HttpRequestException or IOException or OperationCanceledException or JsonException or ObjectDisposedException)
+            catch (Exception error) when (!cancel.IsCancellationRequested && error is HttpRequestException or IOException or OperationCanceledException or JsonException)
             {
                 return new(node.Name, default, error.Message, null);
             }

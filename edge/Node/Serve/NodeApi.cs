@@ -85,7 +85,7 @@ public static class NodeApi
                 await response.Content.CopyToAsync(http.Response.Body, ended.Token).ConfigureAwait(false);
                 return Results.Empty;
             }
-            catch (Exception error) when (!cancel.IsCancellationRequested && error is HttpRequestException or IOException or OperationCanceledException or ObjectDisposedException)
+            catch (Exception error) when (!cancel.IsCancellationRequested && error is HttpRequestException or IOException or OperationCanceledException)
             {
                 if (http.Response.HasStarted)
                 {

@@ -34,13 +34,26 @@ public sealed class LinkTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Who_asks_over_a_link_that_has_ended_is_told_as_if_it_ended_meanwhile()
+    {
+        var gateway = await StartAsync("gateway", null);
+        await StartAsync("edge", gateway.Url);
+        await Eventually.BeAsync(() => gateway.Hub.Find("edge") is not null);
+        var link = gateway.Hub.Find("edge")!;
+
+        await link.DisposeAsync();
+
+        await Assert.ThrowsAsync<HttpRequestException>(() => link.Http.GetAsync("internal/v1/catalog?since=0"));
+    }
+
+    [Fact]
     public async Task An_edge_out_of_service_is_forgotten_by_router_and_gateway_and_one_that_is_connected_is_not()
     {
         var router = await StartAsync("router", null);
         var gateway = await StartAsync("gateway", router.Url);
         var entry = new PartitionEntry(new("acme", "g0", 1, Day), "edge", 1, 10, 12, default, AccessPattern.Rare, Tier.Ssd, [], 1);
         await _bed.StartAsync("edge", gateway.Url, new(1, [new("edge", "acme", "g0", 1, ["acme/d/m"], 1)], [entry]));
-        await UntilAsync(() => router.Maps.Current.Entries.Count == 1 && gateway.Maps.Current.Entries.Count == 1);
+        await Eventually.BeAsync(() => router.Maps.Current.Entries.Count == 1 && gateway.Maps.Current.Entries.Count == 1);
 
         using var http = new HttpClient { BaseAddress = new(router.Url) };
         http.DefaultRequestHeaders.Authorization = new("Bearer", "test-key");
@@ -48,22 +61,13 @@ public sealed class LinkTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.NotFound, (await http.DeleteAsync("api/v1/map/edge-9")).StatusCode);
 
         await _bed.Apps[2].StopAsync();
-        await UntilAsync(() => router.Nodes().Any(node => node is { Node: "edge", Connected: false }));
+        await Eventually.BeAsync(() => router.Nodes().Any(node => node is { Node: "edge", Connected: false }));
         Assert.Equal(HttpStatusCode.OK, (await http.DeleteAsync("api/v1/map/edge")).StatusCode);
         Assert.Empty(router.Maps.Current.Entries);
         Assert.Empty(gateway.Maps.Current.Entries);
         Assert.DoesNotContain(gateway.Nodes(), node => node.Node == "edge");
         Assert.DoesNotContain(router.Nodes(), node => node.Node == "edge");
         Assert.Equal(HttpStatusCode.NotFound, (await http.DeleteAsync("api/v1/map/edge")).StatusCode);
-    }
-
-    private static async Task UntilAsync(Func<bool> isSo)
-    {
-        for (var i = 0; !isSo(); i++)
-        {
-            Assert.True(i < 12_000, "it did not come about");
-            await Task.Delay(5);
-        }
     }
 
     [Fact]

@@ -56,7 +56,7 @@ public sealed class ImageFollowerTests : IAsyncDisposable
         {
             await StartAsync(name, new(_publisher), "1.0.0");
         }
-        await EventuallyAsync(() => _follower.Boxes.Count == 3);
+        await Eventually.BeAsync(() => _follower.Boxes.Count == 3);
         await PublishAsync("1.1.0");
         await PublishAsync("1.2.0");
 
@@ -67,19 +67,19 @@ public sealed class ImageFollowerTests : IAsyncDisposable
             Assert.Equal("install 1.1.0", _boxes[name].Box.Request);
             Assert.Single(_boxes.Values, one => one.Box.Request is not null);
             await InstallAsync(name, "1.1.0", isGood: true);
-            await EventuallyAsync(() => Standing(name) == UpdateStanding.Watched);
+            await Eventually.BeAsync(() => Standing(name) == UpdateStanding.Watched);
             Assert.DoesNotContain(_boxes.Values, one => one.Box.Request is not null);
             _clock.Advance(TimeSpan.FromSeconds(Watch));
             // Else they would be asked in a quarter of a minute, first how they are and then to begin.
             _registry.Wake();
-            await EventuallyAsync(() => _follower.Boxes.Count(box => box.Standing == UpdateStanding.Done) == have);
+            await Eventually.BeAsync(() => _follower.Boxes.Count(box => box.Standing == UpdateStanding.Done) == have);
             _registry.Wake();
         }
 
         await _registry.ChangeAsync(new(RolloutStage.Trial, "1.2.0", WatchSeconds: Watch), _none);
         var first = await AskedAsync();
         await InstallAsync(first, "1.2.0", isGood: false);
-        await EventuallyAsync(() => _registry.Rollout!.Halt is not null);
+        await Eventually.BeAsync(() => _registry.Rollout!.Halt is not null);
         Assert.Equal((RolloutStage.Stopped, first, "it did not start"), (_registry.Rollout!.Stage, _registry.Rollout.Halt!.Node, _registry.Rollout.Halt.Reason));
         Assert.All(_follower.Boxes, box => Assert.Equal(("1.1.0", box.Node == first ? UpdateStanding.Failed : UpdateStanding.Waiting), (box.Image.Running, box.Standing)));
         Assert.Equal(("1.2.0", "it did not start"), _follower.Describe([new(first, "edge", true, null)]).Select(box => (box.Wanted, box.UpdateDetail)).Single());
@@ -88,7 +88,7 @@ public sealed class ImageFollowerTests : IAsyncDisposable
     /// <summary>The one box whose installer is asked now.</summary>
     private async Task<string> AskedAsync()
     {
-        await EventuallyAsync(() => _boxes.Values.Any(one => one.Box.Request is not null));
+        await Eventually.BeAsync(() => _boxes.Values.Any(one => one.Box.Request is not null));
         return _boxes.Single(one => one.Value.Box.Request is not null).Key;
     }
 
@@ -106,7 +106,7 @@ public sealed class ImageFollowerTests : IAsyncDisposable
         await StartAsync(name, box, null);
         if (isGood)
         {
-            await EventuallyAsync(() => File.Exists(box.In("updates/confirmed")));
+            await Eventually.BeAsync(() => File.Exists(box.In("updates/confirmed")));
             box.Installer($"installed {version}");
         }
     }
@@ -133,12 +133,4 @@ public sealed class ImageFollowerTests : IAsyncDisposable
     }
 
     private UpdateStanding Standing(string name) => _follower.Boxes.Single(box => box.Node == name).Standing;
-
-    private static async Task EventuallyAsync(Func<bool> isSo)
-    {
-        for (var deadline = DateTime.UtcNow.AddSeconds(60); !isSo(); await Task.Delay(20))
-        {
-            Assert.True(DateTime.UtcNow < deadline);
-        }
-    }
 }

@@ -28,19 +28,11 @@ public class ModelFollowerTests
         var folder = TinyModel.Write(box.In("published"), 3, Nature.LikeYesterday, manifest => new(manifest) { ["licence"] = new string('x', 600_000) });
         var release = box.Publisher.Sign(folder);
         await registry.PublishAsync(new(release.Document, release.Signature, [.. release.AsModel().Files.Select(file => new ModelFile(file.Name, File.ReadAllBytes(Path.Combine(folder, file.Name))))]), CancellationToken.None);
-        await EventuallyAsync(() => follower.Boxes is [{ Node: "edge-1", Connected: true } one] && one.Models[0] is { Serving.Version: 2, Trial: { Version: 3, Phase: TrialPhase.Shadow } });
+        await Eventually.BeAsync(() => follower.Boxes is [{ Node: "edge-1", Connected: true } one] && one.Models[0] is { Serving.Version: 2, Trial: { Version: 3, Phase: TrialPhase.Shadow } });
 
         await registry.ChangeAsync("volume-lstm", new(RolloutStage.Trial, Now: true), CancellationToken.None);
-        await EventuallyAsync(() => follower.Boxes[0].Models[0].Serving?.Version == 3);
+        await Eventually.BeAsync(() => follower.Boxes[0].Models[0].Serving?.Version == 3);
         await registry.ChangeAsync("volume-lstm", new(RolloutStage.RolledBack), CancellationToken.None);
-        await EventuallyAsync(() => follower.Boxes[0].Models[0] is { Serving.Version: 2, Refused: [{ Reason: "rolled back from above" }] });
-    }
-
-    private static async Task EventuallyAsync(Func<bool> isSo)
-    {
-        for (var deadline = DateTime.UtcNow.AddSeconds(60); !isSo(); await Task.Delay(20))
-        {
-            Assert.True(DateTime.UtcNow < deadline);
-        }
+        await Eventually.BeAsync(() => follower.Boxes[0].Models[0] is { Serving.Version: 2, Refused: [{ Reason: "rolled back from above" }] });
     }
 }
