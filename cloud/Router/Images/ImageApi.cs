@@ -1,8 +1,8 @@
-using Foretier.Archive.Stores;
 using Foretier.Node.Keys;
 using Foretier.Node.Serve;
 using Foretier.Protocol.Api;
 using Foretier.Protocol.Releases;
+using Foretier.Router.Releases;
 using Microsoft.AspNetCore.Http.Features;
 using Problem = Foretier.Node.Serve.Problem;
 
@@ -13,6 +13,7 @@ namespace Foretier.Router.Images;
 internal sealed class ImageApi(ImageRegistry registry, ImageFollower boxes, string uploads)
 {
     private const int WatchSecondsMax = 7 * 86_400;
+    private const string Refused = "bad_image";
 
     public void Map(RouteGroupBuilder api)
     {
@@ -24,65 +25,47 @@ internal sealed class ImageApi(ImageRegistry registry, ImageFollower boxes, stri
 
     private async Task<IResult> ListAsync(CancellationToken cancel)
     {
-        string? problem = null;
-        try
-        {
-            await registry.RefreshAsync(cancel).ConfigureAwait(false);
-        }
-        catch (ArchiveException error)
-        {
-            problem = $"{error.Message}; this is what was known before";
-        }
+        var problem = await ReleaseAnswers.LookAsync(registry.RefreshAsync, cancel).ConfigureAwait(false);
         return Results.Ok(Reply() with { Problem = problem });
     }
 
     private ImagesReply Reply() => new(registry.Versions, registry.Rollout, boxes.Boxes);
 
-    private Task<IResult> PublishAsync(ImageUpload upload, CancellationToken cancel) => StoredAsync(async () => await registry.PublishAsync(upload, cancel).ConfigureAwait(false) is { } reply
-        ? Results.Ok(reply) : Problem.Of(StatusCodes.Status409Conflict, "published", "this version is published already with other content: give it the next version, and sign it anew"));
+    private Task<IResult> PublishAsync(ImageUpload upload, CancellationToken cancel) => ReleaseAnswers.StoredAsync(Refused, async () =>
+        await registry.PublishAsync(upload, cancel).ConfigureAwait(false) is { } reply ? Results.Ok(reply) : ReleaseAnswers.Published);
 
-    private Task<IResult> PutFileAsync(HttpContext http, string version, string file, string sha256, CancellationToken cancel) => StoredAsync(async () =>
+    private Task<IResult> PutFileAsync(HttpContext http, string version, string file, string sha256, CancellationToken cancel) => ReleaseAnswers.StoredAsync(Refused, async () =>
     {
         if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
         {
             size.MaxRequestBodySize = ImageRelease.BytesMax;
         }
-        Directory.CreateDirectory(uploads);
-        using var content = new FileStream(Path.Combine(uploads, Path.GetRandomFileName()), new FileStreamOptions
-        {
-            Mode = FileMode.CreateNew,
-            Access = FileAccess.ReadWrite,
-            Options = FileOptions.DeleteOnClose | FileOptions.Asynchronous,
-        });
-        await http.Request.Body.CopyToAsync(content, cancel).ConfigureAwait(false);
-        content.Position = 0;
-        await registry.PutFileAsync(version, file, sha256, content, cancel).ConfigureAwait(false);
-        return Results.NoContent();
-    });
-
-    private Task<IResult> ChangeAsync(ImageChange change, CancellationToken cancel) => StoredAsync(async () =>
-        change.Percent is < 0 or > 100 ? Problem.Of(StatusCodes.Status400BadRequest, "bad_parameter", $"percent={change.Percent} must lie within 0 and 100")
-        : change.WatchSeconds is < 1 or > WatchSecondsMax ? Problem.Of(StatusCodes.Status400BadRequest, "bad_parameter", $"watchSeconds={change.WatchSeconds} must lie within 1 and {WatchSecondsMax}")
-        : await registry.ChangeAsync(change, cancel).ConfigureAwait(false) ? Results.Ok(Reply())
-        : Problem.Of(StatusCodes.Status404NotFound, "unknown", $"there is no {(change.Version is { } version ? $"image {version}" : "rollout of an image")}; list them with GET /api/v1/images"));
-
-    private static async Task<IResult> StoredAsync(Func<Task<IResult>> work)
-    {
         try
         {
-            return await work().ConfigureAwait(false);
-        }
-        catch (ReleaseRefusedException wrong)
-        {
-            return Problem.Of(StatusCodes.Status400BadRequest, "bad_image", wrong.Message);
+            Directory.CreateDirectory(uploads);
+            using var content = new FileStream(Path.Combine(uploads, Path.GetRandomFileName()), new FileStreamOptions
+            {
+                Mode = FileMode.CreateNew,
+                Access = FileAccess.ReadWrite,
+                Options = FileOptions.DeleteOnClose | FileOptions.Asynchronous,
+            });
+            await http.Request.Body.CopyToAsync(content, cancel).ConfigureAwait(false);
+            content.Position = 0;
+            await registry.PutFileAsync(version, file, sha256, content, cancel).ConfigureAwait(false);
+            return Results.NoContent();
         }
         catch (BadHttpRequestException wrong)
         {
             return Problem.Of(wrong.StatusCode, "bad_request", wrong.Message);
         }
-        catch (Exception error) when (error is ArchiveException or IOException or UnauthorizedAccessException)
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            return Problem.Of(StatusCodes.Status503ServiceUnavailable, "archive", $"{error.Message}; nothing has changed");
+            return ReleaseAnswers.Unchanged(error);
         }
-    }
+    });
+
+    private Task<IResult> ChangeAsync(ImageChange change, CancellationToken cancel) => ReleaseAnswers.StoredAsync(Refused, async () => ReleaseAnswers.WhyNot(change.Percent)
+        ?? (change.WatchSeconds is < 1 or > WatchSecondsMax ? Problem.Of(StatusCodes.Status400BadRequest, "bad_parameter", $"watchSeconds={change.WatchSeconds} must lie within 1 and {WatchSecondsMax}")
+            : await registry.ChangeAsync(change, cancel).ConfigureAwait(false) ? Results.Ok(Reply())
+            : Problem.Of(StatusCodes.Status404NotFound, "unknown", $"there is no {(change.Version is { } version ? $"image {version}" : "rollout of an image")}; list them with GET /api/v1/images")));
 }
