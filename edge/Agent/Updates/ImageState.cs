@@ -1,5 +1,3 @@
-using System.Text.Json;
-using Foretier.Durable;
 using Foretier.Protocol.Api;
 using Foretier.Protocol.Releases;
 
@@ -18,27 +16,11 @@ internal sealed record ImageState(int Format, ImageCandidate? Candidate, ImageRe
 
     public static readonly ImageState Empty = new(FormatVersion, null, null, null, 0, false, null);
 
-    /// <param name="problem">Damage that was put right, or why everything begins anew; null where all is well.</param>
-    public static ImageState Load(string path, out string? problem)
-    {
-        try
-        {
-            if (TwoCopies.Read(path, out problem) is not { } text)
-            {
-                return Empty;
-            }
-            var state = JsonSerializer.Deserialize<ImageState>(text, ApiJson.Options) ?? throw new JsonException("it is empty");
-            return state.Format == FormatVersion ? state : throw new JsonException($"it has format {state.Format}, this program reads {FormatVersion}");
-        }
-        catch (Exception e) when (e is JsonException or InvalidDataException)
-        {
-            problem = $"{path} cannot be read ({e.Message}): images are taken as if none had come before; the box's installer knows better";
-            return Empty;
-        }
-    }
+    /// <inheritdoc cref="KeptState.Load"/>
+    public static ImageState Load(string path, out string? problem) => KeptState.Load(path, Empty, state => state.Format, "images are taken as if none had come before; the box's installer knows better", out problem);
 
-    /// <exception cref="IOException">It is not written, and the old one still there.</exception>
-    public void Save(string path) => TwoCopies.Write(path, JsonSerializer.SerializeToUtf8Bytes(this, ApiJson.Options));
+    /// <inheritdoc cref="KeptState.Save"/>
+    public void Save(string path) => KeptState.Save(path, this);
 }
 
 /// <param name="Since">When the phase began, µs.</param>

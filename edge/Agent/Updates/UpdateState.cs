@@ -1,5 +1,3 @@
-using System.Text.Json;
-using Foretier.Durable;
 using Foretier.Protocol.Api;
 using Foretier.Protocol.Releases;
 
@@ -22,27 +20,11 @@ internal sealed record UpdateState(int Format, KeptModel? Serving, KeptModel? Be
 
     public UpdateState With(Refusal refusal) => this with { Refusals = [refusal, .. Refusals.Where(known => known.Digest != refusal.Digest).Take(RefusalsMax - 1)] };
 
-    /// <param name="problem">Damage that was put right, or why everything begins anew; null where all is well.</param>
-    public static UpdateState Load(string path, out string? problem)
-    {
-        try
-        {
-            if (TwoCopies.Read(path, out problem) is not { } text)
-            {
-                return Empty;
-            }
-            var state = JsonSerializer.Deserialize<UpdateState>(text, ApiJson.Options) ?? throw new JsonException("it is empty");
-            return state.Format == FormatVersion ? state : throw new JsonException($"it has format {state.Format}, this program reads {FormatVersion}");
-        }
-        catch (Exception e) when (e is JsonException or InvalidDataException)
-        {
-            problem = $"{path} cannot be read ({e.Message}): the model that came with the program serves again";
-            return Empty;
-        }
-    }
+    /// <inheritdoc cref="KeptState.Load"/>
+    public static UpdateState Load(string path, out string? problem) => KeptState.Load(path, Empty, state => state.Format, "the model that came with the program serves again", out problem);
 
-    /// <exception cref="IOException">It is not written, and the old one still there.</exception>
-    public void Save(string path) => TwoCopies.Write(path, JsonSerializer.SerializeToUtf8Bytes(this, ApiJson.Options));
+    /// <inheritdoc cref="KeptState.Save"/>
+    public void Save(string path) => KeptState.Save(path, this);
 }
 
 /// <summary>A model from afar that serves, or served before.</summary>
