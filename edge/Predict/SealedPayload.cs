@@ -15,9 +15,7 @@ public static class SealedPayload
     public static void Write(Stream to, ReadOnlySpan<byte> magic, byte version, ReadOnlySpan<byte> payload)
     {
         Span<byte> header = stackalloc byte[HeaderBytes + 4];
-        magic[..4].CopyTo(header);
-        header[4] = version;
-        BinaryPrimitives.WriteInt32LittleEndian(header[5..], payload.Length);
+        Begin(header, magic, version, payload.Length);
         var crc = Crc32C.Compute(payload, Crc32C.Compute(header[..HeaderBytes]));
         BinaryPrimitives.WriteUInt32LittleEndian(header[HeaderBytes..], crc);
         to.Write(header);
@@ -30,9 +28,7 @@ public static class SealedPayload
     public static void Write(Stream to, ReadOnlySpan<byte> magic, byte version, Action<BinaryWriter> payload)
     {
         Span<byte> header = stackalloc byte[HeaderBytes + 4];
-        magic[..4].CopyTo(header);
-        header[4] = version;
-        BinaryPrimitives.WriteInt32LittleEndian(header[5..], checked((int)Pass(Stream.Null, 0).Bytes));
+        Begin(header, magic, version, checked((int)Pass(Stream.Null, 0).Bytes));
         var start = to.Position;
         to.Write(header);
         BinaryPrimitives.WriteUInt32LittleEndian(header[HeaderBytes..], Pass(to, Crc32C.Compute(header[..HeaderBytes])).Crc);
@@ -50,6 +46,13 @@ public static class SealedPayload
             }
             return (summed.Position, summed.Crc);
         }
+    }
+
+    private static void Begin(Span<byte> header, ReadOnlySpan<byte> magic, byte version, int length)
+    {
+        magic[..4].CopyTo(header);
+        header[4] = version;
+        BinaryPrimitives.WriteInt32LittleEndian(header[5..], length);
     }
 
     /// <summary>Reads to the end of the stream.</summary>
