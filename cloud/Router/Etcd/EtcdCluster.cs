@@ -37,6 +37,11 @@ internal sealed class EtcdCluster : IDisposable
     public async Task<Mvccpb.KeyValue?> GetAsync(string key, CancellationToken cancel) =>
         (await AskAsync((member, call) => member.Keys.RangeAsync(new() { Key = ByteString.CopyFromUtf8(key) }, call), cancel).ConfigureAwait(false)).Kvs.FirstOrDefault();
 
+    /// <summary>The revision that a majority of the members is at: one member by itself may lag behind it.</summary>
+    /// <exception cref="EtcdException">As for <see cref="GetAsync"/>.</exception>
+    public async Task<long> RevisionAsync(CancellationToken cancel) =>
+        (await AskAsync((member, call) => member.Keys.RangeAsync(new() { Key = ByteString.CopyFromUtf8(Prefix), CountOnly = true }, call), cancel).ConfigureAwait(false)).Header.Revision;
+
     /// <summary>Gives every key below a prefix, all as of one revision, page by page: the whole of it is never in memory.</summary>
     /// <returns>That revision.</returns>
     /// <exception cref="EtcdException">As for <see cref="GetAsync"/>; some may have been given.</exception>

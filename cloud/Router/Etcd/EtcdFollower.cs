@@ -72,8 +72,7 @@ internal sealed class EtcdFollower(
                     }
                     await foreach (var told in etcd.WatchAsync(prefix, _revision + 1, stop).ConfigureAwait(false))
                     {
-                        // An etcd whose revisions began anew (restored from an old copy, or another one) would never reach ours.
-                        if (told.CompactRevision > 0 || (told.Created && told.Header.Revision < _revision))
+                        if (told.CompactRevision > 0 || (told.Created && told.Header.Revision < _revision && await BeganAnewAsync(stop).ConfigureAwait(false)))
                         {
                             log.LogInformation("etcd does not remember what came after revision {Revision}; reading {Prefix} anew", _revision, prefix);
                             isLoaded = false;
@@ -116,6 +115,12 @@ internal sealed class EtcdFollower(
             throw;
         }
     }
+
+    /// <summary>
+    /// Whether etcd's revisions began anew (restored from an old copy, or another one), and would never reach ours. A member that answers with
+    /// less may only lag behind: a majority is asked.
+    /// </summary>
+    private async Task<bool> BeganAnewAsync(CancellationToken stop) => await etcd.RevisionAsync(stop).ConfigureAwait(false) < _revision;
 
     private void Advance(long revision)
     {

@@ -137,6 +137,54 @@ public sealed class EtcdFaultTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task A_member_that_lags_behind_is_waited_for_and_nothing_is_read_anew()
+    {
+        await using var etcd = await RunningEtcd.StartAsync(3);
+        var leader = await LeaderAsync(etcd);
+        var others = etcd.Addresses.Where(address => address != leader).ToList();
+        var (ends, lags) = (others[0], others[1]);
+        using var cluster = EtcdCluster.Open(new() { Endpoints = $"{ends},{lags}", DeadlineSeconds = 10 });
+        using var writer = EtcdCluster.Open(new() { Endpoints = leader, DeadlineSeconds = 10 });
+        var clock = new Held();
+        var told = 0;
+        await using var follower = new EtcdFollower(cluster, "/n/", () => new(_ => { }, _ => { }), (events, _) => Interlocked.Add(ref told, events.Count), clock, NullLogger.Instance);
+        follower.Start();
+        await RunningEtcd.UntilAsync(() => follower.Problem is null);
+
+        etcd.Pause(lags);
+        await WriteAsync(writer, 1, 500);
+        await RunningEtcd.UntilAsync(() => Volatile.Read(ref told) == 500);
+        clock.Hold();
+        etcd.Kill(ends);
+        await RunningEtcd.UntilAsync(() => follower.Problem is not null);
+        clock.Release();
+        etcd.Resume(lags);
+
+        await RunningEtcd.UntilAsync(() => follower.Problem is null);
+        await WriteAsync(writer, 501, 600);
+        await RunningEtcd.UntilAsync(() => Volatile.Read(ref told) == 600);
+        Assert.Equal(1, follower.Loads);
+    }
+
+    [Fact]
+    public async Task An_etcd_that_began_anew_is_read_anew()
+    {
+        await using var etcd = await RunningEtcd.StartAsync();
+        using var cluster = EtcdCluster.Open(new() { Endpoints = etcd.Endpoints, DeadlineSeconds = 1 });
+        await using var store = new EtcdMapStore(cluster, TimeProvider.System, NullLogger<EtcdMapStore>.Instance);
+        await RunningEtcd.UntilAsync(() => store.Problem is null);
+        await store.PutAsync("edge-1", PartitionMapUpdate.Whole(MapOf("edge-1", 1)), None);
+        await store.PutAsync("edge-2", PartitionMapUpdate.Whole(MapOf("edge-2", 1)), None);
+
+        etcd.Kill(etcd.Endpoints);
+        await RunningEtcd.UntilAsync(() => store.Problem is not null);
+        await etcd.RestartAsync(etcd.Endpoints, isEmpty: true);
+
+        await RunningEtcd.UntilAsync(() => store.Loads == 2 && store.Problem is null);
+        Assert.Empty(store.Current.Edges);
+    }
+
+    [Fact]
     public async Task Over_tls_with_certificates_user_and_password_and_strangers_are_told_why_not()
     {
         var folder = Directory.CreateTempSubdirectory("foretier-etcd-tls-").FullName;
@@ -185,6 +233,15 @@ public sealed class EtcdFaultTests(ITestOutputHelper output)
     {
         var refused = Assert.Throws<ConfigurationException>(() => EtcdCluster.Open(new() { Endpoints = endpoints, User = user, CaFile = ca }));
         Assert.Contains(reason, refused.Message);
+    }
+
+    private static async Task WriteAsync(EtcdCluster cluster, int first, int last)
+    {
+        for (var n = first; n <= last; n++)
+        {
+            var key = ByteString.CopyFromUtf8($"/n/{n:D9}");
+            await cluster.TryAsync(new() { Key = key, Target = Compare.Types.CompareTarget.Version, Version = 0 }, [new() { RequestPut = new() { Key = key } }], None);
+        }
     }
 
     private static PartitionMap MapOf(string edge, long revision)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 
@@ -78,10 +79,19 @@ internal sealed class RunningEtcd : IAsyncDisposable
         process.WaitForExit();
     }
 
-    /// <summary>Starts a member again on its data.</summary>
-    public async Task RestartAsync(string client)
+    /// <summary>SIGSTOP: it keeps its connections and answers nothing.</summary>
+    public void Pause(string client) => Signal(client, "-STOP");
+
+    public void Resume(string client) => Signal(client, "-CONT");
+
+    /// <summary>Starts a member again on its data, or with none.</summary>
+    public async Task RestartAsync(string client, bool isEmpty = false)
     {
         var member = _members.Single(one => one.Client == client);
+        if (isEmpty)
+        {
+            Directory.Delete(Path.Combine(_folder, member.Name), recursive: true);
+        }
         Run(member, []);
         await UntilListeningAsync(member);
     }
@@ -98,6 +108,12 @@ internal sealed class RunningEtcd : IAsyncDisposable
             member.Process?.Dispose();
         }
         Directory.Delete(_folder, recursive: true);
+    }
+
+    private void Signal(string client, string signal)
+    {
+        using var kill = Process.Start("kill", [signal, _members.Single(member => member.Client == client).Process!.Id.ToString(CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
     }
 
     private void Run(Member member, string[] more)
