@@ -21,6 +21,7 @@ using Foretier.Router.Releases;
 return await NodeHost.RunAsync(args, "router", async args =>
 {
     var builder = NodeHost.CreateBuilder<RouterOptions>(args, out var options);
+    builder.UseLinkBuffers();
     builder.Services.AddOpenApi();
     await using var app = builder.Build();
     var clock = app.Services.GetRequiredService<TimeProvider>();

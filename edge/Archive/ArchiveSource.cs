@@ -38,6 +38,9 @@ public sealed class ArchiveSource(ObjectStore store, ArchiveCatalog catalog, Arc
     /// <summary>About what follows the columns in a file: its page index and its metadata, in which every series has a line.</summary>
     private const int TailBytes = 64 << 10, TailBytesOfSeries = 150;
 
+    /// <summary>A decoded sample, with a little for what keeps it.</summary>
+    private const long SampleBytes = 20;
+
     private readonly ByteCache _cache = new(options.CacheBytes);
 
     public string Node => ArchiveManifest.Node;
@@ -120,21 +123,23 @@ public sealed class ArchiveSource(ObjectStore store, ArchiveCatalog catalog, Arc
 
     private static IEnumerable<Slice> Cut(FetchRequest request, int index, IEnumerable<(string Name, SampleColumns Samples)> read)
     {
-        var grid = request.GridOf(request.Parts[index]);
+        var grid = request.GridOf(request.Parts[index].Range);
         foreach (var (name, samples) in read)
         {
-            if (samples.Count == 0)
-            {
-                continue;
-            }
             if (request.Raw)
             {
-                yield return new(index, name, samples, null);
+                if (samples.Slice(grid.Range) is { Count: > 0 } within)
+                {
+                    yield return new(index, name, within, null);
+                }
                 continue;
             }
-            var rows = request.NewRows();
+            var rows = request.NewRows(samples.Count);
             rows.Add(samples, grid);
-            yield return new(index, name, null, rows);
+            if (rows.Count > 0)
+            {
+                yield return new(index, name, null, rows);
+            }
         }
     }
 
@@ -154,7 +159,33 @@ public sealed class ArchiveSource(ObjectStore store, ArchiveCatalog catalog, Arc
         return wanted;
     }
 
-    private async Task<List<(string Name, SampleColumns Samples)>> SamplesAsync(
+    /// <summary>
+    /// At least the samples of the range. Of files that are read whole, what was decoded is remembered: for a month of days that takes longer than
+    /// all else a question does.
+    /// </summary>
+    private async Task<IEnumerable<(string Name, SampleColumns Samples)>> SamplesAsync(
+        ArchivedFile file, List<(ArchivedSeries Series, long Start)> wanted, TimeRange range, CancellationToken cancel)
+    {
+        if (file.Bytes > options.WholeFileBytesMax)
+        {
+            return await DecodeAsync(file, wanted, range, cancel).ConfigureAwait(false);
+        }
+        // The file itself is remembered as part 0.
+        var all = wanted.ConvertAll(w => (w.Series.Name, Samples: _cache.Get<SampleColumns>(file.Key, w.Start + 1)));
+        var unknown = wanted.Where((_, i) => all[i].Samples is null).ToList();
+        if (unknown.Count > 0)
+        {
+            var decoded = await DecodeAsync(file, unknown, TimeRange.Everything, cancel).ConfigureAwait(false);
+            foreach (var ((series, start), (_, samples)) in unknown.Zip(decoded))
+            {
+                _cache.Put(file.Key, samples, samples.Count * SampleBytes, start + 1);
+                all[all.FindIndex(one => one.Name == series.Name)] = (series.Name, samples);
+            }
+        }
+        return all.Select(one => (one.Name, one.Samples!));
+    }
+
+    private async Task<List<(string Name, SampleColumns Samples)>> DecodeAsync(
         ArchivedFile file, List<(ArchivedSeries Series, long Start)> wanted, TimeRange range, CancellationToken cancel)
     {
         var whole = file.Bytes <= options.WholeFileBytesMax;

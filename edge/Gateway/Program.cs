@@ -30,6 +30,7 @@ if (InferenceChild.Requested(args))
 return await NodeHost.RunAsync(args, "gateway", async args =>
 {
     var builder = NodeHost.CreateBuilder<GatewayOptions>(args, out var options);
+    builder.UseLinkBuffers();
     await using var app = builder.Build();
     var clock = app.Services.GetRequiredService<TimeProvider>();
     var logs = app.Services.GetRequiredService<ILoggerFactory>();

@@ -22,7 +22,14 @@ public sealed partial class HotStore
     private FetchResult? Fetch(FetchRequest request, bool mayWait, CancellationToken cancel)
     {
         var scan = new FetchScan(request);
-        var series = request.Series.Select(_series.Find).OfType<SeriesEntry>().DistinctBy(entry => entry.Id).ToList();
+        var series = new List<SeriesEntry>(request.Series.Count);
+        foreach (var name in request.Series.Count == 1 ? request.Series : request.Series.Distinct())
+        {
+            if (_series.Find(name) is { } entry)
+            {
+                series.Add(entry);
+            }
+        }
         for (var i = 0; i < request.Parts.Count; i++)
         {
             cancel.ThrowIfCancellationRequested();
@@ -88,7 +95,7 @@ public sealed partial class HotStore
     /// </summary>
     private Found? Read(FetchRequest request, FetchPart part, List<SeriesEntry> series, bool mayWait)
     {
-        var found = new Found();
+        var found = new Found(series.Count);
         List<(SeriesEntry Series, SeriesSnapshot Columns, long Version)> columns = [];
         WindowFileName? name = null;
         WindowMeta? meta;
@@ -96,7 +103,7 @@ public sealed partial class HotStore
         {
             if (part.Edge != Node || part.Through != Holding.Latest || !_windows.TryGetValue(part.Window, out var state)
                 || part.After != (state.Rollups is null ? state.Dropped.Through : 0)
-                || (state.Rollups is not null && (request.Raw || request.Needs != RollupParts.None || !request.GridOf(part).IsAligned(Instant.Minute))))
+                || (state.Rollups is not null && (request.Raw || request.Needs != RollupParts.None || !request.GridOf(part.Range).IsAligned(Instant.Minute))))
             {
                 return null;
             }
@@ -175,6 +182,11 @@ public sealed partial class HotStore
             found.IsUnread = true;
             return true;
         }
+        return TryReadFile(name, known, part, unknown, found);
+    }
+
+    private bool TryReadFile(WindowFileName name, LayerCache.CachedFile known, FetchPart part, List<SeriesEntry> unknown, Found found)
+    {
         try
         {
             using var lease = _files.Take(name);
@@ -203,20 +215,27 @@ public sealed partial class HotStore
     }
 
     /// <summary>What one part has, and from which tiers it came.</summary>
-    private sealed class Found
+    /// <param name="series">How many are looked for.</param>
+    private sealed class Found(int series)
     {
-        private readonly Dictionary<int, (SeriesEntry Series, List<Layer> Layers)> _layers = [];
-        private readonly List<(int Series, TimeRange Range)> _erased = [];
+        private readonly Dictionary<int, (SeriesEntry Series, IReadOnlyList<Layer> Layers)> _layers = new(series);
+        private List<(int Series, TimeRange Range)>? _erased;
         private TimeRange _memory = TimeRange.Nothing, _ssd = TimeRange.Nothing;
 
         /// <summary>A file has to be read first.</summary>
         public bool IsUnread { get; set; }
 
-        public IEnumerable<(SeriesEntry Series, List<Layer> Layers)> Layers => _layers.Values;
+        public Dictionary<int, (SeriesEntry Series, IReadOnlyList<Layer> Layers)>.ValueCollection Layers => _layers.Values;
 
         /// <summary>Adds those of a file's layers that meet the range.</summary>
         public void Add(SeriesEntry series, IReadOnlyList<Layer> stored, TimeRange range)
         {
+            if (stored is [var only] && only.FirstTime < range.To && only.LastTime >= range.From && _layers.TryAdd(series.Id, (series, stored)))
+            {
+                // The usual case: all of it, as it is remembered.
+                Extend(Tier.Ssd, only);
+                return;
+            }
             for (var i = 0; i < stored.Count; i++)
             {
                 if (stored[i].FirstTime < range.To && stored[i].LastTime >= range.From)
@@ -228,11 +247,12 @@ public sealed partial class HotStore
 
         public void Add(SeriesEntry series, Layer layer, Tier tier)
         {
-            if (!_layers.TryGetValue(series.Id, out var entry))
-            {
-                _layers[series.Id] = entry = (series, []);
-            }
-            entry.Layers.Add(layer);
+            OwnOf(series).Add(layer);
+            Extend(tier, layer);
+        }
+
+        private void Extend(Tier tier, Layer layer)
+        {
             ref var extent = ref tier == Tier.Memory ? ref _memory : ref _ssd;
             extent = extent.Hull(new(layer.FirstTime, layer.LastTime + 1));
         }
@@ -244,22 +264,32 @@ public sealed partial class HotStore
             {
                 return;
             }
-            if (!_layers.TryGetValue(series.Id, out var entry))
-            {
-                _layers[series.Id] = entry = (series, []);
-            }
+            var layers = OwnOf(series);
             if (version is { } later)
             {
-                entry.Layers.Add(Layer.Tombstone(later, range));
+                layers.Add(Layer.Tombstone(later, range));
             }
             if (part.After > 0)
             {
-                _erased.Add((series.Id, range.Clip(part.Range)));
+                (_erased ??= []).Add((series.Id, range.Clip(part.Range)));
             }
         }
 
+        /// <summary>The layers of a series, to be added to: not the list that the cache remembers.</summary>
+        private List<Layer> OwnOf(SeriesEntry series)
+        {
+            var known = _layers.GetValueOrDefault(series.Id).Layers;
+            if (known is List<Layer> own)
+            {
+                return own;
+            }
+            own = known is null ? [] : [.. known];
+            _layers[series.Id] = (series, own);
+            return own;
+        }
+
         public IReadOnlyList<TimeRange> ErasedOf(int series, FetchPart part) =>
-            part.After == 0 ? [] : [.. _erased.Where(erased => erased.Series == series).Select(erased => erased.Range)];
+            part.After == 0 || _erased is null ? [] : [.. _erased.Where(erased => erased.Series == series).Select(erased => erased.Range)];
 
         /// <summary>Both tiers were read in one go; the time is stated with the one that has the more to do.</summary>
         public IEnumerable<TierUse> Uses(FetchPart part, string node, long resolution, double milliseconds)

@@ -8,7 +8,7 @@ namespace Foretier.Core.Query;
 /// <param name="Missing">Ranges that an unreachable source may have samples of; empty where the answer is complete.</param>
 /// <param name="Watermark">Samples acknowledged before this time are in the answer, missing ranges apart; µs.</param>
 public sealed record Answer(
-    Question Question, IReadOnlyList<SeriesAnswer> Series, IReadOnlyList<TierUse> Tiers, IReadOnlyList<TimeRange> Missing, long Watermark, long PlanRevision)
+    Question Question, IReadOnlyList<SeriesAnswer> Series, IReadOnlyList<TierUse> Tiers, IReadOnlyList<TimeRange> Missing, long Watermark, long PlanRevision) : IDisposable
 {
     public bool IsPartial => Missing.Count > 0;
 
@@ -17,6 +17,16 @@ public sealed record Answer(
 
     /// <summary>False where a function was answered within an error bound.</summary>
     public bool IsExact => Question.IsExact;
+
+    /// <summary>Gives the rows back when its points are written down; where it comes from stays.</summary>
+    public void Dispose()
+    {
+        foreach (var series in Series)
+        {
+            series.Rows?.Dispose();
+            series.Rolling?.Dispose();
+        }
+    }
 
     public static Answer Nothing(Question question) => new(question, [], [], [], long.MaxValue, 0);
 

@@ -288,9 +288,10 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
         var rows = new BucketRows(question.Needs);
         foreach (var piece in pieces)
         {
-            if (piece.Rows is not null)
+            if (piece.Rows is { } more)
             {
-                rows.Merge(piece.Rows);
+                rows.Merge(more);
+                more.Dispose();
             }
             else
             {

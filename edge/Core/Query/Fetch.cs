@@ -37,15 +37,15 @@ public sealed record FetchRequest(IReadOnlyList<string> Series, IReadOnlyList<Fe
     /// <summary>Where the buckets begin, where they are not all of one length; see <see cref="BucketGrid.Edges"/>.</summary>
     public IReadOnlyList<long>? Edges { get; init; }
 
-    public BucketGrid GridOf(FetchPart part) => new(part.Range, Step, Origin) { Edges = Edges };
+    public BucketGrid GridOf(TimeRange range) => new(range, Step, Origin) { Edges = Edges };
 
     /// <summary>Empty rows of what is needed.</summary>
     /// <param name="samples">How many samples will go into them, or 0.</param>
     public BucketRows NewRows(long samples = 0) =>
-        new(Needs, samples == 0 ? 0 : (int)Math.Min(Math.Min(samples, RowsAtOnceMax), Parts.Sum(part => Math.Max(0, GridOf(part).Count))));
+        new(Needs, samples == 0 ? 0 : (int)Math.Min(Math.Min(samples, RowsAtOnceMax), Parts.Sum(part => Math.Max(0, GridOf(part.Range).Count))));
 
-    /// <summary>As many as take less than the 85 KB from which on the collector takes an object for large, and so for long-lived.</summary>
-    private const int RowsAtOnceMax = 720;
+    /// <summary>More are made room for when they are there.</summary>
+    private const int RowsAtOnceMax = 1_024;
 }
 
 /// <summary>The layers (After, Through] of one window of one edge, samples within <paramref name="Range"/> only.</summary>
@@ -61,7 +61,17 @@ public sealed record Slice(int Part, string Series, SampleColumns? Samples, Buck
 /// <param name="Slices">At most one for each part and series. Rows that need no order may stand for several parts, under the first of them.</param>
 /// <param name="Gone">Indexes of parts this source does not hold (any more); nothing of them is in Slices. The asker plans anew.</param>
 /// <param name="Uses">What was touched to answer, for the provenance.</param>
-public sealed record FetchResult(IReadOnlyList<Slice> Slices, IReadOnlyList<int> Gone, IReadOnlyList<TierUse> Uses);
+public sealed record FetchResult(IReadOnlyList<Slice> Slices, IReadOnlyList<int> Gone, IReadOnlyList<TierUse> Uses) : IDisposable
+{
+    /// <summary>Gives the rows back.</summary>
+    public void Dispose()
+    {
+        foreach (var slice in Slices)
+        {
+            slice.Rows?.Dispose();
+        }
+    }
+}
 
 /// <summary>One tier's share of an answer.</summary>
 /// <param name="Resolution">"raw", "1m", … or "summary" where segment headers were enough.</param>

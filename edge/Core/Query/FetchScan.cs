@@ -32,7 +32,7 @@ public sealed class FetchScan(FetchRequest request)
             }
             return 0;
         }
-        var grid = request.GridOf(request.Parts[part] with { Range = range });
+        var grid = request.GridOf(range);
         if (request.Needs == RollupParts.None)
         {
             if (!_joined.TryGetValue(series, out var slice))
@@ -57,7 +57,17 @@ public sealed class FetchScan(FetchRequest request)
 
     public FetchResult Result()
     {
-        _slices.AddRange(_joined.Values.Where(slice => slice.Rows!.Count > 0));
+        foreach (var slice in _joined.Values)
+        {
+            if (slice.Rows!.Count > 0)
+            {
+                _slices.Add(slice);
+            }
+            else
+            {
+                slice.Rows.Dispose();
+            }
+        }
         return new(_slices, _gone, TierUse.Condense(_uses));
     }
 

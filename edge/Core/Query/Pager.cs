@@ -36,7 +36,8 @@ public sealed class Pager(Answerer answerer)
             SeriesInfo[] some = [.. groups.Skip(at).Take(atOnce).SelectMany(g => g)];
             foreach (var part in points <= limit ? [question] : PartsOf(question, groups[at].Key, limit, cursor))
             {
-                page.Add(await answerer.AnswerAsync(part, some, cancel).ConfigureAwait(false));
+                using var answer = await answerer.AnswerAsync(part, some, cancel).ConfigureAwait(false);
+                page.Add(answer);
                 if (page.Next is not null)
                 {
                     break;

@@ -99,6 +99,7 @@ public static class SeriesScan
         {
             return false;
         }
+        using var stored = table.Rows;
         step = table.Step;
         var inner = InnerOf(grid.Range, step, layer);
         if (inner.IsEmpty)
@@ -106,7 +107,7 @@ public static class SeriesScan
             return false;
         }
         AddEdge(rows, grid, layer, new(grid.Range.From, inner.From));
-        foreach (ref readonly var row in table.Rows.Rows)
+        foreach (ref readonly var row in stored.Rows)
         {
             if (inner.Contains(row.Rollup.FirstTime))
             {

@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using System.Buffers;
 using Foretier.Core.Samples;
 
 namespace Foretier.Core.Rollups;
@@ -10,16 +10,27 @@ public struct BucketRow(long start, Rollup rollup)
     public Rollup Rollup = rollup;
 }
 
-/// <summary>Rollups by bucket start, ascending. Adding in time order is O(1); anywhere else is a binary search.</summary>
+/// <summary>
+/// Rollups by bucket start, ascending. Adding in time order is O(1); anywhere else is a binary search. Many rows lie in a borrowed array, which
+/// <see cref="Dispose"/> gives back: rows are nearly all of what answering a question would leave to the collector. Who does not dispose leaves it that.
+/// </summary>
 /// <param name="parts">What is computed besides what every rollup has; with any of it, samples and rollups are added in order of time.</param>
 /// <param name="capacity">How many rows there may be, where that is known.</param>
-public sealed class BucketRows(RollupParts parts = RollupParts.None, int capacity = 0)
+public sealed class BucketRows(RollupParts parts = RollupParts.None, int capacity = 0) : IDisposable
 {
-    private readonly List<BucketRow> _rows = new(capacity);
+    /// <summary>Fewer rows are cheaper made than borrowed.</summary>
+    private const int BorrowedMin = 16;
+
+    private BucketRow[]? _rows = Take(capacity);
+    private int _count;
 
     public RollupParts Parts { get; } = parts;
-    public int Count => _rows.Count;
-    public ReadOnlySpan<BucketRow> Rows => CollectionsMarshal.AsSpan(_rows);
+    public int Count => _count;
+
+    /// <exception cref="ObjectDisposedException">They were given back.</exception>
+    public ReadOnlySpan<BucketRow> Rows => Written;
+
+    private Span<BucketRow> Written => (_rows ?? throw new ObjectDisposedException(nameof(BucketRows))).AsSpan(0, _count);
 
     public void Add(long start, long time, double value, string? state) => At(start).Add(time, value, state);
 
@@ -73,9 +84,30 @@ public sealed class BucketRows(RollupParts parts = RollupParts.None, int capacit
         return count;
     }
 
+    public void Dispose()
+    {
+        if (_rows is not { } rows)
+        {
+            return;
+        }
+        Written.Clear();
+        (_rows, _count) = (null, 0);
+        Return(rows);
+    }
+
+    private static BucketRow[] Take(int capacity) => capacity < BorrowedMin ? new BucketRow[capacity] : ArrayPool<BucketRow>.Shared.Rent(capacity);
+
+    private static void Return(BucketRow[] rows)
+    {
+        if (rows.Length >= BorrowedMin)
+        {
+            ArrayPool<BucketRow>.Shared.Return(rows);
+        }
+    }
+
     private ref Rollup At(long start)
     {
-        var rows = CollectionsMarshal.AsSpan(_rows);
+        var rows = Written;
         if (rows.Length > 0 && rows[^1].Start == start)
         {
             return ref rows[^1].Rollup;
@@ -102,7 +134,27 @@ public sealed class BucketRows(RollupParts parts = RollupParts.None, int capacit
             }
             index = low;
         }
-        _rows.Insert(index, new(start, Parts == RollupParts.None ? default : new Rollup { Detail = new(Parts) }));
-        return ref CollectionsMarshal.AsSpan(_rows)[index].Rollup;
+        return ref Insert(index, start);
+    }
+
+    private ref Rollup Insert(int index, long start)
+    {
+        var rows = _rows!;
+        if (_count == rows.Length)
+        {
+            var wider = Take(Math.Max(4, _count * 2));
+            rows.AsSpan().CopyTo(wider);
+            rows.AsSpan().Clear();
+            Return(rows);
+            _rows = rows = wider;
+        }
+        if (index < _count)
+        {
+            rows.AsSpan(index, _count - index).CopyTo(rows.AsSpan(index + 1));
+        }
+        _count++;
+        ref var row = ref rows[index];
+        row = new(start, Parts == RollupParts.None ? default : new Rollup { Detail = new(Parts) });
+        return ref row.Rollup;
     }
 }

@@ -172,7 +172,7 @@ public static class RollupBlock
     private static BucketRows ReadRows(ReadOnlySpan<byte> bytes, long step, RollupParts parts, int count)
     {
         var from = new ByteReader(bytes);
-        var rows = new BucketRows(parts);
+        var rows = new BucketRows(parts, Math.Min(count, GroupRowsMax));
         for (var left = count; left > 0; left -= GroupRowsMax)
         {
             RollupColumns.Read(ref from, Math.Min(GroupRowsMax, left), rows);

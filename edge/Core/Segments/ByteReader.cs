@@ -3,7 +3,7 @@ using System.Buffers.Binary;
 namespace Foretier.Core.Segments;
 
 /// <summary>Reads what <see cref="ByteWriter"/> wrote; never past the end, and never more than there is.</summary>
-internal ref struct ByteReader(ReadOnlySpan<byte> bytes)
+public ref struct ByteReader(ReadOnlySpan<byte> bytes)
 {
     private readonly ReadOnlySpan<byte> _bytes = bytes;
 

@@ -5,12 +5,13 @@ using System.Numerics;
 namespace Foretier.Core.Segments;
 
 /// <summary>A growing buffer of little-endian fields and LEB128 varints; the buffer is lent by the pool until it is disposed of.</summary>
-internal sealed class ByteWriter(int capacity = 256) : IDisposable
+public sealed class ByteWriter(int capacity = 256) : IDisposable
 {
     private byte[] _buffer = ArrayPool<byte>.Shared.Rent(capacity);
 
     public int Length { get; private set; }
     public ReadOnlySpan<byte> Written => _buffer.AsSpan(0, Length);
+    public ReadOnlyMemory<byte> WrittenMemory => _buffer.AsMemory(0, Length);
 
     public void Clear() => Length = 0;
 

@@ -240,7 +240,7 @@ public sealed partial class WarmStore
             return true;
         }
         // A step that the range cuts through is known to the samples alone.
-        return !request.Raw && request.Needs == RollupParts.None && request.GridOf(part).IsMadeOf(copy.Resolution)
+        return !request.Raw && request.Needs == RollupParts.None && request.GridOf(part.Range).IsMadeOf(copy.Resolution)
             && (part.Range.From % copy.Resolution == 0 || part.Range.From <= copy.File.Extent.From)
             && (part.Range.To % copy.Resolution == 0 || part.Range.To >= copy.File.Extent.To);
     }

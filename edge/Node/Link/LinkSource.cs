@@ -50,8 +50,7 @@ public sealed class LinkSource(string node, LinkedNode link, bool behind, TimeSp
             {
                 await body.ReadExactlyAsync(bytes.AsMemory(0, length), cancel).ConfigureAwait(false);
             }
-            using var whole = new MemoryStream(bytes, 0, length, writable: false);
-            return FetchCodec.Read(whole);
+            return FetchCodec.Read(bytes.AsSpan(0, length));
         }
         finally
         {

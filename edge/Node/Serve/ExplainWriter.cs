@@ -11,7 +11,7 @@ internal static class ExplainWriter
 {
     private const int PartsShown = 200;
 
-    public static void Write(Utf8JsonWriter json, Question question, IReadOnlyCollection<SeriesInfo> series, Plan plan, Answer? answer, TimeSpan elapsed,
+    public static void Write(Utf8JsonWriter json, Question question, IReadOnlyCollection<SeriesInfo> series, Plan plan, AnswerPage? page, TimeSpan elapsed,
         PartitionMap? map)
     {
         json.WriteStartObject();
@@ -38,13 +38,13 @@ internal static class ExplainWriter
         }
         json.WriteEndArray();
         json.WriteEndObject();
-        if (answer is not null)
+        if (page is not null)
         {
             json.WriteStartObject("measured");
             json.WriteNumber("ms", Math.Round(elapsed.TotalMilliseconds, 3));
-            json.WriteNumber("points", answer.Series.Sum(s => (s.Raw?.Count ?? 0) + (s.Rows?.Count ?? 0)));
+            json.WriteNumber("points", page.Results.Sum(result => result.Points.Count()));
             json.WriteStartArray("fetches");
-            foreach (var cost in answer.Costs)
+            foreach (var cost in page.Answer.Costs)
             {
                 json.WriteStartObject();
                 json.WriteString("tier", JsonNamingPolicy.CamelCase.ConvertName(cost.Tier.ToString()));
@@ -56,7 +56,7 @@ internal static class ExplainWriter
             }
             json.WriteEndArray();
             json.WritePropertyName("meta");
-            AnswerWriter.WriteMeta(json, answer);
+            AnswerWriter.WriteMeta(json, page.Answer);
             json.WriteEndObject();
         }
         json.WriteEndObject();

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Foretier.Core.Query;
+using Foretier.Core.Segments;
 using Foretier.Core.Tiers;
 using Foretier.Node.Hosting;
 using Foretier.Node.Link;
@@ -15,6 +16,9 @@ namespace Foretier.Node.Serve;
 /// <summary>What a node tells the node above it: its catalog as it changes, and the samples it is asked for.</summary>
 public static class NodeApi
 {
+    /// <summary>What most answers take; longer ones take more.</summary>
+    private const int AnswerBytes = 64 << 10;
+
     private static readonly TimeSpan PollMax = TimeSpan.FromSeconds(1);
 
     /// <summary>POST fetch: the parts of one source.</summary>
@@ -24,12 +28,12 @@ public static class NodeApi
         {
             try
             {
-                var result = await source.FetchAsync(request, cancel).ConfigureAwait(false);
-                using var bytes = new MemoryStream();
+                using var result = await source.FetchAsync(request, cancel).ConfigureAwait(false);
+                using var bytes = new ByteWriter(AnswerBytes);
                 FetchCodec.Write(bytes, result);
                 http.Response.ContentType = FetchCodec.ContentType;
                 http.Response.ContentLength = bytes.Length;
-                await http.Response.Body.WriteAsync(bytes.GetBuffer().AsMemory(0, (int)bytes.Length), cancel).ConfigureAwait(false);
+                await http.Response.Body.WriteAsync(bytes.WrittenMemory, cancel).ConfigureAwait(false);
                 return Results.Empty;
             }
             catch (DataSourceUnavailableException error)

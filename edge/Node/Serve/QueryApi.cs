@@ -52,11 +52,12 @@ public sealed class QueryApi(
         {
             return await StreamAsync(http, text, isCsv, cancel).ConfigureAwait(false);
         }
-        var (page, error) = await PageAsync(http, text, isDemand: true, cancel).ConfigureAwait(false);
-        if (page is null)
+        var (answer, error) = await PageAsync(http, text, isDemand: true, cancel).ConfigureAwait(false);
+        if (answer is null)
         {
             return Problem.Of(error!);
         }
+        using var page = answer;
         http.Response.Headers.CacheControl = "no-store";
         http.Response.ContentType = "application/json; charset=utf-8";
         await AnswerWriter.WriteJsonAsync(http.Response.BodyWriter, page, page.Next?.ToText(text.Unchanging), cancel).ConfigureAwait(false);
@@ -124,8 +125,9 @@ public sealed class QueryApi(
         for (var i = 0; i < answers.Length; i++)
         {
             body.Write(i == 0 ? [] : ","u8);
-            if (answers[i].Page is { } page)
+            if (answers[i].Page is { } answer)
             {
+                using var page = answer;
                 await AnswerWriter.WriteJsonAsync(body, page, answers[i].Next, cancel).ConfigureAwait(false);
             }
             else
@@ -205,18 +207,18 @@ public sealed class QueryApi(
         }
         var plan = answerer.Plan(question!, series);
         var started = clock.GetTimestamp();
-        Answer? answer = null;
+        AnswerPage? answer = null;
         if (execute)
         {
-            (var page, error) = await PageAsync(http, text, isDemand: false, cancel).ConfigureAwait(false);
-            if (page is null)
+            (answer, error) = await PageAsync(http, text, isDemand: false, cancel).ConfigureAwait(false);
+            if (answer is null)
             {
                 return Problem.Of(error!);
             }
-            answer = page.Answer;
         }
+        using var page = answer;
         var elapsed = clock.GetElapsedTime(started);
-        WriteJson(http, json => ExplainWriter.Write(json, question!, series, plan, answer, elapsed, map?.Invoke()));
+        WriteJson(http, json => ExplainWriter.Write(json, question!, series, plan, page, elapsed, map?.Invoke()));
         await http.Response.BodyWriter.FlushAsync(cancel).ConfigureAwait(false);
         return Results.Empty;
     }

@@ -1,13 +1,16 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using System.Text;
 using Foretier.Core.Query;
 using Foretier.Core.Rollups;
 using Foretier.Core.Samples;
+using Foretier.Core.Segments;
 using Foretier.Core.Tiers;
 
 namespace Foretier.Protocol.Fetching;
 
 /// <summary>
-/// The bytes of a <see cref="FetchResult"/> between nodes. Little endian; ends in a marker, so that a connection that broke is never taken for a short answer.
+/// The bytes of a <see cref="FetchResult"/> between nodes. Little endian, as all machines are that this runs on; ends in a marker, so that a connection that broke is never taken for a short answer.
 /// </summary>
 /// <remarks>
 /// "FFR5" (or FFR4: nothing is erased) · gone (i32 count, i32 each) · uses (i32 count; tier u8, node, from i64, to i64, resolution, ms f64) ·
@@ -19,134 +22,137 @@ public static class FetchCodec
 {
     public const string ContentType = "application/x-foretier-fetch";
 
-    /// <summary>Start, and time and value of the one sample.</summary>
-    private const int RowBytesMin = 8 + 1 + 16;
+    /// <summary>Start, kind, and time and value of the one sample.</summary>
+    private const int SingleBytes = 8 + 1 + 16;
+
+    /// <summary>Start, kind, and the fields that are numbers.</summary>
+    private const int RowBytes = 8 + 1 + 10 * 8;
 
     private const int Begin = 0x34524646;
     private const int BeginErased = 0x35524646;
     private const int Done = 0x454E4F44;
 
-    public static void Write(Stream to, FetchResult result)
+    public static void Write(ByteWriter to, FetchResult result)
     {
-        using var writer = new BinaryWriter(to, Encoding.UTF8, leaveOpen: true);
         var isErased = result.Slices.Any(slice => slice.Erased.Count > 0);
-        writer.Write(isErased ? BeginErased : Begin);
-        writer.Write(result.Gone.Count);
+        to.UInt32((uint)(isErased ? BeginErased : Begin));
+        to.UInt32((uint)result.Gone.Count);
         foreach (var part in result.Gone)
         {
-            writer.Write(part);
+            to.UInt32((uint)part);
         }
-        writer.Write(result.Uses.Count);
+        to.UInt32((uint)result.Uses.Count);
         foreach (var use in result.Uses)
         {
-            writer.Write((byte)use.Tier);
-            writer.Write(use.Node);
-            writer.Write(use.Range.From);
-            writer.Write(use.Range.To);
-            writer.Write(use.Resolution);
-            writer.Write(use.Milliseconds);
+            to.Byte((byte)use.Tier);
+            WriteText(to, use.Node);
+            to.Int64(use.Range.From);
+            to.Int64(use.Range.To);
+            WriteText(to, use.Resolution);
+            WriteDouble(to, use.Milliseconds);
         }
-        writer.Write(result.Slices.Count);
+        to.UInt32((uint)result.Slices.Count);
         foreach (var slice in result.Slices)
         {
-            writer.Write(slice.Part);
-            writer.Write(slice.Series);
+            to.UInt32((uint)slice.Part);
+            WriteText(to, slice.Series);
             if (isErased)
             {
-                writer.Write(slice.Erased.Count);
+                to.UInt32((uint)slice.Erased.Count);
                 foreach (var range in slice.Erased)
                 {
-                    writer.Write(range.From);
-                    writer.Write(range.To);
+                    to.Int64(range.From);
+                    to.Int64(range.To);
                 }
             }
-            writer.Write(slice.Samples is null);
+            WriteFlag(to, slice.Samples is null);
             if (slice.Samples is not null)
             {
-                WriteSamples(writer, slice.Samples);
+                WriteSamples(to, slice.Samples);
             }
             else
             {
-                WriteRows(writer, slice.Rows!);
+                WriteRows(to, slice.Rows!);
             }
         }
-        writer.Write(Done);
+        to.UInt32(Done);
     }
 
-    /// <exception cref="EndOfStreamException">The bytes are cut off.</exception>
-    /// <exception cref="FormatException">The bytes are not a fetch result.</exception>
-    public static FetchResult Read(Stream from)
+    /// <exception cref="FormatException">The bytes are not a fetch result, or not a whole one.</exception>
+    public static FetchResult Read(ReadOnlySpan<byte> bytes)
     {
-        using var reader = new BinaryReader(from, Encoding.UTF8, leaveOpen: true);
-        var begin = reader.ReadInt32();
+        try
+        {
+            return Read(new ByteReader(bytes));
+        }
+        catch (SegmentFormatException error)
+        {
+            throw new FormatException($"not a whole fetch result: {error.Message}", error);
+        }
+    }
+
+    private static FetchResult Read(ByteReader from)
+    {
+        var begin = (int)from.UInt32();
         if (begin is not (Begin or BeginErased))
         {
             throw new FormatException("not a fetch result of format FFR4 or FFR5");
         }
-        var gone = new int[Count(reader, 4, from)];
+        var gone = new int[Count(ref from, 4)];
         for (var i = 0; i < gone.Length; i++)
         {
-            gone[i] = reader.ReadInt32();
+            gone[i] = (int)from.UInt32();
         }
         var uses = new List<TierUse>();
-        for (var n = reader.ReadInt32(); n > 0; n--)
+        for (var n = from.UInt32(); n > 0; n--)
         {
-            uses.Add(new((Tier)reader.ReadByte(), reader.ReadString(), new(reader.ReadInt64(), reader.ReadInt64()), reader.ReadString(), reader.ReadDouble()));
+            uses.Add(new((Tier)from.Byte(), ReadText(ref from), new(from.Int64(), from.Int64()), ReadText(ref from), ReadDouble(ref from)));
         }
         var slices = new List<Slice>();
-        for (var n = reader.ReadInt32(); n > 0; n--)
+        for (var n = from.UInt32(); n > 0; n--)
         {
-            var part = reader.ReadInt32();
-            var series = reader.ReadString();
-            var erased = new TimeRange[begin == BeginErased ? Count(reader, 16, from) : 0];
+            var part = (int)from.UInt32();
+            var series = ReadText(ref from);
+            var erased = new TimeRange[begin == BeginErased ? Count(ref from, 16) : 0];
             for (var i = 0; i < erased.Length; i++)
             {
-                erased[i] = new(reader.ReadInt64(), reader.ReadInt64());
+                erased[i] = new(from.Int64(), from.Int64());
             }
-            slices.Add(reader.ReadBoolean()
-                ? new(part, series, null, ReadRows(reader, from)) { Erased = erased }
-                : new(part, series, ReadSamples(reader, from), null) { Erased = erased });
+            slices.Add(ReadFlag(ref from)
+                ? new(part, series, null, ReadRows(ref from)) { Erased = erased }
+                : new(part, series, ReadSamples(ref from), null) { Erased = erased });
         }
-        Expect(reader, Done);
+        if (from.UInt32() != Done)
+        {
+            throw new FormatException("not a whole fetch result");
+        }
         return new(slices, gone, uses);
     }
 
-    private static void WriteSamples(BinaryWriter writer, SampleColumns samples)
+    private static void WriteSamples(ByteWriter to, SampleColumns samples)
     {
-        writer.Write(samples.Count);
-        foreach (var time in samples.Times)
-        {
-            writer.Write(time);
-        }
-        foreach (var value in samples.Values)
-        {
-            writer.Write(value);
-        }
-        writer.Write(!samples.States.IsEmpty);
+        to.UInt32((uint)samples.Count);
+        to.Bytes(MemoryMarshal.AsBytes(samples.Times));
+        to.Bytes(MemoryMarshal.AsBytes(samples.Values));
+        WriteFlag(to, !samples.States.IsEmpty);
         foreach (var state in samples.States)
         {
-            WriteState(writer, state);
+            WriteState(to, state);
         }
     }
 
-    private static SampleColumns ReadSamples(BinaryReader reader, Stream from)
+    private static SampleColumns ReadSamples(ref ByteReader from)
     {
-        var count = Count(reader, 16, from);
+        var count = Count(ref from, 16);
         var samples = new SampleColumns(count);
         samples.Append(count, out var times, out var values);
-        for (var i = 0; i < count; i++)
-        {
-            times[i] = reader.ReadInt64();
-        }
-        for (var i = 0; i < count; i++)
-        {
-            values[i] = reader.ReadDouble();
-        }
-        if (reader.ReadBoolean())
+        from.Bytes(count * 8).CopyTo(MemoryMarshal.AsBytes(times));
+        from.Bytes(count * 8).CopyTo(MemoryMarshal.AsBytes(values));
+        if (ReadFlag(ref from))
         {
             for (var i = 0; i < count; i++)
             {
-                if (ReadState(reader) is { } state)
+                if (ReadState(ref from) is { } state)
                 {
                     samples.SetState(i, state);
                 }
@@ -155,75 +161,98 @@ public static class FetchCodec
         return samples;
     }
 
-    private static void WriteRows(BinaryWriter writer, BucketRows rows)
+    private static void WriteRows(ByteWriter to, BucketRows rows)
     {
-        writer.Write((byte)rows.Parts);
-        writer.Write(rows.Count);
+        to.Byte((byte)rows.Parts);
+        to.UInt32((uint)rows.Count);
         foreach (ref readonly var row in rows.Rows)
         {
-            writer.Write(row.Start);
-            writer.Write(IsSingle(row.Rollup));
-            if (IsSingle(row.Rollup))
-            {
-                writer.Write(row.Rollup.FirstTime);
-                writer.Write(row.Rollup.First);
-                if (row.Rollup.Detail is { } parts)
-                {
-                    WriteDetail(writer, parts);
-                }
-                continue;
-            }
-            writer.Write(row.Rollup.Count);
-            writer.Write(row.Rollup.Numbers);
-            writer.Write(row.Rollup.Min);
-            writer.Write(row.Rollup.Max);
-            writer.Write(row.Rollup.SumHigh);
-            writer.Write(row.Rollup.SumLow);
-            writer.Write(row.Rollup.FirstTime);
-            writer.Write(row.Rollup.First);
-            writer.Write(row.Rollup.LastTime);
-            writer.Write(row.Rollup.Last);
-            WriteState(writer, row.Rollup.FirstState);
-            WriteState(writer, row.Rollup.LastState);
+            WriteRow(to, row.Start, row.Rollup);
             if (row.Rollup.Detail is { } detail)
             {
-                WriteDetail(writer, detail);
+                WriteDetail(to, detail);
             }
         }
     }
 
-    private static BucketRows ReadRows(BinaryReader reader, Stream from)
+    private static void WriteRow(ByteWriter to, long start, in Rollup rollup)
     {
-        var parts = (RollupParts)reader.ReadByte();
+        var isSingle = IsSingle(rollup);
+        var fields = new Fields(to.Reserve(isSingle ? SingleBytes : RowBytes));
+        fields.Put(start);
+        fields.Put(isSingle);
+        if (isSingle)
+        {
+            fields.Put(rollup.FirstTime);
+            fields.Put(rollup.First);
+            return;
+        }
+        fields.Put(rollup.Count);
+        fields.Put(rollup.Numbers);
+        fields.Put(rollup.Min);
+        fields.Put(rollup.Max);
+        fields.Put(rollup.SumHigh);
+        fields.Put(rollup.SumLow);
+        fields.Put(rollup.FirstTime);
+        fields.Put(rollup.First);
+        fields.Put(rollup.LastTime);
+        fields.Put(rollup.Last);
+        WriteState(to, rollup.FirstState);
+        WriteState(to, rollup.LastState);
+    }
+
+    /// <summary>Fields of a row, one after the other into room that was reserved at once.</summary>
+    private ref struct Fields(Span<byte> room)
+    {
+        private Span<byte> _room = room;
+
+        public void Put(long value)
+        {
+            BinaryPrimitives.WriteInt64LittleEndian(_room, value);
+            _room = _room[8..];
+        }
+
+        public void Put(double value) => Put(BitConverter.DoubleToInt64Bits(value));
+
+        public void Put(bool value)
+        {
+            _room[0] = value ? (byte)1 : (byte)0;
+            _room = _room[1..];
+        }
+    }
+
+    private static BucketRows ReadRows(ref ByteReader from)
+    {
+        var parts = (RollupParts)from.Byte();
         if ((parts & ~RollupParts.All) != 0)
         {
             throw new FormatException($"unknown parts {(int)parts} of rollups");
         }
-        var count = Count(reader, RowBytesMin, from);
+        var count = Count(ref from, SingleBytes);
         var rows = new BucketRows(parts, count);
         for (var i = 0; i < count; i++)
         {
-            var start = reader.ReadInt64();
-            var rollup = reader.ReadBoolean() ? Single(reader.ReadInt64(), reader.ReadDouble()) : ReadRollup(reader);
-            rollup.Detail = parts == RollupParts.None ? null : ReadDetail(reader, parts);
+            var start = from.Int64();
+            var rollup = ReadFlag(ref from) ? Single(from.Int64(), ReadDouble(ref from)) : ReadRollup(ref from);
+            rollup.Detail = parts == RollupParts.None ? null : ReadDetail(ref from, parts);
             rows.Merge(start, rollup);
         }
         return rows;
     }
 
-    private static Rollup ReadRollup(BinaryReader reader)
+    private static Rollup ReadRollup(ref ByteReader from)
     {
         var rollup = new Rollup
         {
-            Count = reader.ReadInt64(),
-            Numbers = reader.ReadInt64(),
-            Min = reader.ReadDouble(),
-            Max = reader.ReadDouble(),
+            Count = from.Int64(),
+            Numbers = from.Int64(),
+            Min = ReadDouble(ref from),
+            Max = ReadDouble(ref from),
         };
-        rollup.RestoreSum(reader.ReadDouble(), reader.ReadDouble());
-        (rollup.FirstTime, rollup.First) = (reader.ReadInt64(), reader.ReadDouble());
-        (rollup.LastTime, rollup.Last) = (reader.ReadInt64(), reader.ReadDouble());
-        (rollup.FirstState, rollup.LastState) = (ReadState(reader), ReadState(reader));
+        rollup.RestoreSum(ReadDouble(ref from), ReadDouble(ref from));
+        (rollup.FirstTime, rollup.First) = (from.Int64(), ReadDouble(ref from));
+        (rollup.LastTime, rollup.Last) = (from.Int64(), ReadDouble(ref from));
+        (rollup.FirstState, rollup.LastState) = (ReadState(ref from), ReadState(ref from));
         return rollup;
     }
 
@@ -240,87 +269,96 @@ public static class FetchCodec
 
     private static bool Same(double a, double b) => BitConverter.DoubleToInt64Bits(a) == BitConverter.DoubleToInt64Bits(b);
 
-    private static void WriteDetail(BinaryWriter writer, RollupDetail detail)
+    private static void WriteDetail(ByteWriter to, RollupDetail detail)
     {
         if ((detail.Parts & RollupParts.Spread) != 0)
         {
-            writer.Write(detail.M2);
+            WriteDouble(to, detail.M2);
         }
         if ((detail.Parts & RollupParts.Increase) != 0)
         {
-            writer.Write(detail.HasNumber);
-            writer.Write(detail.Resets);
-            writer.Write(detail.FirstNumber);
-            writer.Write(detail.LastNumber);
+            WriteFlag(to, detail.HasNumber);
+            WriteDouble(to, detail.Resets);
+            WriteDouble(to, detail.FirstNumber);
+            WriteDouble(to, detail.LastNumber);
         }
         if ((detail.Parts & RollupParts.Durations) != 0)
         {
-            writer.Write(detail.Durations.Count);
+            to.UInt32((uint)detail.Durations.Count);
             foreach (var (state, micros) in detail.Durations)
             {
-                writer.Write(state);
-                writer.Write(micros);
+                WriteText(to, state);
+                to.Int64(micros);
             }
         }
         if ((detail.Parts & RollupParts.Sketch) != 0)
         {
-            writer.Write(detail.Sketch.Length);
+            to.UInt32((uint)detail.Sketch.Length);
             for (var i = 0; i < detail.Sketch.Length; i++)
             {
-                writer.Write(detail.Sketch.Keys[i]);
-                writer.Write(detail.Sketch.Counts[i]);
+                to.UInt32((uint)detail.Sketch.Keys[i]);
+                to.Int64(detail.Sketch.Counts[i]);
             }
         }
     }
 
-    private static RollupDetail ReadDetail(BinaryReader reader, RollupParts parts)
+    private static RollupDetail ReadDetail(ref ByteReader from, RollupParts parts)
     {
-        var m2 = (parts & RollupParts.Spread) != 0 ? reader.ReadDouble() : 0;
+        var m2 = (parts & RollupParts.Spread) != 0 ? ReadDouble(ref from) : 0;
         var (resets, numbers) = (0.0, ((double, double)?)null);
         if ((parts & RollupParts.Increase) != 0)
         {
-            var hasNumber = reader.ReadBoolean();
-            resets = reader.ReadDouble();
-            var (first, last) = (reader.ReadDouble(), reader.ReadDouble());
+            var hasNumber = ReadFlag(ref from);
+            resets = ReadDouble(ref from);
+            var (first, last) = (ReadDouble(ref from), ReadDouble(ref from));
             numbers = hasNumber ? (first, last) : null;
         }
         var durations = new List<KeyValuePair<string, long>>();
-        for (var n = (parts & RollupParts.Durations) != 0 ? reader.ReadInt32() : 0; n > 0; n--)
+        for (var n = (parts & RollupParts.Durations) != 0 ? from.UInt32() : 0; n > 0; n--)
         {
-            durations.Add(new(reader.ReadString(), reader.ReadInt64()));
+            durations.Add(new(ReadText(ref from), from.Int64()));
         }
         var sketch = new List<KeyValuePair<int, long>>();
-        for (var n = (parts & RollupParts.Sketch) != 0 ? reader.ReadInt32() : 0; n > 0; n--)
+        for (var n = (parts & RollupParts.Sketch) != 0 ? from.UInt32() : 0; n > 0; n--)
         {
-            sketch.Add(new(reader.ReadInt32(), reader.ReadInt64()));
+            sketch.Add(new((int)from.UInt32(), from.Int64()));
         }
         return RollupDetail.Restore(parts, m2, resets, numbers, durations, sketch);
     }
 
-    private static void WriteState(BinaryWriter writer, string? state)
+    private static void WriteState(ByteWriter to, string? state)
     {
-        writer.Write(state is not null);
+        WriteFlag(to, state is not null);
         if (state is not null)
         {
-            writer.Write(state);
+            WriteText(to, state);
         }
     }
 
-    private static string? ReadState(BinaryReader reader) => reader.ReadBoolean() ? reader.ReadString() : null;
+    private static string? ReadState(ref ByteReader from) => ReadFlag(ref from) ? ReadText(ref from) : null;
 
-    private static int Count(BinaryReader reader, int bytesEach, Stream from)
+    /// <summary>UTF-8 after its length as a varint.</summary>
+    private static void WriteText(ByteWriter to, string text)
     {
-        var count = reader.ReadInt32();
+        var length = Encoding.UTF8.GetByteCount(text);
+        to.VarUInt((ulong)length);
+        Encoding.UTF8.GetBytes(text, to.Reserve(length));
+    }
+
+    private static string ReadText(ref ByteReader from) => Encoding.UTF8.GetString(from.Bytes(from.Count(from.Left, "bytes of text")));
+
+    private static void WriteDouble(ByteWriter to, double value) => to.Int64(BitConverter.DoubleToInt64Bits(value));
+
+    private static double ReadDouble(ref ByteReader from) => BitConverter.Int64BitsToDouble(from.Int64());
+
+    private static void WriteFlag(ByteWriter to, bool value) => to.Byte(value ? 1 : 0);
+
+    private static bool ReadFlag(ref ByteReader from) => from.Byte() != 0;
+
+    private static int Count(ref ByteReader from, int bytesEach)
+    {
+        var count = from.UInt32();
         // A damaged count must not become a huge allocation.
-        return count >= 0 && (!from.CanSeek || (long)count * bytesEach <= from.Length - from.Position) && count <= 64_000_000
-            ? count : throw new FormatException($"impossible count {count}");
-    }
-
-    private static void Expect(BinaryReader reader, int marker)
-    {
-        if (reader.ReadInt32() != marker)
-        {
-            throw new FormatException("not a whole fetch result");
-        }
+        return count * (long)bytesEach <= from.Left ? (int)count : throw new FormatException($"impossible count {count}");
     }
 }

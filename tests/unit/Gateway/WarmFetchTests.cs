@@ -41,7 +41,7 @@ public class WarmFetchTests
 
             var request = new FetchRequest([Series], [part], false, step * Instant.Second, Day.Start);
             var rows = new BucketRows();
-            rows.Add(expected, request.GridOf(part));
+            rows.Add(expected, request.GridOf(part.Range));
             var rollups = (await bed.Store.FetchAsync(request, default)).Slices.SingleOrDefault()?.Rows ?? new();
             Assert.Equal(Describe(rows), Describe(rollups));
         }, iter: 60);

@@ -34,7 +34,7 @@ internal sealed class MemorySource(string node, Catalog catalog) : IDataSource
                 var rows = new BucketRows();
                 if (!request.Raw)
                 {
-                    SeriesScan.Into(rows, request.GridOf(request.Parts[i]), layers);
+                    SeriesScan.Into(rows, request.GridOf(request.Parts[i].Range), layers);
                 }
                 slices.Add(new(i, series, request.Raw ? SeriesScan.Raw(request.Parts[i].Range, layers) : null, request.Raw ? null : rows));
             }

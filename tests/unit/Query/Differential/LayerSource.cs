@@ -1,6 +1,7 @@
 using Foretier.Core.Partitions;
 using Foretier.Core.Query;
 using Foretier.Core.Samples;
+using Foretier.Core.Segments;
 using Foretier.Protocol.Fetching;
 
 namespace Foretier.Tests.Differential;
@@ -24,9 +25,9 @@ internal sealed class LayerSource(string node, Dictionary<(string Node, Window W
                 scan.Add(i, part.Range, name, layers, erased);
             }
         }
-        using var wire = new MemoryStream();
-        FetchCodec.Write(wire, scan.Result());
-        wire.Position = 0;
-        return Task.FromResult(FetchCodec.Read(wire));
+        using var wire = new ByteWriter();
+        using var result = scan.Result();
+        FetchCodec.Write(wire, result);
+        return Task.FromResult(FetchCodec.Read(wire.Written));
     }
 }
