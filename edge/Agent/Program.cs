@@ -65,7 +65,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
 
     // The model that forecasts: the one that came with the program, or a better one from afar.
     await using var updates = ConfigurationException.Open<ModelUpdates, ReleaseRefusedException>("FORETIER__UPDATES__CERTIFICATE", () => new(
-        ConfigurationException.Check(options.Updates.Validated), Path.Combine(options.Data, "models"), options.Models, clock, logs.CreateLogger<ModelUpdates>()));
+        ConfigurationException.Check(options.Updates.Validated), Path.Combine(options.Data, "models"), ConfigurationException.Check(options.Models.Validated), clock, logs.CreateLogger<ModelUpdates>()));
 
     // And the program itself, which the box's installer replaces.
     var images = ConfigurationException.Open<ImageUpdates, ReleaseRefusedException>("FORETIER__UPDATES__IMAGECERTIFICATE", () => new(

@@ -78,7 +78,7 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     var answerer = new Answerer(catalog, node => sources.GetValueOrDefault(node) ?? follower.SourceOf(node), health, clock, () => maps.Current);
 
     // What is asked, here and above, of the edges' series; the edges are told.
-    await using var keeper = new AccessKeeper(options.Data, options.Models.Starter(ModelContract.AccessRanker), account => ring.TermsOf(account).ZoneOr(TimeZoneInfo.Utc), clock, logs.CreateLogger<AccessKeeper>());
+    await using var keeper = new AccessKeeper(options.Data, ConfigurationException.Check(options.Models.Validated).Starter(ModelContract.AccessRanker), account => ring.TermsOf(account).ZoneOr(TimeZoneInfo.Utc), clock, logs.CreateLogger<AccessKeeper>());
     await using var forwarder = new AccessForwarder(options.Node, options.Data, hub, follower, catalog, clock, logs.CreateLogger<AccessForwarder>());
     forwarder.Start();
     var access = new AccessBook(clock, keeper.Count, forwarder);

@@ -102,7 +102,7 @@ public sealed partial class ModelUpdates
         }
     });
 
-    private ChildOptions Child => new() { AnswerWithin = _options.AnswerWithin, MemoryBytesMax = _options.MemoryBytesMax };
+    private ChildOptions Child => _serving with { AnswerWithin = _options.AnswerWithin, MemoryBytesMax = _options.MemoryBytesMax };
 
     private void Settle(CandidateModel candidate, Action decide)
     {

@@ -23,6 +23,7 @@ public sealed partial class ModelUpdates : IAsyncDisposable
     private readonly UpdateOptions _options;
     private readonly string _directory;
     private readonly string? _shipped;
+    private readonly ChildOptions _serving;
     private readonly ReleaseKeys? _keys;
     private readonly TimeProvider _clock;
     private readonly ILogger<ModelUpdates> _log;
@@ -35,13 +36,13 @@ public sealed partial class ModelUpdates : IAsyncDisposable
     private Task _test = Task.CompletedTask;
 
     /// <param name="directory">Where models from afar are kept.</param>
-    /// <param name="models">Where the one lies that came with the program.</param>
+    /// <param name="models">Where the one lies that came with the program, and how long any may take to start.</param>
     /// <param name="start">Starts what runs the model in a folder; null: a child process.</param>
     /// <exception cref="ReleaseRefusedException">The certificate cannot be read.</exception>
     public ModelUpdates(UpdateOptions options, string directory, ModelOptions models, TimeProvider clock, ILogger<ModelUpdates> log,
         Func<string, ChildOptions, CancellationToken, Task<IInference>>? start = null)
     {
-        (_options, _directory, _shipped, _clock, _log) = (options.Validated(), directory, models.Of(Contract), clock, log);
+        (_options, _directory, _shipped, _serving, _clock, _log) = (options.Validated(), directory, models.Of(Contract), models.Child, clock, log);
         _keys = options.Certificate is { Length: > 0 } certificate ? ReleaseKeys.Open(certificate) : null;
         _start = start ?? (async (folder, child, cancel) => await ChildInference.StartAsync(folder, child, TimeProvider.System, cancel).ConfigureAwait(false));
         _state = UpdateState.Load(PathOf(StateFile), out var problem);
@@ -80,7 +81,7 @@ public sealed partial class ModelUpdates : IAsyncDisposable
             var serving = _state.Serving;
             try
             {
-                return await _start(FolderOf(serving), new(), cancel).ConfigureAwait(false);
+                return await _start(FolderOf(serving), _serving, cancel).ConfigureAwait(false);
             }
             catch (InferenceException e) when (serving is not null && VersionOf(FolderOf(serving)) is null)
             {
