@@ -31,7 +31,7 @@ return await NodeHost.RunAsync(args, "router", async args =>
     var catalog = new Catalog();
     var health = new SourceHealth(TimeProvider.System);
     var hub = new LinkHub(logs.CreateLogger<LinkHub>(), options.Link);
-    var follower = new CatalogFollower(hub, catalog, health, clock, logs.CreateLogger<CatalogFollower>());
+    var follower = new CatalogFollower(hub, catalog, health, clock, logs.CreateLogger<CatalogFollower>(), Roster.Open(Path.Combine(options.Data, "roster.json")));
     hub.Map(app);
     var ring = app.Services.GetRequiredService<KeyRing>();
     _ = new KeyPush(hub, ring, clock, logs.CreateLogger<KeyPush>());
@@ -61,7 +61,7 @@ return await NodeHost.RunAsync(args, "router", async args =>
     var access = new AccessBook(clock, own: null, forwarder);
 
     var answerer = new Answerer(catalog, node => node == ArchiveManifest.Node ? archiveSource : follower.SourceOf(node), health, clock, () => map.Current);
-    IEnumerable<string> Problems() => follower.Nodes.Where(n => !n.Connected).Select(n => $"{n.Node} is not connected").Concat(new[] { watch.Fault, ring.Problem, map.Problem }.OfType<string>());
+    IEnumerable<string> Problems() => follower.Problems.Concat(new[] { watch.Fault, ring.Problem, map.Problem }.OfType<string>());
     var cascade = new Cascade(new NodeDuties
     {
         Fleet = new() { Node = options.Node, Role = "router", Problems = Problems, Below = () => follower.Nodes, Updates = updates.Describe },

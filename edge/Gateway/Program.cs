@@ -46,7 +46,7 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     // The edges, which dial in.
     var hub = new LinkHub(logs.CreateLogger<LinkHub>(), options.Link);
     var health = new SourceHealth(TimeProvider.System);
-    var follower = new CatalogFollower(hub, catalog, health, clock, logs.CreateLogger<CatalogFollower>());
+    var follower = new CatalogFollower(hub, catalog, health, clock, logs.CreateLogger<CatalogFollower>(), Roster.Open(Path.Combine(options.Data, "roster.json")));
     follower.Learnt += store.Learn;
     hub.Map(app);
     var ring = app.Services.GetRequiredService<KeyRing>();
@@ -91,7 +91,7 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
         stager.Start();
     }
 
-    IEnumerable<string> Problems() => new[] { keeper.Problem, ring.Problem, caretaker.Problem, stager.Problem }.OfType<string>().Concat(store.Problems);
+    IEnumerable<string> Problems() => new[] { keeper.Problem, ring.Problem, caretaker.Problem, stager.Problem }.OfType<string>().Concat(store.Problems).Concat(follower.Problems);
     var cascade = new Cascade(new NodeDuties
     {
         Fleet = new() { Node = options.Node, Role = "gateway", Problems = Problems, Below = () => follower.Nodes },

@@ -2,6 +2,7 @@ using Foretier.Tests.Benchmarks;
 using Foretier.Tests.Benchmarks.Forecast;
 using Foretier.Tests.Benchmarks.Idle;
 using Foretier.Tests.Benchmarks.Ingest;
+using Foretier.Tests.Benchmarks.Links;
 using Foretier.Tests.Benchmarks.Query;
 using Foretier.Tests.Benchmarks.Segments;
 
@@ -12,6 +13,10 @@ if (args is ["crash", ..])
 if (args is ["childkill", ..])
 {
     return await ChildKillMode.RunAsync(args[1..]);
+}
+if (args is ["links", ..])
+{
+    return await LinkFaultMode.RunAsync(args[1..]);
 }
 if (args is ["models", ..])
 {

@@ -54,7 +54,8 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
             }
             if (!isKnown)
             {
-                error = new("unknown_series", $"no series matches '{glob.Text}'; list what there is with GET /api/v1/series or 'foretier series'");
+                error = Unheard is { } unheard ? new("not_known_yet", $"no series matches '{glob.Text}' so far, but {unheard}: ask again")
+                    : new("unknown_series", $"no series matches '{glob.Text}'; list what there is with GET /api/v1/series or 'foretier series'");
                 return [];
             }
         }
@@ -63,11 +64,44 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
             || question.CheckPoints(found.Values.Select(s => s.Name).Distinct().Count(), out error) ? found.Values : [];
     }
 
+    /// <summary>Who may have series that are not known here, in words; null where nobody has.</summary>
+    public string? Unheard => health.Picture.Awaited is { Count: > 0 } awaited
+        ? $"{string.Join(", ", awaited.Order(StringComparer.Ordinal))} has not been heard since this node started (one that is out of service: 'foretier map forget')" : null;
+
     public Plan Plan(Question question, IReadOnlyCollection<SeriesInfo> series, IReadOnlySet<string>? avoid = null) =>
         Plan(question, series, health.Picture, avoid);
 
-    private Plan Plan(Question question, IReadOnlyCollection<SeriesInfo> series, SourcePicture sources, IReadOnlySet<string>? avoid = null) =>
-        Planner.Make(catalog.View, map?.Invoke() ?? PartitionMap.Empty, question, series, sources, avoid);
+    private Plan Plan(Question question, IReadOnlyCollection<SeriesInfo> series, SourcePicture sources, IReadOnlySet<string>? avoid = null)
+    {
+        var plan = Planner.Make(catalog.View, map?.Invoke() ?? PartitionMap.Empty, question, series, sources, avoid);
+        var unheard = UnheardOf(question, series, sources);
+        return unheard.IsEmpty ? plan : plan with { Missing = Planner.Union(plan.Missing.Append(unheard)) };
+    }
+
+    /// <summary>The time of which nobody can tell what an edge of these series has taken in: since it was cut off; of one that was never heard, all.</summary>
+    private TimeRange UnheardOf(Question question, IReadOnlyCollection<SeriesInfo> series, SourcePicture sources)
+    {
+        var from = sources.Awaited.Count > 0 && (question.Series.Count == 0 || question.Series.Any(glob => !glob.IsExact)) ? question.Range.From : question.Range.To;
+        string? last = null;
+        foreach (var edge in series.Select(s => s.Edge))
+        {
+            if (edge == last)
+            {
+                continue;
+            }
+            last = edge;
+            if (sources.Awaited.Contains(edge))
+            {
+                from = question.Range.From;
+            }
+            else if (sources.CutOffFor(edge) is { } silent)
+            {
+                // Whole seconds: what devices stamped just before arrived just after.
+                from = Math.Min(from, Instant.Floor(Instant.Now(clock) - (long)silent.TotalMicroseconds, Instant.Second));
+            }
+        }
+        return new TimeRange(Math.Max(from, question.Range.From), question.Range.To);
+    }
 
     /// <exception cref="QuestionRefusedException">The answer has more samples than one may have.</exception>
     public async Task<Answer> AnswerAsync(Question question, IReadOnlyCollection<SeriesInfo> series, CancellationToken cancel)

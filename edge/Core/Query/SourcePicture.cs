@@ -18,6 +18,12 @@ public sealed class SourcePicture
     /// <summary>Clock ticks.</summary>
     public long Now { get; }
 
+    /// <summary>Nodes that have not been heard since this one started, and should be.</summary>
+    public IReadOnlySet<string> Awaited { get; internal init; } = ImmutableHashSet<string>.Empty;
+
+    /// <summary>How long a node that is cut off has been silent; null for one that is connected, or was never here.</summary>
+    public TimeSpan? CutOffFor(string node) => _states.TryGetValue(node, out var state) && !state.Connected && state.SeenAt > 0 ? _clock.GetElapsedTime(state.SeenAt, Now) : null;
+
     /// <summary>Connected, and no failure in the last second: one lost packet does not hide a tier for long.</summary>
     public bool IsAvailable(string node) => _states.TryGetValue(node, out var state) && state.Connected
         && (state.FailedAt == 0 || _clock.GetElapsedTime(state.FailedAt, Now) >= SourceHealth.RetryAfter);
@@ -52,7 +58,7 @@ public sealed class SourcePicture
     }
 
     /// <summary>The same, but for a node that is slow as it was at its best: the plan that would be made if it has recovered.</summary>
-    public SourcePicture Hoping(string node) => new(_states, _costs, Now, _clock, node);
+    public SourcePicture Hoping(string node) => new(_states, _costs, Now, _clock, node) { Awaited = Awaited };
 
     /// <summary>Nodes that were slower than at their best when they were asked last, and have not been asked for a while.</summary>
     public IEnumerable<string> Unheard(TimeSpan since) => _costs.Where(cost => cost.Value.Asking > 1.2 * cost.Value.Best

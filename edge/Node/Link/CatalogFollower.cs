@@ -12,7 +12,7 @@ namespace Foretier.Node.Link;
 
 /// <summary>
 /// Learns, over each link, what the nodes below hold and whether they can be reached. What a lost node held stays known, as unavailable:
-/// an answer without it can then say what is missing.
+/// an answer without it can then say what is missing. So does that it exists, in the <see cref="Roster"/>, when this node starts again.
 /// </summary>
 public sealed class CatalogFollower
 {
@@ -22,16 +22,23 @@ public sealed class CatalogFollower
     private readonly SourceHealth _health;
     private readonly TimeProvider _clock;
     private readonly ILogger<CatalogFollower> _log;
+    private readonly Roster? _roster;
     private readonly ConcurrentDictionary<string, IDataSource> _sources = new();
     private readonly ConcurrentDictionary<string, NodeStatus> _nodes = new();
     private readonly ConcurrentDictionary<string, ConcurrentDictionary<HoldingKey, bool>> _learned = new();
 
-    public CatalogFollower(LinkHub hub, Catalog catalog, SourceHealth health, TimeProvider clock, ILogger<CatalogFollower> log)
+    /// <param name="roster">Null: this node does not know whom to wait for.</param>
+    public CatalogFollower(LinkHub hub, Catalog catalog, SourceHealth health, TimeProvider clock, ILogger<CatalogFollower> log, Roster? roster = null)
     {
         _catalog = catalog;
         _health = health;
         _clock = clock;
         _log = log;
+        _roster = roster;
+        foreach (var node in roster?.Names ?? [])
+        {
+            Await(node);
+        }
         hub.Opened += link => _ = FollowAsync(link);
     }
 
@@ -47,6 +54,9 @@ public sealed class CatalogFollower
         : Nodes.Select(n => n.Connected ? new Check("link", CheckStatus.Ok, $"{n.Node} is connected")
             : new Check("link", CheckStatus.Fail, $"{n.Node} is not connected", "see that it runs and reaches this node"));
 
+    /// <summary>The same for the health page.</summary>
+    public IEnumerable<string> Problems => Nodes.Where(n => !n.Connected).Select(n => $"{n.Node} is not connected");
+
     /// <summary>The way to a node, if there is one.</summary>
     public IDataSource? SourceOf(string node) => _sources.GetValueOrDefault(node);
 
@@ -55,7 +65,17 @@ public sealed class CatalogFollower
 
     /// <summary>A node that is not coming back is no longer said to be missing. What it held stays known until this node starts again.</summary>
     /// <returns>False where it was never heard of, or is connected.</returns>
-    public bool Forget(string node) => _nodes.TryGetValue(node, out var status) && !status.Connected && _nodes.TryRemove(new(node, status));
+    /// <exception cref="IOException">It cannot be written down.</exception>
+    public bool Forget(string node)
+    {
+        if (!_nodes.TryGetValue(node, out var status) || status.Connected || !_nodes.TryRemove(new(node, status)))
+        {
+            return false;
+        }
+        _health.Forget(node);
+        _roster?.Remove(node);
+        return true;
+    }
 
     private NodeStatus Fresh(NodeStatus status) => status with { SilentMilliseconds = _health.SilentFor(status.Node)?.TotalMilliseconds };
 
@@ -63,14 +83,20 @@ public sealed class CatalogFollower
     {
         var learned = _learned.GetOrAdd(link.Name, _ => new());
         var behind = new HashSet<string>();
+        var kept = new HashSet<string>();
         long since = 0;
         try
         {
             while (!link.Ended.IsCancellationRequested)
             {
+                var asked = _health.Moment;
                 var message = await link.Http.GetFromJsonAsync<CatalogMessage>($"internal/v1/catalog?since={since}", NodeJson.Options, link.Ended).ConfigureAwait(false)
                     ?? throw new JsonException("empty catalog message");
-                _catalog.Apply(message.Update, learned.ContainsKey);
+                if (message.Update.Reset)
+                {
+                    kept = Unheard(message);
+                }
+                _catalog.Apply(message.Update, key => learned.ContainsKey(key) && !kept.Contains(key.Node));
                 if (message.Update.Series.Count > 0)
                 {
                     Learnt?.Invoke(message.Update.Series);
@@ -83,12 +109,13 @@ public sealed class CatalogFollower
                 {
                     learned.TryRemove(key, out _);
                 }
-                since = message.Update.Revision;
-                Heard(link, new(link.Name, true, 0), false);
+                // Once they are heard there, all is asked for anew: what they no longer have was not taken back by the one between.
+                since = kept.Overlaps(message.Nodes.Where(status => status.Connected).Select(status => status.Node)) ? 0 : message.Update.Revision;
+                Heard(link, new(link.Name, true, 0), false, asked);
                 foreach (var status in message.Nodes)
                 {
                     behind.Add(status.Node);
-                    Heard(link, status, true);
+                    Heard(link, status, true, asked);
                 }
             }
         }
@@ -111,24 +138,54 @@ public sealed class CatalogFollower
         }
     }
 
-    private void Heard(LinkedNode link, NodeStatus status, bool behind)
+    /// <summary>Nodes that the one below waits for itself, having started again: what they have is not void because it says nothing of it.</summary>
+    private static HashSet<string> Unheard(CatalogMessage message)
     {
+        var silent = message.Nodes.Where(status => !status.Connected).Select(status => status.Node).ToHashSet();
+        silent.ExceptWith(message.Update.Holdings.Select(holding => holding.Node));
+        return silent;
+    }
+
+    private void Await(string node)
+    {
+        _nodes.TryAdd(node, new(node, false, null));
+        _health.Await(node);
+    }
+
+    /// <param name="asked">When it was asked for this: what it says is of then, or later.</param>
+    private void Heard(LinkedNode link, NodeStatus status, bool behind, long asked)
+    {
+        if (!_nodes.ContainsKey(status.Node))
+        {
+            Remember(status.Node);
+        }
         if (!status.Connected)
         {
             Lost(link, status.Node);
+            Await(status.Node);
             _nodes[status.Node] = status;
             return;
         }
+        var moment = status.SilentMilliseconds is { } silent ? _health.Before(asked, TimeSpan.FromMilliseconds(silent)) : asked;
         if (_sources.GetValueOrDefault(status.Node) is not RouteSource known || known.Link != link)
         {
             _sources[status.Node] = new RouteSource(link, new LinkSource(status.Node, link, behind, FetchDeadline));
-            _health.Connected(status.Node);
+            _health.Connected(status.Node, moment);
             Found?.Invoke(status.Node, link, LinkSource.PathOf(status.Node, behind));
         }
         _nodes[status.Node] = status;
-        if (status.SilentMilliseconds is < 2_000)
+        _health.Seen(status.Node, moment);
+    }
+
+    private void Remember(string node)
+    {
+        try
         {
-            _health.Seen(status.Node);
+            _roster?.Add(node);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            _log.LogWarning("{Node} cannot be written down, and will not be missed after the next start until it dials in: {Reason}", node, error.Message);
         }
     }
 

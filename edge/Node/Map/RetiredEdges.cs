@@ -57,7 +57,7 @@ public sealed class RetiredEdges(PartitionMapStore map, CatalogFollower nodes, L
         }
         catch (Exception error) when (error is HttpRequestException or IOException || (error is OperationCanceledException && !cancel.IsCancellationRequested))
         {
-            log.LogWarning("{Node} was not told that {Edge} is out of service ({Reason}); it will be said to be missing until that node starts again", below.Name, edge, error.Message);
+            log.LogWarning("{Node} was not told that {Edge} is out of service ({Reason}); it will be said to be missing there until it is forgotten again", below.Name, edge, error.Message);
             return false;
         }
     }

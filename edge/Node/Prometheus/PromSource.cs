@@ -35,7 +35,7 @@ public sealed class PromSource(Answerer answerer, Catalog catalog, TimeProvider 
         var to = Math.Clamp(toMs, from, NowMs + Instant.AheadMax / Instant.Millisecond);
         if (found.Count == 0 || fromMs > toMs)
         {
-            return new([], null);
+            return new([], answerer.Unheard);
         }
         var question = new Question([], new TimeRange(from * Instant.Millisecond, (to + 1) * Instant.Millisecond), 0, [Fn.Raw]);
         SeriesInfo[] infos = [.. found.Select(series => series.Info)];

@@ -15,6 +15,7 @@ public static class Problem
     internal static int StatusOf(QuestionError error) => error.Code switch
     {
         "unknown_series" => StatusCodes.Status404NotFound,
+        "not_known_yet" => StatusCodes.Status503ServiceUnavailable,
         "too_many_points" or "too_many_series" or "too_many_states" => StatusCodes.Status422UnprocessableEntity,
         _ => StatusCodes.Status400BadRequest,
     };

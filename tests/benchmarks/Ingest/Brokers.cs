@@ -121,6 +121,10 @@ internal static class LoneNode
 
     public static Task<Process> StartAsync(string project, int http, IEnumerable<(string Key, string Value)> settings) => StartProgramAsync(Built(project), http, settings);
 
+    /// <summary>Settings with which nodes of this run let each other, and <see cref="Key"/>, in.</summary>
+    public static IReadOnlyList<(string Key, string Value)> Secrets { get; } =
+        [("LINK__TOKEN", "link-token-of-this-run-only-0123456789"), ("KEYS__BOOTSTRAP", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Key))))];
+
     /// <summary>Where the build of this repository put the executable of a project.</summary>
     public static string Built(string project) =>
         Path.Combine(Root(), $"{(project == "Router" ? "cloud" : "edge")}/{project}/bin/Release/net10.0/Foretier.{project}");
@@ -133,8 +137,7 @@ internal static class LoneNode
             RedirectStandardOutput = true,
         };
         foreach (var (key, value) in ((string Key, string Value)[])[
-            ("HTTP", $"http://127.0.0.1:{http}"), ("LINK__TOKEN", "link-token-of-this-run-only-0123456789"),
-            ("KEYS__BOOTSTRAP", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Key)))), .. settings])
+            ("HTTP", $"http://127.0.0.1:{http}"), .. Secrets, .. settings])
         {
             start.Environment["FORETIER__" + key] = value;
         }
