@@ -72,7 +72,7 @@ internal sealed class TestNode : IDataSource
         var health = new SourceHealth(TimeProvider.System);
         health.Own(name);
         Hub = new LinkHub(NullLogger<LinkHub>.Instance, link);
-        var follower = Follower = new CatalogFollower(Hub, _catalog, health, TimeProvider.System, NullLogger<CatalogFollower>.Instance);
+        var follower = Follower = new CatalogFollower(Hub, _catalog, health, TimeProvider.System, NullLogger<CatalogFollower>.Instance, Roster.Open(Path.Combine(folder, "roster.json")));
         _answerer = new(_catalog, n => n == Node ? this : follower.SourceOf(n), health, TimeProvider.System);
         Hub.Map(app);
         Keys = app.Services.GetRequiredService<KeyRing>();
