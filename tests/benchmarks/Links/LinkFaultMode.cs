@@ -20,7 +20,7 @@ internal sealed class LinkFaultMode(string folder, int seed, int scale, string? 
           After each fault answers must be whole again, everything shipped and everyone well, without a restart. At the end count and digest of
           every series through every router and gateway, from the gateway's disk and from the archive, and the ledgers.
           --scale 30   faults of 30 % of their length;  --only etcd   only those with this word in their name
-          About 14 minutes. As root, on Linux with /dev/net/tun; needs iproute2, util-linux and etcd-server.
+          About 10 minutes. As root, on Linux with /dev/net/tun; needs iproute2, util-linux and etcd-server.
         Exit code 1 where any of it does not hold (the folder with the logs is kept and named then), 2 for bad usage, 5 where a program is missing.
         """;
 
