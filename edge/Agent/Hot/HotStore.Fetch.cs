@@ -47,9 +47,9 @@ public sealed partial class HotStore
             try
             {
                 var resolution = long.MaxValue;
-                foreach (var (entry, layers) in found.Layers)
+                foreach (var (name, layers) in found.Layers)
                 {
-                    resolution = Math.Min(resolution, scan.Add(i, part.Range, entry.Name, layers, request.Raw ? found.ErasedOf(entry.Id, part) : null));
+                    resolution = Math.Min(resolution, scan.Add(i, part.Range, name, layers, request.Raw ? found.ErasedOf(name, part) : null));
                 }
                 foreach (var use in found.Uses(part, Node, resolution, _clock.GetElapsedTime(began).TotalMilliseconds))
                 {
@@ -113,7 +113,7 @@ public sealed partial class HotStore
             {
                 if (series.Find(entry => entry.Id == tombstone.Series) is { } entry)
                 {
-                    found.Erase(entry, tombstone.Range, part);
+                    found.Erase(entry.Name, tombstone.Range, part);
                 }
             }
             foreach (var entry in state.IsInMemory ? series : [])
@@ -132,12 +132,12 @@ public sealed partial class HotStore
         {
             foreach (var (_, range) in snapshot.Erasures)
             {
-                found.Erase(entry, range, part, version);
+                found.Erase(entry.Name, range, part, version);
             }
             var samples = snapshot.Sorted(part.Range);
             if (samples.Count > 0)
             {
-                found.Add(entry, Layer.Of(version, samples), Tier.Memory);
+                found.AddMemory(entry.Name, Layer.Of(version, samples));
             }
         }
         if (name is null || TryReadFile(name.Value, meta!, part, series, found, mayWait))
@@ -166,7 +166,7 @@ public sealed partial class HotStore
         {
             if (known.Find(entry.Id) is { } layers)
             {
-                found.Add(entry, layers, part.Range);
+                found.AddFile(entry.Name, layers, part.Range);
             }
             else
             {
@@ -200,7 +200,7 @@ public sealed partial class HotStore
                 {
                     known.Put(entry.Id, layers);
                 }
-                found.Add(entry, layers, part.Range);
+                found.AddFile(entry.Name, layers, part.Range);
             }
             return true;
         }
@@ -218,78 +218,46 @@ public sealed partial class HotStore
     /// <param name="series">How many are looked for.</param>
     private sealed class Found(int series)
     {
-        private readonly Dictionary<int, (SeriesEntry Series, IReadOnlyList<Layer> Layers)> _layers = new(series);
-        private List<(int Series, TimeRange Range)>? _erased;
+        private List<(string Series, TimeRange Range)>? _erased;
         private TimeRange _memory = TimeRange.Nothing, _ssd = TimeRange.Nothing;
 
         /// <summary>A file has to be read first.</summary>
         public bool IsUnread { get; set; }
 
-        public Dictionary<int, (SeriesEntry Series, IReadOnlyList<Layer> Layers)>.ValueCollection Layers => _layers.Values;
+        public FoundLayers Layers { get; } = new(series);
 
         /// <summary>Adds those of a file's layers that meet the range.</summary>
-        public void Add(SeriesEntry series, IReadOnlyList<Layer> stored, TimeRange range)
-        {
-            if (stored is [var only] && only.FirstTime < range.To && only.LastTime >= range.From && _layers.TryAdd(series.Id, (series, stored)))
-            {
-                // The usual case: all of it, as it is remembered.
-                Extend(Tier.Ssd, only);
-                return;
-            }
-            for (var i = 0; i < stored.Count; i++)
-            {
-                if (stored[i].FirstTime < range.To && stored[i].LastTime >= range.From)
-                {
-                    Add(series, stored[i], Tier.Ssd);
-                }
-            }
-        }
+        public void AddFile(string name, IReadOnlyList<Layer> stored, TimeRange range) => _ssd = _ssd.Hull(Layers.Add(name, stored, range));
 
-        public void Add(SeriesEntry series, Layer layer, Tier tier)
+        public void AddMemory(string name, Layer layer)
         {
-            OwnOf(series).Add(layer);
-            Extend(tier, layer);
-        }
-
-        private void Extend(Tier tier, Layer layer)
-        {
-            ref var extent = ref tier == Tier.Memory ? ref _memory : ref _ssd;
-            extent = extent.Hull(new(layer.FirstTime, layer.LastTime + 1));
+            Layers.Add(name, layer);
+            _memory = _memory.Hull(new(layer.FirstTime, layer.LastTime + 1));
         }
 
         /// <summary>Notes a deletion: of what is below this part, and with a version also of what the part itself has from before it.</summary>
-        public void Erase(SeriesEntry series, TimeRange range, FetchPart part, long? version = null)
+        public void Erase(string name, TimeRange range, FetchPart part, long? version = null)
         {
             if (!range.Overlaps(part.Range))
             {
                 return;
             }
-            var layers = OwnOf(series);
             if (version is { } later)
             {
-                layers.Add(Layer.Tombstone(later, range));
+                Layers.Add(name, Layer.Tombstone(later, range));
+            }
+            else
+            {
+                Layers.Note(name);
             }
             if (part.After > 0)
             {
-                (_erased ??= []).Add((series.Id, range.Clip(part.Range)));
+                (_erased ??= []).Add((name, range.Clip(part.Range)));
             }
         }
 
-        /// <summary>The layers of a series, to be added to: not the list that the cache remembers.</summary>
-        private List<Layer> OwnOf(SeriesEntry series)
-        {
-            var known = _layers.GetValueOrDefault(series.Id).Layers;
-            if (known is List<Layer> own)
-            {
-                return own;
-            }
-            own = known is null ? [] : [.. known];
-            _layers[series.Id] = (series, own);
-            return own;
-        }
-
-        public IReadOnlyList<TimeRange> ErasedOf(int series, FetchPart part) =>
-            part.After == 0 || _erased is null ? [] : [.. _erased.Where(erased => erased.Series == series).Select(erased => erased.Range)];
+        public IReadOnlyList<TimeRange> ErasedOf(string name, FetchPart part) =>
+            part.After == 0 || _erased is null ? [] : [.. _erased.Where(erased => erased.Series == name).Select(erased => erased.Range)];
 
         /// <summary>Both tiers were read in one go; the time is stated with the one that has the more to do.</summary>
         public IEnumerable<TierUse> Uses(FetchPart part, string node, long resolution, double milliseconds)

@@ -77,7 +77,7 @@ public sealed partial class WarmStore
     private bool? Read(FetchRequest request, int number, FetchScan scan, bool mayWait, TimeRange range, WarmCopy? copy, IEnumerable<WarmFile> files, long started)
     {
         var part = request.Parts[number];
-        var found = new Dictionary<string, List<Layer>>(StringComparer.Ordinal);
+        var found = new FoundLayers(request.Series.Count);
         foreach (var file in range.IsEmpty ? [] : files)
         {
             // (Ids of files are given again, those of copies are not.)
@@ -91,7 +91,7 @@ public sealed partial class WarmStore
                 }
                 if (known.Find(series.Id) is { } layers)
                 {
-                    Add(found, name, layers, part.After, range);
+                    found.Add(name, layers, range, part.After);
                 }
                 else
                 {
@@ -117,7 +117,7 @@ public sealed partial class WarmStore
             IReadOnlyList<TimeRange> erased = part.After == 0 || !request.Raw ? []
                 : [.. layers.Where(layer => layer.IsTombstone).Select(layer => new TimeRange(layer.FirstTime, layer.LastTime + 1).Clip(range))];
             resolution = Math.Min(resolution, scan.Add(number, range, name, layers, erased));
-            isUsed |= layers.Exists(layer => !layer.IsTombstone);
+            isUsed = isUsed || layers.Any(layer => !layer.IsTombstone);
         }
         if (isUsed)
         {
@@ -127,25 +127,9 @@ public sealed partial class WarmStore
         return true;
     }
 
-    private static void Add(Dictionary<string, List<Layer>> found, string name, IReadOnlyList<Layer> layers, long after, TimeRange range)
-    {
-        for (var i = 0; i < layers.Count; i++)
-        {
-            var layer = layers[i];
-            if (layer.Version > after && layer.FirstTime < range.To && layer.LastTime >= range.From)
-            {
-                if (!found.TryGetValue(name, out var list))
-                {
-                    found[name] = list = [];
-                }
-                list.Add(layer);
-            }
-        }
-    }
-
     /// <summary>Reads series of a file, whole where that is little enough to be remembered; false where the file was archived since its handle was taken.</summary>
     private bool TryReadFile(WarmFile file, FetchPart part, TimeRange range, List<(string Name, long Id)> wanted, bool withRollups,
-        LayerCache.CachedFile known, Dictionary<string, List<Layer>> found)
+        LayerCache.CachedFile known, FoundLayers found)
     {
         using var reader = new SegmentReader();
         if (!reader.TryOpen(file.Id, PathOf(part, file)))
@@ -173,7 +157,7 @@ public sealed partial class WarmStore
                 {
                     known.Put(id, all);
                 }
-                Add(found, name, all, part.After, range);
+                found.Add(name, all, range, part.After);
             }
         }
         return true;
