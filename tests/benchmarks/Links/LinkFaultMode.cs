@@ -86,8 +86,12 @@ internal sealed class LinkFaultMode(string folder, int seed, int scale, string? 
         var folder = Directory.CreateTempSubdirectory("foretier-links-").FullName;
         try
         {
-            using var mode = new LinkFaultMode(folder, seed, scale, only);
-            await mode.RunAsync();
+            var mode = new LinkFaultMode(folder, seed, scale, only);
+            using (mode)
+            {
+                await mode.RunAsync();
+            }
+            // (What stops writes down where it was: the folder goes after it.)
             foreach (var wrong in mode._wrong.Take(20))
             {
                 Console.WriteLine($"WRONG {wrong}");
