@@ -1,6 +1,7 @@
 using Foretier.Archive;
 using Foretier.Archive.Stores;
 using Foretier.Core.Query;
+using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
 
 namespace Foretier.Router;
@@ -17,14 +18,14 @@ public sealed class ArchiveWatch : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _loop;
 
-    private ArchiveWatch(ArchiveCatalog archived, Catalog catalog, SourceHealth health, TimeProvider clock, ILogger<ArchiveWatch> log) =>
-        _loop = Task.Run(() => LoopAsync(archived, catalog, health, clock, log));
+    private ArchiveWatch(ArchiveCatalog archived, ArchiveSource source, Catalog catalog, SourceHealth health, TimeProvider clock, ILogger<ArchiveWatch> log) =>
+        _loop = Task.Run(() => LoopAsync(archived, source, catalog, health, clock, log));
 
     /// <summary>Why the archive cannot be read; null while it can.</summary>
     public string? Fault { get; private set; }
 
-    public static ArchiveWatch Start(ArchiveCatalog archived, Catalog catalog, SourceHealth health, TimeProvider clock, ILogger<ArchiveWatch> log) =>
-        new(archived, catalog, health, clock, log);
+    public static ArchiveWatch Start(ArchiveCatalog archived, ArchiveSource source, Catalog catalog, SourceHealth health, TimeProvider clock, ILogger<ArchiveWatch> log) =>
+        new(archived, source, catalog, health, clock, log);
 
     public async ValueTask DisposeAsync()
     {
@@ -33,8 +34,9 @@ public sealed class ArchiveWatch : IAsyncDisposable
         _stop.Dispose();
     }
 
-    private async Task LoopAsync(ArchiveCatalog archived, Catalog catalog, SourceHealth health, TimeProvider clock, ILogger log)
+    private async Task LoopAsync(ArchiveCatalog archived, ArchiveSource source, Catalog catalog, SourceHealth health, TimeProvider clock, ILogger log)
     {
+        var isWarm = false;
         while (!_stop.IsCancellationRequested)
         {
             try
@@ -42,6 +44,11 @@ public sealed class ArchiveWatch : IAsyncDisposable
                 catalog.Apply(await archived.RefreshAsync(_stop.Token).ConfigureAwait(false), key => key.Node == ArchiveManifest.Node, isOld: true);
                 health.Connected(ArchiveManifest.Node);
                 Fault = null;
+                if (!isWarm)
+                {
+                    isWarm = true;
+                    await WarmUpAsync(archived, source, _stop.Token).ConfigureAwait(false);
+                }
             }
             catch (ArchiveException error)
             {
@@ -64,6 +71,24 @@ public sealed class ArchiveWatch : IAsyncDisposable
             {
                 return;
             }
+        }
+    }
+
+    /// <summary>Reads a little of the newest there is: the first question after a start would else wait half a second for code to be compiled.</summary>
+    private static async Task WarmUpAsync(ArchiveCatalog archived, ArchiveSource source, CancellationToken stop)
+    {
+        if (archived.Holdings.MaxBy(holding => holding.Window.Start) is not { } newest || archived.Series.FirstOrDefault(series => series.Edge == newest.Edge) is not { } one)
+        {
+            return;
+        }
+        try
+        {
+            using var read = await source.FetchAsync(new([one.Name], [new(newest.Edge, newest.Window, newest.After, newest.Through, newest.Extent)], Raw: false, Instant.Hour, 0), stop)
+                .ConfigureAwait(false);
+        }
+        catch (DataSourceUnavailableException)
+        {
+            // Whoever asks for it is told.
         }
     }
 }

@@ -38,7 +38,7 @@ return await NodeHost.RunAsync(args, "router", async args =>
     using var archive = ConfigurationException.Open<ObjectStore, ArchiveException>("FORETIER__ARCHIVE", () => ObjectStore.Open(options.Archive));
     using var archived = new ArchiveCatalog(archive);
     var archiveSource = new ArchiveSource(archive, archived, new() { CacheBytes = options.ArchiveCacheBytes }, clock);
-    await using var watch = ArchiveWatch.Start(archived, catalog, health, clock, logs.CreateLogger<ArchiveWatch>());
+    await using var watch = ArchiveWatch.Start(archived, archiveSource, catalog, health, clock, logs.CreateLogger<ArchiveWatch>());
 
     // What the edges forecast: in a file of its own, or shared with other routers.
     using var etcd = options.Etcd.IsSet ? EtcdCluster.Open(options.Etcd) : null;

@@ -98,7 +98,7 @@ public static class AnswerResults
 
     private static ResultPoint? PointOf(SeriesGroup group, Fn fn, in BucketRow row)
     {
-        var rollup = row.Rollup;
+        ref readonly var rollup = ref row.Rollup;
         switch (fn.Kind)
         {
             case FnKind.Count:

@@ -44,7 +44,7 @@ internal sealed class Fetching(Func<string, IDataSource?> sourceOf, SourceHealth
                 stops[i] = CancellationTokenSource.CreateLinkedTokenSource(cancel);
                 tasks[i] = OneAsync(fetches[i], cancel, stops[i]!.Token);
             }
-            var all = Task.WhenAll(tasks);
+            Task all = tasks.Length == 1 ? tasks[0] : Task.WhenAll(tasks);
             if (!all.IsCompleted)
             {
                 await WaitAsync(all, fetches, cancel).ConfigureAwait(false);
@@ -60,7 +60,8 @@ internal sealed class Fetching(Func<string, IDataSource?> sourceOf, SourceHealth
                     }
                 }
             }
-            return await all.ConfigureAwait(false);
+            await all.ConfigureAwait(false);
+            return Array.ConvertAll(tasks, task => task.Result);
         }
         finally
         {
@@ -97,10 +98,7 @@ internal sealed class Fetching(Func<string, IDataSource?> sourceOf, SourceHealth
     private async Task WaitAsync(Task all, IReadOnlyList<PlannedFetch> fetches, CancellationToken cancel)
     {
         var patience = TimeSpan.FromMilliseconds(fetches.Max(f => f.EstimatedMilliseconds) * LateFactor);
-        using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        var late = Task.Delay(patience < LateMin ? LateMin : patience > LateMax ? LateMax : patience, health.Clock, enough.Token);
-        await Task.WhenAny(all, late).ConfigureAwait(false);
-        await enough.CancelAsync().ConfigureAwait(false);
+        await all.WaitAsync(patience < LateMin ? LateMin : patience > LateMax ? LateMax : patience, health.Clock, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     /// <param name="fetch">What is asked.</param>

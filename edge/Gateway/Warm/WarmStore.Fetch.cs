@@ -29,12 +29,18 @@ public sealed partial class WarmStore
     private FetchResult? Fetch(FetchRequest request, bool mayWait, CancellationToken cancel)
     {
         var scan = new FetchScan(request);
+        var wanted = new Dictionary<string, List<(string Name, long Id)>>(StringComparer.Ordinal);
         try
         {
             for (var part = 0; part < request.Parts.Count; part++)
             {
                 cancel.ThrowIfCancellationRequested();
-                switch (Read(request, part, scan, mayWait))
+                var edge = request.Parts[part].Edge;
+                if (!wanted.TryGetValue(edge, out var series))
+                {
+                    wanted[edge] = series = SeriesOf(edge, request.Series);
+                }
+                switch (Read(request, part, scan, series, mayWait))
                 {
                     case null:
                         return null;
@@ -51,8 +57,21 @@ public sealed partial class WarmStore
         }
     }
 
+    private List<(string Name, long Id)> SeriesOf(string edge, IReadOnlyList<string> names)
+    {
+        var found = new List<(string, long)>(names.Count);
+        foreach (var name in names)
+        {
+            if (_series.TryGetValue((edge, name), out var series))
+            {
+                found.Add((name, series.Id));
+            }
+        }
+        return found;
+    }
+
     /// <returns>False where the part is not here as it was asked for; null where it may not wait and has to.</returns>
-    private bool? Read(FetchRequest request, int number, FetchScan scan, bool mayWait)
+    private bool? Read(FetchRequest request, int number, FetchScan scan, List<(string Name, long Id)> series, bool mayWait)
     {
         var started = _clock.GetTimestamp();
         var part = request.Parts[number];
@@ -65,16 +84,16 @@ public sealed partial class WarmStore
         }
         try
         {
-            return Read(request, number, scan, mayWait, range, copy, copy is not null ? [copy.File] : window!.Files.Where(f => f.Through > part.After), started);
+            return Read(request, number, scan, series, mayWait, range, copy, copy is not null ? [copy.File] : window!.Files.Where(f => f.Through > part.After), started);
         }
         catch (Exception error) when (copy is not null && error is IOException or SegmentFormatException)
         {
             Distrust(copy!, error);
-            return copy!.Source == CopyOf.Own ? Read(request, number, scan, mayWait, range, null, window!.Files.Where(f => f.Through > part.After), started) : false;
+            return copy!.Source == CopyOf.Own ? Read(request, number, scan, series, mayWait, range, null, window!.Files.Where(f => f.Through > part.After), started) : false;
         }
     }
 
-    private bool? Read(FetchRequest request, int number, FetchScan scan, bool mayWait, TimeRange range, WarmCopy? copy, IEnumerable<WarmFile> files, long started)
+    private bool? Read(FetchRequest request, int number, FetchScan scan, List<(string Name, long Id)> series, bool mayWait, TimeRange range, WarmCopy? copy, IEnumerable<WarmFile> files, long started)
     {
         var part = request.Parts[number];
         var found = new FoundLayers(request.Series.Count);
@@ -83,19 +102,15 @@ public sealed partial class WarmStore
             // (Ids of files are given again, those of copies are not.)
             var known = _cache.Of((part.Edge, part.Window, file.After, Math.Min(0, file.Id)), (file.Through, file.Bytes));
             List<(string Name, long Id)>? unknown = null;
-            foreach (var name in request.Series)
+            foreach (var (name, id) in series)
             {
-                if (!_series.TryGetValue((part.Edge, name), out var series))
-                {
-                    continue;
-                }
-                if (known.Find(series.Id) is { } layers)
+                if (known.Find(id) is { } layers)
                 {
                     found.Add(name, layers, range, part.After);
                 }
                 else
                 {
-                    (unknown ??= []).Add((name, series.Id));
+                    (unknown ??= []).Add((name, id));
                 }
             }
             if (unknown is null)

@@ -65,32 +65,37 @@ internal static class PointText
             "null"u8.CopyTo(to);
             return 4;
         }
-        for (var decimals = 0; decimals <= DecimalsMax && value != 0; decimals++)
+        var whole = Math.Truncate(value);
+        for (var decimals = whole == value ? 0 : 1; decimals <= DecimalsMax && value != 0; decimals++)
         {
-            var scaled = Math.Round(value * Powers[decimals]);
+            var scaled = decimals == 0 ? value : Math.Round(value * Powers[decimals]);
             if (Math.Abs(scaled) >= DigitsMax)
             {
                 break;
             }
             // A correctly rounded quotient: it is the double nearest to that decimal.
-            if (scaled / Powers[decimals] == value)
+            if (decimals == 0 || scaled / Powers[decimals] == value)
             {
-                return WriteDecimal(to, (long)scaled, decimals);
+                return WriteDecimal(to, (long)scaled, (long)whole, decimals);
             }
         }
         Utf8Formatter.TryFormat(value, to, out var written);
         return written;
     }
 
-    private static int WriteDecimal(Span<byte> to, long scaled, int decimals)
+    /// <param name="to">Room for it.</param>
+    /// <param name="scaled">The value with its decimals as a whole number.</param>
+    /// <param name="whole">The value without them: dividing by so many decimals, which the compiler does not know, would take longer than all else here.</param>
+    /// <param name="decimals">How many.</param>
+    private static int WriteDecimal(Span<byte> to, long scaled, long whole, int decimals)
     {
         var at = 0;
         if (scaled < 0)
         {
             to[at++] = (byte)'-';
-            scaled = -scaled;
+            (scaled, whole) = (-scaled, -whole);
         }
-        var (whole, rest) = Math.DivRem(scaled, (long)Powers[decimals]);
+        var rest = scaled - whole * (long)Powers[decimals];
         Utf8Formatter.TryFormat(whole, to[at..], out var written);
         at += written;
         if (decimals == 0)

@@ -164,6 +164,7 @@ internal static class RouterBench
         await AskAsync(0);
         site.Restart("router");
         await QuietAsync(site);
+        await Task.Delay(2_000);
         s3.Delay = S3Delay;
         var cold = await AskAsync(SeriesCount - 1);
         s3.Delay = TimeSpan.Zero;
