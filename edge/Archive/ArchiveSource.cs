@@ -38,8 +38,8 @@ public sealed class ArchiveSource(ObjectStore store, ArchiveCatalog catalog, Arc
     /// <summary>About what follows the columns in a file: its page index and its metadata, in which every series has a line.</summary>
     private const int TailBytes = 64 << 10, TailBytesOfSeries = 150;
 
-    /// <summary>A decoded sample, with a little for what keeps it.</summary>
-    private const long SampleBytes = 20;
+    /// <summary>A decoded sample, with a little for what keeps it: a number, and one that may be a state, with the state's text.</summary>
+    private const long NumberBytes = 20, StateBytes = 80;
 
     private readonly ByteCache _cache = new(options.CacheBytes);
 
@@ -134,7 +134,7 @@ public sealed class ArchiveSource(ObjectStore store, ArchiveCatalog catalog, Arc
                 }
                 continue;
             }
-            var rows = request.NewRows(samples.Count);
+            var rows = request.NewRows();
             rows.Add(samples, grid);
             if (rows.Count > 0)
             {
@@ -170,19 +170,30 @@ public sealed class ArchiveSource(ObjectStore store, ArchiveCatalog catalog, Arc
         {
             return await DecodeAsync(file, wanted, range, cancel).ConfigureAwait(false);
         }
-        // The file itself is remembered as part 0.
-        var all = wanted.ConvertAll(w => (w.Series.Name, Samples: _cache.Get<SampleColumns>(file.Key, w.Start + 1)));
-        var unknown = wanted.Where((_, i) => all[i].Samples is null).ToList();
+        List<(string, SampleColumns)> all = [];
+        List<(ArchivedSeries Series, long Start)> unknown = [];
+        foreach (var one in wanted)
+        {
+            // The file itself is remembered as part 0.
+            if (_cache.Get<SampleColumns>(file.Key, one.Start + 1) is { } known)
+            {
+                all.Add((one.Series.Name, known));
+            }
+            else
+            {
+                unknown.Add(one);
+            }
+        }
         if (unknown.Count > 0)
         {
             var decoded = await DecodeAsync(file, unknown, TimeRange.Everything, cancel).ConfigureAwait(false);
-            foreach (var ((series, start), (_, samples)) in unknown.Zip(decoded))
+            foreach (var ((_, start), (_, samples)) in unknown.Zip(decoded))
             {
-                _cache.Put(file.Key, samples, samples.Count * SampleBytes, start + 1);
-                all[all.FindIndex(one => one.Name == series.Name)] = (series.Name, samples);
+                _cache.Put(file.Key, samples, samples.Count * (samples.States.IsEmpty ? NumberBytes : StateBytes), start + 1);
             }
+            all.AddRange(decoded);
         }
-        return all.Select(one => (one.Name, one.Samples!));
+        return all;
     }
 
     private async Task<List<(string Name, SampleColumns Samples)>> DecodeAsync(

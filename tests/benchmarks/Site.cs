@@ -85,7 +85,7 @@ internal sealed class Site : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Http.Dispose();
-        Process.Start("kill", ["-INT", $"{_up.Id}"])!.WaitForExit();
+        _up.Send("INT");
         await _up.WaitForExitAsync();
         _up.Dispose();
         Directory.Delete(Folder, recursive: true);

@@ -56,7 +56,7 @@ public sealed class Installation : IAsyncDisposable
     {
         if (_up is { HasExited: false })
         {
-            Process.Start("kill", ["-INT", $"{_up.Id}"])!.WaitForExit();
+            _up.Send("INT");
             await _up.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(30));
         }
     }

@@ -196,7 +196,7 @@ public sealed partial class HotStore
     {
         var samples = new SampleColumns();
         Segment.Open(block.Segment).Decode(samples);
-        var rows = new BucketRows();
+        using var rows = new BucketRows();
         rows.Add(samples, new BucketGrid(TimeRange.Everything, Instant.Minute));
         return RollupBlock.Encode(Instant.Minute, rows);
     }

@@ -82,14 +82,8 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
     private TimeRange UnheardOf(Question question, IReadOnlyCollection<SeriesInfo> series, SourcePicture sources)
     {
         var from = sources.Awaited.Count > 0 && (question.Series.Count == 0 || question.Series.Any(glob => !glob.IsExact)) ? question.Range.From : question.Range.To;
-        string? last = null;
-        foreach (var edge in series.Select(s => s.Edge))
+        foreach (var edge in EdgesOf(series))
         {
-            if (edge == last)
-            {
-                continue;
-            }
-            last = edge;
             if (sources.Awaited.Contains(edge))
             {
                 from = question.Range.From;
@@ -179,7 +173,7 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
             return;
         }
         var view = catalog.View;
-        var holders = series.Select(s => s.Edge).Distinct().SelectMany(view.OfEdge).Select(h => h.Node).ToHashSet();
+        var holders = EdgesOf(series).Distinct().SelectMany(view.OfEdge).Select(h => h.Node).ToHashSet();
         foreach (var node in sources.Unheard(ProbeAfter).Where(node => holders.Contains(node) && plan.Fetches.All(f => f.Node != node)))
         {
             if (Plan(question, series, sources.Hoping(node)).Fetches.FirstOrDefault(f => f.Node == node && f.Work.Rows <= ProbeRowsMax) is { } fetch)
@@ -208,16 +202,27 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
     {
         var now = Instant.Now(clock);
         var oldest = TimeSpan.Zero;
-        string? last = null;
-        foreach (var edge in series.Select(s => s.Edge))
+        foreach (var edge in EdgesOf(series))
         {
-            if (edge != last && health.SilentFor(edge) is { } silent && silent > oldest)
+            if (health.SilentFor(edge) is { } silent && silent > oldest)
             {
                 oldest = silent;
             }
-            last = edge;
         }
         return now - (long)oldest.TotalMicroseconds;
+    }
+
+    /// <summary>The edges that took the series in, each once where its series come one after the other, as they mostly do.</summary>
+    private static IEnumerable<string> EdgesOf(IReadOnlyCollection<SeriesInfo> series)
+    {
+        string? last = null;
+        foreach (var one in series)
+        {
+            if (one.Edge != last)
+            {
+                yield return last = one.Edge;
+            }
+        }
     }
 
     private static (List<SeriesAnswer>, List<TierUse>) Merge(

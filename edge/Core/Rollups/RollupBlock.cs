@@ -57,7 +57,7 @@ public static class RollupBlock
             {
                 continue;
             }
-            var rows = new BucketRows(HasFewStates(samples) ? wanted : wanted & ~RollupParts.Durations);
+            using var rows = new BucketRows(HasFewStates(samples) ? wanted : wanted & ~RollupParts.Durations);
             rows.Add(samples, grid);
             var start = tables.Length;
             Write(tables, new(step, rows));

@@ -92,7 +92,8 @@ internal sealed record IncomingBatch(
         if (!shipped.Rollups.IsEmpty)
         {
             var counted = 0L;
-            foreach (ref readonly var row in RollupBlock.Decode(shipped.Rollups.Span, out _).Rows)
+            using var rows = RollupBlock.Decode(shipped.Rollups.Span, out _);
+            foreach (ref readonly var row in rows.Rows)
             {
                 counted += row.Rollup.Count;
             }

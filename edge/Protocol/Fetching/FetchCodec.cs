@@ -10,7 +10,8 @@ using Foretier.Core.Tiers;
 namespace Foretier.Protocol.Fetching;
 
 /// <summary>
-/// The bytes of a <see cref="FetchResult"/> between nodes. Little endian, as all machines are that this runs on; ends in a marker, so that a connection that broke is never taken for a short answer.
+/// The bytes of a <see cref="FetchResult"/> between nodes. Little endian, as all machines are that this runs on; ends in a marker, so that a connection
+/// that broke is never taken for a short answer.
 /// </summary>
 /// <remarks>
 /// "FFR5" (or FFR4: nothing is erased) · gone (i32 count, i32 each) · uses (i32 count; tier u8, node, from i64, to i64, resolution, ms f64) ·

@@ -106,8 +106,7 @@ internal static class IdleBench
 
     private static void End(Process agent)
     {
-        using var kill = Process.Start("kill", ["-TERM", $"{agent.Id}"]);
-        kill.WaitForExit();
+        agent.Send("TERM");
         agent.WaitForExit();
     }
 }

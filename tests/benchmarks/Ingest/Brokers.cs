@@ -29,8 +29,7 @@ internal class Broker(Process process, int port, string? user, string? secret) :
     {
         if (!process.HasExited)
         {
-            using var kill = System.Diagnostics.Process.Start("kill", ["-TERM", $"{process.Id}"])!;
-            kill.WaitForExit();
+            process.Send("TERM");
             process.WaitForExit();
         }
         process.Dispose();

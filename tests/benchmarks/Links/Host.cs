@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using Foretier.Tests.Benchmarks.Ingest;
@@ -55,12 +54,12 @@ internal sealed class Host(string name, string address, int port, Func<Process> 
     public void Pause()
     {
         IsUp = false;
-        Signal("-STOP");
+        _process!.Send("STOP");
     }
 
     public void Resume()
     {
-        Signal("-CONT");
+        _process!.Send("CONT");
         IsUp = true;
     }
 
@@ -72,8 +71,8 @@ internal sealed class Host(string name, string address, int port, Func<Process> 
     {
         if (_process is { HasExited: false })
         {
-            Signal("-CONT");
-            Signal("-TERM");
+            _process.Send("CONT");
+            _process.Send("TERM");
             if (!_process.WaitForExit(TimeSpan.FromSeconds(20)))
             {
                 Kill();
@@ -81,12 +80,6 @@ internal sealed class Host(string name, string address, int port, Func<Process> 
         }
         _process?.Dispose();
         Http.Dispose();
-    }
-
-    private void Signal(string signal)
-    {
-        using var kill = Process.Start("kill", [signal, _process!.Id.ToString(CultureInfo.InvariantCulture)]);
-        kill.WaitForExit();
     }
 
     private static HttpClient Client(string address, int port)

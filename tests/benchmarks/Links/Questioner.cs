@@ -96,9 +96,8 @@ internal sealed class Questioner(Host place, SteadyDevice device, bool withHisto
             throw Wrong(question, $"does not say rightly what is missing: {meta}");
         }
         var watermark = Time(meta, "watermark");
-        var mayLack = new HashSet<int>();
         var expected = device.Of(glob, from, to, Math.Min(before, device.AcknowledgedBefore(watermark)));
-        mayLack.UnionWith(expected.Where(reading => missing.Exists(range => reading.Time >= range.From && reading.Time < range.To)).Select(reading => reading.Value));
+        var mayLack = expected.Where(reading => missing.Exists(range => reading.Time >= range.From && reading.Time < range.To)).Select(reading => reading.Value).ToHashSet();
         var results = answer.RootElement.GetProperty("results");
         if (raw)
         {

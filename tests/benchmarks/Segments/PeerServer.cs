@@ -55,8 +55,7 @@ internal sealed class PeerServer(string folder) : IDisposable
     {
         if (_process is { HasExited: false })
         {
-            using var kill = Process.Start("kill", ["-TERM", $"{_process.Id}"]);
-            kill.WaitForExit();
+            _process.Send("TERM");
             _process.WaitForExit();
         }
     }

@@ -60,7 +60,7 @@ internal sealed class RunningUp : IDisposable
     /// <summary>Sends the signal; returns the exit code.</summary>
     public async Task<int> StopAsync(string signal = "TERM")
     {
-        using var kill = Process.Start("kill", $"-{signal} {Process.Id}");
+        Process.Send(signal);
         await Process.WaitForExitAsync(new CancellationTokenSource(Patience).Token);
         return Process.ExitCode;
     }

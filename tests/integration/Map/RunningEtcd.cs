@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 
@@ -74,15 +73,15 @@ internal sealed class RunningEtcd : IAsyncDisposable
     /// <summary>SIGKILL.</summary>
     public void Kill(string client)
     {
-        var process = _members.Single(member => member.Client == client).Process!;
+        var process = ProcessOf(client);
         process.Kill();
         process.WaitForExit();
     }
 
     /// <summary>SIGSTOP: it keeps its connections and answers nothing.</summary>
-    public void Pause(string client) => Signal(client, "-STOP");
+    public void Pause(string client) => ProcessOf(client).Send("STOP");
 
-    public void Resume(string client) => Signal(client, "-CONT");
+    public void Resume(string client) => ProcessOf(client).Send("CONT");
 
     /// <summary>Starts a member again on its data, or with none.</summary>
     public async Task RestartAsync(string client, bool isEmpty = false)
@@ -110,11 +109,7 @@ internal sealed class RunningEtcd : IAsyncDisposable
         Directory.Delete(_folder, recursive: true);
     }
 
-    private void Signal(string client, string signal)
-    {
-        using var kill = Process.Start("kill", [signal, _members.Single(member => member.Client == client).Process!.Id.ToString(CultureInfo.InvariantCulture)]);
-        kill.WaitForExit();
-    }
+    private Process ProcessOf(string client) => _members.Single(member => member.Client == client).Process!;
 
     private void Run(Member member, string[] more)
     {

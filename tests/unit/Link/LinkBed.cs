@@ -121,12 +121,18 @@ internal sealed class TestNode : IDataSource
 
     public async Task<string> GetAsync(string path, string key = "test-key")
     {
-        using var http = new HttpClient { BaseAddress = new Uri(Url) };
-        http.DefaultRequestHeaders.Authorization = new("Bearer", key);
+        using var http = Client(key);
         using var response = await http.GetAsync(path);
         var text = await response.Content.ReadAsStringAsync();
         Assert.True(response.IsSuccessStatusCode, text);
         return text;
+    }
+
+    public HttpClient Client(string key = "test-key")
+    {
+        var http = new HttpClient { BaseAddress = new Uri(Url) };
+        http.DefaultRequestHeaders.Authorization = new("Bearer", key);
+        return http;
     }
 
     public LinkHub Hub { get; }

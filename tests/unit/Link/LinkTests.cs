@@ -55,8 +55,7 @@ public sealed class LinkTests : IAsyncLifetime
         await _bed.StartAsync("edge", gateway.Url, new(1, [new("edge", "acme", "g0", 1, ["acme/d/m"], 1)], [entry]));
         await Eventually.BeAsync(() => router.Maps.Current.Entries.Count == 1 && gateway.Maps.Current.Entries.Count == 1);
 
-        using var http = new HttpClient { BaseAddress = new(router.Url) };
-        http.DefaultRequestHeaders.Authorization = new("Bearer", "test-key");
+        using var http = router.Client();
         Assert.Equal(HttpStatusCode.Conflict, (await http.DeleteAsync("api/v1/map/edge")).StatusCode);
         Assert.Equal(HttpStatusCode.NotFound, (await http.DeleteAsync("api/v1/map/edge-9")).StatusCode);
 

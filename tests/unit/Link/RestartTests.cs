@@ -76,7 +76,7 @@ public sealed class RestartTests : IAsyncLifetime
 
         Assert.Equal(["edge", "gateway"], router.Nodes().Select(node => node.Node).Order());
         Assert.Equal(HttpStatusCode.ServiceUnavailable, await StatusAsync(router, "acme/d/m"));
-        using var http = Client(router);
+        using var http = router.Client();
         await http.DeleteAsync("api/v1/map/edge");
         await http.DeleteAsync("api/v1/map/gateway");
         Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(router, "acme/d/m"));
@@ -86,15 +86,8 @@ public sealed class RestartTests : IAsyncLifetime
 
     private static async Task<HttpStatusCode> StatusAsync(TestNode node, string series)
     {
-        using var http = Client(node);
+        using var http = node.Client();
         using var response = await http.GetAsync($"api/v1/query?series={series}&from=2017-03-09&to=2017-03-10");
         return response.StatusCode;
-    }
-
-    private static HttpClient Client(TestNode node)
-    {
-        var http = new HttpClient { BaseAddress = new(node.Url) };
-        http.DefaultRequestHeaders.Authorization = new("Bearer", "test-key");
-        return http;
     }
 }
