@@ -7,11 +7,15 @@ namespace Foretier.Archive;
 
 /// <summary>
 /// What the archive holds, read from its manifests alone, so that a new router or a gateway that lost its disk knows all of it.
-/// Thread-safe; a refresh reads only manifests that are new or changed.
+/// Thread-safe; a refresh reads only manifests that are new or changed, and those that were used last are at hand without asking the store again.
 /// </summary>
-public sealed class ArchiveCatalog(ObjectStore store) : IDisposable
+/// <param name="site">Only what this site put there; null: of all.</param>
+/// <param name="manifestBytes">Memory for manifests that were read.</param>
+public sealed class ArchiveCatalog(ObjectStore store, string? site = null, long manifestBytes = 16 << 20) : IDisposable
 {
     private const int ManifestsAtOnce = 8;
+    private readonly string _root = site is null ? ManifestKey.Root : ManifestKey.PrefixOf(site);
+    private readonly ByteCache _manifests = new(manifestBytes);
     private readonly Lock _lock = new();
     private readonly SemaphoreSlim _refreshing = new(1, 1);
     private readonly Dictionary<string, Entry> _entries = [];
@@ -70,7 +74,7 @@ public sealed class ArchiveCatalog(ObjectStore store) : IDisposable
         await _refreshing.WaitAsync(cancel).ConfigureAwait(false);
         try
         {
-            await ReadAsync(ManifestKey.Root, cancel).ConfigureAwait(false);
+            await ReadAsync(_root, cancel).ConfigureAwait(false);
             lock (_lock)
             {
                 return Tell();
@@ -106,7 +110,7 @@ public sealed class ArchiveCatalog(ObjectStore store) : IDisposable
             {
                 sites = [.. _entries.Values.Where(e => e.Key.Edge == edge).Select(e => e.Key.Site).Distinct()];
             }
-            foreach (var prefix in sites.Count == 0 ? [ManifestKey.Root] : sites.ConvertAll(site => ManifestKey.PrefixOf(site, edge, window)))
+            foreach (var prefix in sites.Count == 0 ? [_root] : sites.ConvertAll(site => ManifestKey.PrefixOf(site, edge, window)))
             {
                 await ReadAsync(prefix, cancel).ConfigureAwait(false);
             }
@@ -116,6 +120,29 @@ public sealed class ArchiveCatalog(ObjectStore store) : IDisposable
         {
             _refreshing.Release();
         }
+    }
+
+    /// <summary>What a manifest says.</summary>
+    /// <exception cref="ArchiveException">NotFound where it is no longer there, Damaged where it cannot be read.</exception>
+    internal async Task<ArchiveManifest> ManifestAsync(ManifestKey key, CancellationToken cancel)
+    {
+        var name = key.ToString();
+        if (_manifests.Get<ArchiveManifest>(name) is { } kept)
+        {
+            return kept;
+        }
+        var bytes = await store.GetAsync(name, cancel).ConfigureAwait(false);
+        return Keep(name, ArchiveManifest.Parse(key, bytes), bytes.Length);
+    }
+
+    /// <summary>What was read of a manifest is not as the store has it: it is to be read anew.</summary>
+    internal void Doubt(ManifestKey key) => _manifests.Remove(key.ToString());
+
+    private ArchiveManifest Keep(string name, ArchiveManifest manifest, int textBytes)
+    {
+        // As objects it takes about twice its text.
+        _manifests.Put(name, manifest, textBytes * 2L);
+        return manifest;
     }
 
     private ManifestKey? Find(string edge, Window window, long after, long through)
@@ -149,7 +176,8 @@ public sealed class ArchiveCatalog(ObjectStore store) : IDisposable
             {
                 try
                 {
-                    var manifest = ArchiveManifest.Parse(item.Key, await store.GetAsync(item.Info.Key, stop).ConfigureAwait(false));
+                    var bytes = await store.GetAsync(item.Info.Key, stop).ConfigureAwait(false);
+                    var manifest = Keep(item.Info.Key, ArchiveManifest.Parse(item.Key, bytes), bytes.Length);
                     read.Add((new(item.Info, item.Key, manifest.ToHolding(), null), manifest));
                 }
                 catch (ArchiveException e) when (e.Kind == ArchiveFault.NotFound)
@@ -164,6 +192,7 @@ public sealed class ArchiveCatalog(ObjectStore store) : IDisposable
         lock (_lock)
         {
             vanished.ForEach(Forget);
+            vanished.ForEach(key => _manifests.Remove(key));
             foreach (var (entry, manifest) in read.OrderBy(r => r.Entry.Key.Window).ThenBy(r => r.Entry.Key.Through))
             {
                 Forget(entry.Info.Key);

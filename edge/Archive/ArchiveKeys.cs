@@ -18,8 +18,10 @@ public sealed record ManifestKey(string Site, string Edge, Window Window, long A
     public override string ToString() =>
         string.Create(CultureInfo.InvariantCulture, $"{PrefixOf(Site, Edge, Window)}{After}-{Through}.json");
 
-    public static string PrefixOf(string site, string edge, Window window) =>
-        $"{Root}site={ArchiveKeys.Part(site)}/{ArchiveKeys.Part(edge)}/{window}/";
+    /// <summary>Of all that a site publishes.</summary>
+    public static string PrefixOf(string site) => $"{Root}site={ArchiveKeys.Part(site)}/";
+
+    public static string PrefixOf(string site, string edge, Window window) => $"{PrefixOf(site)}{ArchiveKeys.Part(edge)}/{window}/";
 
     public static bool TryParse(string text, out ManifestKey? key)
     {
@@ -48,7 +50,10 @@ internal static class ArchiveKeys
     /// <summary><c>v1/raw/site={s}/date=YYYY-MM-DD/b={edge hash}/{first µs}-{last µs}-{sha256:16}.parquet</c>: the content names the file.</summary>
     public static string Raw(string site, string edge, Window window, long minTime, long maxTime, string sha256) =>
         string.Create(CultureInfo.InvariantCulture,
-            $"v1/raw/site={Part(site)}/date={Instant.ToDateTimeOffset(window.Start):yyyy-MM-dd}/b={Bucket(edge)}/{minTime}-{maxTime}-{sha256[..16]}.parquet");
+            $"{RawOf(site)}date={Instant.ToDateTimeOffset(window.Start):yyyy-MM-dd}/b={Bucket(edge)}/{minTime}-{maxTime}-{sha256[..16]}.parquet");
+
+    /// <summary>Of all files of a site.</summary>
+    public static string RawOf(string site) => $"v1/raw/site={Part(site)}/";
 
     /// <summary>A name as one part of a key.</summary>
     /// <exception cref="ArchiveException">The name is empty or too long.</exception>

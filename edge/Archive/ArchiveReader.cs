@@ -22,7 +22,7 @@ public sealed class ArchiveReader(ObjectStore store, ArchiveCatalog catalog)
         try
         {
             return await catalog.FindAsync(edge, window, after, through, cancel).ConfigureAwait(false) is { } key
-                ? ArchiveManifest.Parse(key, await store.GetAsync(key.ToString(), cancel).ConfigureAwait(false)) : null;
+                ? await catalog.ManifestAsync(key, cancel).ConfigureAwait(false) : null;
         }
         catch (ArchiveException e) when (e.Kind == ArchiveFault.NotFound)
         {

@@ -14,7 +14,7 @@ namespace Foretier.Archive;
 
 public sealed record ArchiveSourceOptions
 {
-    /// <summary>Memory for files and manifests that were read.</summary>
+    /// <summary>Memory for files that were read.</summary>
     public long CacheBytes { get; init; } = 64 << 20;
 
     /// <summary>Files up to this are read whole and their digest is checked; of larger ones only the pages that are needed, each with its CRC.</summary>
@@ -83,7 +83,7 @@ public sealed class ArchiveSource(ObjectStore store, ArchiveCatalog catalog, Arc
         }
         try
         {
-            var manifest = await ManifestAsync(key, cancel).ConfigureAwait(false);
+            var manifest = await catalog.ManifestAsync(key, cancel).ConfigureAwait(false);
             var names = request.Series.ToHashSet(StringComparer.Ordinal);
             var files = manifest.Files.Where(f => f.MinTime < part.Range.To && f.MaxTime >= part.Range.From)
                 .Select(file => (File: file, Wanted: Wanted(file, names, part.Range))).Where(f => f.Wanted.Count > 0);
@@ -98,7 +98,7 @@ public sealed class ArchiveSource(ObjectStore store, ArchiveCatalog catalog, Arc
         catch (ArchiveException e) when (e.Kind == ArchiveFault.NotFound)
         {
             // The layers were published anew or removed since. What is remembered of them must not be used again.
-            _cache.Remove(key.ToString());
+            catalog.Doubt(key);
             return null;
         }
     }
@@ -248,20 +248,6 @@ public sealed class ArchiveSource(ObjectStore store, ArchiveCatalog catalog, Arc
         }
         _cache.Put(file.Key, bytes, bytes.Length);
         return bytes;
-    }
-
-    private async Task<ArchiveManifest> ManifestAsync(ManifestKey key, CancellationToken cancel)
-    {
-        var name = key.ToString();
-        if (_cache.Get<ArchiveManifest>(name) is { } kept)
-        {
-            return kept;
-        }
-        var bytes = await store.GetAsync(name, cancel).ConfigureAwait(false);
-        var manifest = ArchiveManifest.Parse(key, bytes);
-        // As objects it takes about twice its text.
-        _cache.Put(name, manifest, bytes.Length * 2L);
-        return manifest;
     }
 
     private static bool IsOf(RawFileReader reader, ArchivedFile file) =>

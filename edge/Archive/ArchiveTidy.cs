@@ -30,7 +30,7 @@ public sealed class ArchiveTidy(ObjectStore store, ArchiveWriter writer, string 
     public async Task<MergedLayers> MergeAsync(IReadOnlyList<Holding> layers, CancellationToken cancel)
     {
         var (edge, window) = (layers[0].Edge, layers[0].Window);
-        using var catalog = new ArchiveCatalog(store);
+        using var catalog = new ArchiveCatalog(store, site);
         var source = new ArchiveSource(store, catalog, new(), clock);
         var series = new Dictionary<string, SeriesInfo>(StringComparer.Ordinal);
         foreach (var layer in layers)
@@ -65,7 +65,7 @@ public sealed class ArchiveTidy(ObjectStore store, ArchiveWriter writer, string 
     public async Task<(int Objects, long Bytes)> SweepAsync(CancellationToken cancel)
     {
         var keys = new List<ManifestKey>();
-        await foreach (var info in store.ListAsync($"{ManifestKey.Root}site={ArchiveKeys.Part(site)}/", cancel).ConfigureAwait(false))
+        await foreach (var info in store.ListAsync(ManifestKey.PrefixOf(site), cancel).ConfigureAwait(false))
         {
             if (ManifestKey.TryParse(info.Key, out var key))
             {
@@ -84,7 +84,7 @@ public sealed class ArchiveTidy(ObjectStore store, ArchiveWriter writer, string 
         }
         var (objects, bytes) = (obsolete.Count, 0L);
         var suspects = new HashSet<string>(StringComparer.Ordinal);
-        await foreach (var info in store.ListAsync($"v1/raw/site={ArchiveKeys.Part(site)}/", cancel).ConfigureAwait(false))
+        await foreach (var info in store.ListAsync(ArchiveKeys.RawOf(site), cancel).ConfigureAwait(false))
         {
             if (named.Contains(info.Key))
             {

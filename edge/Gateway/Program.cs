@@ -37,7 +37,7 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
 
     // The archive below, then the disk, which learns from it where its own catalog is new.
     using var archive = options.Archive.Length > 0 ? ConfigurationException.Open<ObjectStore, ArchiveException>("FORETIER__ARCHIVE", () => ObjectStore.Open(options.Archive)) : null;
-    using var archived = archive is null ? null : new ArchiveCatalog(archive);
+    using var archived = archive is null ? null : new ArchiveCatalog(archive, options.Site);
     var catalog = new Catalog();
     var care = ConfigurationException.Check(options.Care.Validated);
     await using var store = await WarmStore.OpenAsync(new(options.Node, Path.Combine(options.Data, "hdd")) { BytesMax = care.BytesMax }, catalog, clock,
@@ -62,7 +62,8 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     _ = new MapFollower(follower, maps, clock, logs.CreateLogger<MapFollower>());
     var volume = new DriveInfo(Path.GetFullPath(options.Data));
     var room = new RoomAhead(store, () => maps.Current, care, () => volume.AvailableFreeSpace, clock, logs.CreateLogger<RoomAhead>());
-    await using var caretaker = new Caretaker(store, packer, writer is null ? null : new ArchiveTidy(archive!, writer, options.Site, clock), room, care, clock, logs.CreateLogger<Caretaker>());
+    await using var caretaker = new Caretaker(store, packer, writer is null ? null : new ArchiveTidy(archive!, writer, options.Site, clock),
+        archive is null ? null : new ArchiveAudit(archive, options.Site), room, care, clock, logs.CreateLogger<Caretaker>());
     caretaker.Start();
 
     // Questions: of its own disk, of the archive, and of the edges behind it.
@@ -112,6 +113,7 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     metrics.Observe(store.CountLedger);
     StageReport.Observe(metrics.Meter, store, stager, options.Stage);
     room.Observe(metrics.Meter);
+    store.Observe(metrics.Meter);
     metrics.Map(app);
     var api = app.MapApi();
     new QueryApi(answerer, catalog, clock, () => maps.Current, access.Asked).Map(api);

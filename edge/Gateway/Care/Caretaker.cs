@@ -9,8 +9,8 @@ namespace Foretier.Gateway.Care;
 
 /// <summary>
 /// What the gateway does by itself, hour by hour: archives windows that have become quiet, earlier where the disk's share runs out; reads everything
-/// on the disk against its digests; puts layers in the archive together and clears away what nothing names. What fails is tried again an hour
-/// later, and said.
+/// on the disk against its digests; holds what it moved to the archive against what is there; puts layers in the archive together and clears away what
+/// nothing names. What fails is tried again an hour later, and said.
 /// </summary>
 internal sealed class Caretaker : IAsyncDisposable
 {
@@ -22,6 +22,7 @@ internal sealed class Caretaker : IAsyncDisposable
     private readonly WarmStore _store;
     private readonly Packer? _packer;
     private readonly ArchiveTidy? _tidy;
+    private readonly ArchiveAudit? _audit;
     private readonly RoomAhead _room;
     private readonly CareOptions _options;
     private readonly TimeProvider _clock;
@@ -33,9 +34,10 @@ internal sealed class Caretaker : IAsyncDisposable
 
     /// <param name="packer">Null where there is no archive; then windows stay.</param>
     /// <param name="tidy">As the packer.</param>
-    public Caretaker(WarmStore store, Packer? packer, ArchiveTidy? tidy, RoomAhead room, CareOptions options, TimeProvider clock, ILogger<Caretaker> log)
+    /// <param name="audit">As the packer.</param>
+    public Caretaker(WarmStore store, Packer? packer, ArchiveTidy? tidy, ArchiveAudit? audit, RoomAhead room, CareOptions options, TimeProvider clock, ILogger<Caretaker> log)
     {
-        (_store, _packer, _tidy, _room, _options, _clock, _log) = (store, packer, tidy, room, options, clock, log);
+        (_store, _packer, _tidy, _audit, _room, _options, _clock, _log) = (store, packer, tidy, audit, room, options, clock, log);
         _tidied = clock.GetUtcNow();
     }
 
@@ -56,6 +58,7 @@ internal sealed class Caretaker : IAsyncDisposable
             var now = _clock.GetUtcNow();
             if (_packer is not null)
             {
+                await AuditAsync(cancel).ConfigureAwait(false);
                 var moved = _options.ArchiveAfterDays > 0
                     ? await _packer.PackQuietAsync(now - TimeSpan.FromDays(_options.ArchiveAfterDays), () => false, cancel).ConfigureAwait(false) : new(0, 0);
                 if (_room.IsDiskNearlyFull)
@@ -95,12 +98,25 @@ internal sealed class Caretaker : IAsyncDisposable
 
     private async Task RunAsync(CancellationToken stop)
     {
+        // What is lost is said from the first minute on, not from the second hour.
+        try
+        {
+            await AuditAsync(stop).ConfigureAwait(false);
+        }
+        catch (ArchiveException e)
+        {
+            Problem = e.Message;
+        }
         while (true)
         {
             await Task.Delay(_room.IsDiskNearlyFull ? EveryWhenFull : Every, _clock, stop).ConfigureAwait(false);
             await CareAsync(stop).ConfigureAwait(false);
         }
     }
+
+    private Task AuditAsync(CancellationToken cancel) => _packer is null || _audit is null ? Task.CompletedTask : _packer.WithoutPackingAsync(async () =>
+        await _store.NoteLacksAsync(await _audit.LookAsync(await _store.ReadArchivedAsync(cancel).ConfigureAwait(false), cancel).ConfigureAwait(false), cancel)
+            .ConfigureAwait(false), cancel);
 
     private async Task TidyAsync(ArchiveTidy tidy, CancellationToken cancel)
     {

@@ -24,6 +24,10 @@ public sealed partial class WarmStore
     private const long RememberBytesMax = 1 << 20;
 
     private readonly LayerCache _cache;
+    private long _diskReads, _diskBytes, _neededBytes;
+
+    /// <summary>What was read of data files to answer, since the start: how often, bytes, and how many of these were segments and rollups that were asked for.</summary>
+    public (long Reads, long Bytes, long Needed) DiskReads => (Interlocked.Read(ref _diskReads), Interlocked.Read(ref _diskBytes), Interlocked.Read(ref _neededBytes));
 
     /// <returns>Null where it may not wait, and the disk has to be read.</returns>
     private FetchResult? Fetch(FetchRequest request, bool mayWait, CancellationToken cancel)
@@ -175,6 +179,9 @@ public sealed partial class WarmStore
                 found.Add(name, all, range, part.After);
             }
         }
+        Interlocked.Add(ref _diskReads, reader.Reads);
+        Interlocked.Add(ref _diskBytes, reader.BytesRead);
+        Interlocked.Add(ref _neededBytes, reader.BytesNeeded);
         return true;
     }
 

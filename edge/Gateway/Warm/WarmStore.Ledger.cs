@@ -37,8 +37,9 @@ public sealed partial class WarmStore
             var rejected = counters.Where(c => c.Key.StartsWith(Counter.RejectedPrefix, StringComparison.Ordinal))
                 .ToDictionary(c => c.Key[Counter.RejectedPrefix.Length..], c => c.Value);
             var held = _windows.Values.Where(w => !_damaged.ContainsKey((w.Edge, w.Window))).Sum(CountStored);
-            var lost = _windows.Values.Where(w => _damaged.ContainsKey((w.Edge, w.Window))).Sum(w => w.Files.Sum(f => f.Count));
-            var released = _index.ReadArchived().Sum(a => a.Count);
+            var lacking = _lacking.Values.Sum(lack => lack.Samples);
+            var lost = lacking + _windows.Values.Where(w => _damaged.ContainsKey((w.Edge, w.Window))).Sum(w => w.Files.Sum(f => f.Count));
+            var released = _index.ReadArchived().Sum(a => a.Count) - lacking;
             var deleted = counters.GetValueOrDefault(Counter.Deleted);
             return new()
             {

@@ -88,6 +88,10 @@ public sealed partial class WarmStore
         {
             var held = _windows[(intent.Edge, intent.Window)];
             var packed = FilesOf(held, intent).ToList();
+            if (packed.Count == 0)
+            {
+                throw new IOException($"{intent.Edge} {intent.Window} was forgotten while it was archived, because its edge sends it again");
+            }
             var left = held with { Files = held.Files.RemoveRange(packed), ArchivedThrough = Math.Max(held.ArchivedThrough, intent.Through) };
             var before = left.ToHolding(Node)?.Count ?? 0;
             var deleted = 0L;
@@ -145,7 +149,7 @@ public sealed partial class WarmStore
     /// <summary>What the archive has of windows in several layers, each chain from its beginning.</summary>
     internal Task<List<List<Holding>>> ReadLayeredAsync(CancellationToken cancel) => LockedAsync(() =>
         _index.ReadArchived().GroupBy(h => (h.Edge, h.Window)).Select(of => of.OrderBy(h => h.After).ToList())
-            .Where(chain => chain.Count > 1 && chain[0].After == 0 && chain.Skip(1).Zip(chain).All(pair => pair.First.After == pair.Second.Through)).ToList(), cancel);
+            .Where(chain => chain.Count > 1 && chain[0].After == 0 && IsArchivedWhole(chain[0].Edge, chain[0].Window) && chain.Skip(1).Zip(chain).All(pair => pair.First.After == pair.Second.Through)).ToList(), cancel);
 
     private static IEnumerable<WarmFile> FilesOf(WarmWindow window, PackIntent intent) =>
         window.Files.Where(f => f.After >= intent.After && f.Through <= intent.Through);

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
 using Foretier.Core.Partitions;
 using Foretier.Core.Query;
 using Foretier.Core.Samples;
@@ -86,6 +87,13 @@ public sealed partial class WarmStore : IDataSource, IAsyncDisposable
         {
             _writing.Release();
         }
+    }
+
+    public void Observe(Meter meter)
+    {
+        meter.CreateObservableCounter("foretier.disk.reads", () => DiskReads.Reads, "{read}", "Reads of data files to answer questions; what was read before is remembered.");
+        meter.CreateObservableCounter("foretier.disk.read.bytes", () => DiskReads.Bytes, "By", "Bytes they read.");
+        meter.CreateObservableCounter("foretier.disk.needed.bytes", () => DiskReads.Needed, "By", "Of these, what was asked for; the rest lay between.");
     }
 
     public async ValueTask DisposeAsync()

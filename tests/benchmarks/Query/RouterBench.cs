@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Json;
+using System.Text.RegularExpressions;
 using Foretier.Core.Samples;
 using Foretier.Tests.Benchmarks.Segments;
 using Foretier.Tests.Unit.Archive;
@@ -33,7 +34,7 @@ internal static class RouterBench
         using (var gateway = Node("gateway", "gateway"))
         using (var router = Node("router", "router", "gateway"))
         {
-            await ColdAsync(site, gateway, set);
+            await ColdAsync(targets, site, gateway, set);
             var panels = PanelsOf(set);
             var figures = Measure([gateway, router], panels);
             foreach (var (one, figure) in figures)
@@ -74,24 +75,24 @@ internal static class RouterBench
 
     private static long EndOf(DataSet set) => set.Series.Max(s => s.Samples.LastTime) / Instant.Millisecond / Day * Day + Day;
 
-    /// <summary>What the gateway reads for series that nobody has asked before: the kernel counts it, catalog look-ups too.</summary>
-    private static async Task ColdAsync(Site site, Contestant gateway, DataSet set)
+    /// <summary>What the gateway reads of its data files for series that nobody has asked before, one and a panel of them; it counts that itself.</summary>
+    private static async Task ColdAsync(Targets targets, Site site, Contestant gateway, DataSet set)
     {
-        // The files of one whole day, once compiled and open; then another day.
-        gateway.Ask(new([set.Series[0].Series], EndOf(set) - 9 * Day, EndOf(set) - 8 * Day, Hour, "avg"));
-        var tiers = (await site.GetAsync("api/v1/tier")).GetProperty("tiers").EnumerateArray().Single(t => t.GetProperty("tier").GetString() == "hdd");
-        var needed = tiers.GetProperty("bytes").GetInt64() / (double)(SeriesCount * Days);
-        var before = Reads(site.PidOf("gateway"));
-        gateway.Ask(new([set.Series[1].Series], EndOf(set) - 4 * Day, EndOf(set) - 3 * Day, Hour, "avg"));
-        var after = Reads(site.PidOf("gateway"));
-        Targets.Tell("gateway, a day of a series nobody asked before", string.Create(CultureInfo.InvariantCulture,
-            $"{after.Calls - before.Calls} reads, {after.Bytes - before.Bytes} bytes with catalog look-ups; a series has {needed:0} bytes a day"));
+        foreach (var (what, series, day) in new[] { ("a series", 1, 4), ("8 series", PanelSeries, 6) })
+        {
+            var before = await DiskAsync(site);
+            gateway.Ask(new([.. set.Series.Skip(10).Take(series).Select(s => s.Series)], EndOf(set) - day * Day, EndOf(set) - (day - 1) * Day, Hour, "avg"));
+            var after = await DiskAsync(site);
+            targets.AtMost($"gateway, a day of {what} nobody asked before: reads of its disk a series", (after.Reads - before.Reads) / series, 2, "");
+            targets.AtMost("    bytes of them over those of the segments and rollups", (after.Bytes - before.Bytes) / (after.Needed - before.Needed), 1.1, "×");
+        }
     }
 
-    private static (long Calls, long Bytes) Reads(int pid)
+    private static async Task<(double Reads, double Bytes, double Needed)> DiskAsync(Site site)
     {
-        var io = File.ReadLines($"/proc/{pid}/io").Select(l => l.Split(": ")).ToDictionary(l => l[0], l => long.Parse(l[1], CultureInfo.InvariantCulture));
-        return (io["syscr"], io["rchar"]);
+        var text = await site.Http.GetStringAsync(new Uri(new(site.Ready.GetProperty("gateway").GetString()!), "metrics"));
+        double Of(string name) => double.Parse(Regex.Match(text, $@"^{name}(?:\{{.*\}})? (\S+)", RegexOptions.Multiline).Groups[1].Value, CultureInfo.InvariantCulture);
+        return (Of("foretier_disk_reads_total"), Of("foretier_disk_read_bytes_total"), Of("foretier_disk_needed_bytes_total"));
     }
 
     private static Dictionary<Contestant, Figures> Measure(List<Contestant> all, List<BenchQuestion> questions)

@@ -159,13 +159,13 @@ public sealed class ArchiveFaultTests : IDisposable
         {
             await source.FetchAsync(ArchiveBench.Ask(_samples.Keys), default);
         }
-        Assert.Equal(2, store.Reads.Count);
+        Assert.Single(store.Reads);
 
         store.Reads.Clear();
         var small = _bench.Source(new() { CacheBytes = 100 }, store);
         await small.FetchAsync(ArchiveBench.Ask(_samples.Keys), default);
         await small.FetchAsync(ArchiveBench.Ask(_samples.Keys), default);
-        Assert.Equal(4, store.Reads.Count);
+        Assert.Equal(2, store.Reads.Count);
     }
 
     [Fact]

@@ -121,7 +121,7 @@ public sealed class PackToParquetTests : IDisposable
     {
         await using var bed = await WarmBed.OpenAsync();
         using var packer = new Packer(bed.Store, _writer.PublishAsync, NullLogger<Packer>.Instance);
-        await using var care = new Caretaker(bed.Store, packer, new ArchiveTidy(_objects, _writer, "site-1", bed.Clock),
+        await using var care = new Caretaker(bed.Store, packer, new ArchiveTidy(_objects, _writer, "site-1", bed.Clock), new ArchiveAudit(_objects, "site-1"),
             new(bed.Store, () => PartitionMap.Empty, new(), () => long.MaxValue / 4, bed.Clock, NullLogger<RoomAhead>.Instance), new() { ArchiveAfterDays = 2 }, bed.Clock, NullLogger<Caretaker>.Instance);
         await FillAsync(bed);
         var held = bed.Hdd()!;
@@ -156,6 +156,56 @@ public sealed class PackToParquetTests : IDisposable
         await care.CareAsync(default);
         Assert.Single(await _objects.ListAsync("v1/raw/", default).ToListAsync());
         Assert.Equal(unique, bed.BalancedLedger().Released);
+    }
+
+    [Theory]
+    [InlineData("a file")]
+    [InlineData("half of a file")]
+    [InlineData("the manifest")]
+    public async Task What_is_gone_from_the_archive_is_named_counted_as_lost_and_made_good_by_the_edge(string what)
+    {
+        await using var bed = await WarmBed.OpenAsync();
+        using var packer = new Packer(bed.Store, _writer.PublishAsync, NullLogger<Packer>.Instance);
+        await using var care = new Caretaker(bed.Store, packer, new ArchiveTidy(_objects, _writer, "site-1", bed.Clock), new ArchiveAudit(_objects, "site-1"),
+            new(bed.Store, () => PartitionMap.Empty, new(), () => long.MaxValue / 4, bed.Clock, NullLogger<RoomAhead>.Instance), new() { ArchiveAfterDays = 0 }, bed.Clock, NullLogger<Caretaker>.Instance);
+        await FillAsync(bed);
+        var (before, ledger) = (await ReadAsync(bed.Store, bed.Hdd()!), bed.BalancedLedger());
+        await packer.PackAsync(long.MaxValue, default);
+        await care.CareAsync(default);
+        Assert.Empty(bed.Store.Problems);
+        var released = bed.BalancedLedger().Released;
+
+        var lost = (await _objects.ListAsync(what == "the manifest" ? "v1/catalog/" : "v1/raw/", default).ToListAsync()).Single().Key;
+        var whole = await _objects.GetAsync(lost, default);
+        await _objects.DeleteAsync(lost, default);
+        if (what == "half of a file")
+        {
+            await _objects.PutAsync(lost, whole.AsMemory(0, whole.Length / 2), default);
+        }
+        await care.CareAsync(default);
+
+        Assert.Contains(lost, Assert.Single(bed.Store.Problems), StringComparison.Ordinal);
+        Assert.Equal((released, 0L), (bed.BalancedLedger().Lost, bed.BalancedLedger().Released));
+
+        // Who puts it back has it back.
+        await _objects.PutAsync(lost, whole, default);
+        await care.CareAsync(default);
+        Assert.Empty(bed.Store.Problems);
+        Assert.Equal((0L, released), (bed.BalancedLedger().Lost, bed.BalancedLedger().Released));
+        Assert.Null(bed.Store.DamagedAfter(Edge, Day));
+
+        await _objects.DeleteAsync(lost, default);
+        await care.CareAsync(default);
+        Assert.Null(await bed.Store.ForgetDamagedAsync(Edge, Day, 2, default));
+        Assert.Equal(0, await bed.Store.ForgetDamagedAsync(Edge, Day, 0, default));
+        Assert.Empty(bed.Catalog.View.Holdings);
+        Assert.Equal(0, bed.BalancedLedger().Unique);
+        await FillAsync(bed);
+        Assert.Equal((before, ledger.Held), (await ReadAsync(bed.Store, bed.Hdd()!), bed.BalancedLedger().Held));
+        await packer.PackAsync(long.MaxValue, default);
+        await care.CareAsync(default);
+        Assert.Empty(bed.Store.Problems);
+        Assert.Equal(before, await ReadAsync(new ArchiveSource(_objects, _archived, new(), TimeProvider.System), Assert.Single(bed.Catalog.View.Holdings)));
     }
 
     private static IEnumerable<(long, long)> Layers(WarmBed bed) => bed.Catalog.View.Holdings.OrderBy(h => h.After).Select(h => (h.After, h.Through));
