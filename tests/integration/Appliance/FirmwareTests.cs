@@ -27,6 +27,18 @@ public class FirmwareTests
         Assert.Equal(3, text.Split("COPY --from=build /layers/").Length - 1);
     }
 
+    [Theory]
+    [InlineData("Dockerfile.arm64")]
+    [InlineData("Dockerfile.gateway")]
+    [InlineData("Dockerfile.router")]
+    public void An_image_is_built_for_the_platform_that_is_asked_for_on_a_base_that_knows_time_zones(string dockerfile)
+    {
+        var text = File.ReadAllText(Path.Combine(Repository.Root, dockerfile));
+        // With a default of the file's own, docker no longer sets it: an image for arm64 would hold programs for amd64.
+        Assert.DoesNotContain("ARG TARGETARCH=", text, StringComparison.Ordinal);
+        Assert.Matches(@"(?m)^ARG BASE=\S+-chiseled-extra$", text);
+    }
+
     [Fact]
     public void The_compose_file_keeps_no_secrets()
     {
