@@ -7,6 +7,12 @@ public sealed record CareOptions
     public int ArchiveAfterDays { get; init; } = 7;
 
     /// <summary>
+    /// Days after the end of a window after which its samples are deleted here and in the archive, whenever they came, and counted as expired; 0, the default:
+    /// never. Edges have their own (Hot:RetainDays).
+    /// </summary>
+    public int RetainDays { get; init; }
+
+    /// <summary>
     /// The disk's share for what edges sent; 0, the default: as much as there is. From nine tenths of it the windows that were quiet longest are archived
     /// early, what the edges' maps expect counting as used; when all of it is used, batches are refused and wait at their edges.
     /// </summary>
@@ -27,6 +33,7 @@ public sealed record CareOptions
     /// <exception cref="ArgumentException">The message names the setting.</exception>
     public CareOptions Validated() =>
         ArchiveAfterDays is < 0 or > 36_500 ? throw new ArgumentException($"Care:ArchiveAfterDays is {ArchiveAfterDays}; 0 to 36500")
+        : RetainDays is < 0 or > 36_500 ? throw new ArgumentException($"Care:RetainDays is {RetainDays}; 0 (for ever) to 36500")
         : BytesMax is < 0 or > 0 and < 64 << 20 ? throw new ArgumentException($"Care:BytesMax is {BytesMax}; 0 (no limit) or at least 64 MB")
         : ArchiveBytesMax < 0 ? throw new ArgumentException($"Care:ArchiveBytesMax is {ArchiveBytesMax}; 0 (no limit) or more")
         : ScrubDays is < 0 or > 3_650 ? throw new ArgumentException($"Care:ScrubDays is {ScrubDays}; 0 to 3650")

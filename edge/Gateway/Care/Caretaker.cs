@@ -1,6 +1,7 @@
 using System.Globalization;
 using Foretier.Archive;
 using Foretier.Archive.Stores;
+using Foretier.Core.Samples;
 using Foretier.Gateway.Pack;
 using Foretier.Gateway.Warm;
 using Microsoft.Data.Sqlite;
@@ -8,7 +9,7 @@ using Microsoft.Data.Sqlite;
 namespace Foretier.Gateway.Care;
 
 /// <summary>
-/// What the gateway does by itself, hour by hour: archives windows that have become quiet, earlier where the disk's share runs out; reads everything
+/// What the gateway does by itself, hour by hour: ends what is past retention; archives windows that have become quiet, earlier where the disk's share runs out; reads everything
 /// on the disk against its digests; holds what it moved to the archive against what is there; puts layers in the archive together and clears away what
 /// nothing names. What fails is tried again an hour later, and said.
 /// </summary>
@@ -23,6 +24,7 @@ internal sealed class Caretaker : IAsyncDisposable
     private readonly Packer? _packer;
     private readonly ArchiveTidy? _tidy;
     private readonly ArchiveAudit? _audit;
+    private readonly Expiry _expiry;
     private readonly RoomAhead _room;
     private readonly CareOptions _options;
     private readonly TimeProvider _clock;
@@ -35,9 +37,9 @@ internal sealed class Caretaker : IAsyncDisposable
     /// <param name="packer">Null where there is no archive; then windows stay.</param>
     /// <param name="tidy">As the packer.</param>
     /// <param name="audit">As the packer.</param>
-    public Caretaker(WarmStore store, Packer? packer, ArchiveTidy? tidy, ArchiveAudit? audit, RoomAhead room, CareOptions options, TimeProvider clock, ILogger<Caretaker> log)
+    public Caretaker(WarmStore store, Packer? packer, ArchiveTidy? tidy, ArchiveAudit? audit, Expiry expiry, RoomAhead room, CareOptions options, TimeProvider clock, ILogger<Caretaker> log)
     {
-        (_store, _packer, _tidy, _audit, _room, _options, _clock, _log) = (store, packer, tidy, audit, room, options, clock, log);
+        (_store, _packer, _tidy, _audit, _expiry, _room, _options, _clock, _log) = (store, packer, tidy, audit, expiry, room, options, clock, log);
         _tidied = clock.GetUtcNow();
     }
 
@@ -56,6 +58,10 @@ internal sealed class Caretaker : IAsyncDisposable
         try
         {
             var now = _clock.GetUtcNow();
+            if (_options.RetainDays > 0)
+            {
+                await WithoutPackingAsync(() => _expiry.EndAsync(Instant.From(now) - _options.RetainDays * Instant.Day, cancel), cancel).ConfigureAwait(false);
+            }
             if (_packer is not null)
             {
                 await AuditAsync(cancel).ConfigureAwait(false);
@@ -72,7 +78,7 @@ internal sealed class Caretaker : IAsyncDisposable
             }
             if (_packer is not null && _tidy is not null && _options.TidyHours > 0 && now - _tidied >= TimeSpan.FromHours(_options.TidyHours))
             {
-                await _packer.WithoutPackingAsync(() => TidyAsync(_tidy, cancel), cancel).ConfigureAwait(false);
+                await WithoutPackingAsync(() => TidyAsync(_tidy, cancel), cancel).ConfigureAwait(false);
                 _tidied = now;
             }
             await _room.LookAsync(cancel).ConfigureAwait(false);
@@ -114,7 +120,9 @@ internal sealed class Caretaker : IAsyncDisposable
         }
     }
 
-    private Task AuditAsync(CancellationToken cancel) => _packer is null || _audit is null ? Task.CompletedTask : _packer.WithoutPackingAsync(async () =>
+    private Task WithoutPackingAsync(Func<Task> action, CancellationToken cancel) => _packer is null ? action() : _packer.WithoutPackingAsync(action, cancel);
+
+    private Task AuditAsync(CancellationToken cancel) => _audit is null ? Task.CompletedTask : WithoutPackingAsync(async () =>
         await _store.NoteLacksAsync(await _audit.LookAsync(await _store.ReadArchivedAsync(cancel).ConfigureAwait(false), cancel).ConfigureAwait(false), cancel)
             .ConfigureAwait(false), cancel);
 
@@ -123,7 +131,7 @@ internal sealed class Caretaker : IAsyncDisposable
         foreach (var layers in await _store.ReadLayeredAsync(cancel).ConfigureAwait(false))
         {
             var merged = await tidy.MergeAsync(layers, cancel).ConfigureAwait(false);
-            await _store.CompleteMergeAsync(merged.Holding, layers, (merged.Superseded, merged.Deleted), cancel).ConfigureAwait(false);
+            await _store.CompleteMergeAsync(merged.Holding, layers, new(merged.Superseded, merged.Deleted, 0), cancel).ConfigureAwait(false);
             _log.LogInformation("{Layers} layers of {Edge} {Window} are one in the archive now", layers.Count, merged.Holding.Edge, merged.Holding.Window);
         }
         var (objects, bytes) = await tidy.SweepAsync(cancel).ConfigureAwait(false);

@@ -14,6 +14,7 @@ public sealed partial class WarmStore
         public const string Accepted = "accepted";
         public const string Superseded = "superseded";
         public const string Deleted = "deleted";
+        public const string Expired = "expired";
         public const string RejectedPrefix = "rejected:";
     }
 
@@ -41,6 +42,7 @@ public sealed partial class WarmStore
             var lost = lacking + _windows.Values.Where(w => _damaged.ContainsKey((w.Edge, w.Window))).Sum(w => w.Files.Sum(f => f.Count));
             var released = _index.ReadArchived().Sum(a => a.Count) - lacking;
             var deleted = counters.GetValueOrDefault(Counter.Deleted);
+            var expired = counters.GetValueOrDefault(Counter.Expired);
             return new()
             {
                 Node = Node,
@@ -49,9 +51,10 @@ public sealed partial class WarmStore
                 Rejected = rejected.Values.Sum(),
                 RejectedBy = rejected,
                 Superseded = counters.GetValueOrDefault(Counter.Superseded),
-                Unique = held + released + deleted + lost,
+                Unique = held + released + expired + deleted + lost,
                 Lost = lost,
                 Deleted = deleted,
+                Expired = expired,
                 Held = held,
                 Released = released,
             };

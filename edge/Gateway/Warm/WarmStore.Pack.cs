@@ -81,8 +81,14 @@ public sealed partial class WarmStore
         }
     }
 
+    /// <summary>Windows that ended before a time (µs) and of which there still are samples, here or in the archive.</summary>
+    internal Task<List<(string Edge, Window Window)>> ReadEndedAsync(long before, CancellationToken cancel) => LockedAsync(() =>
+        _windows.Values.Where(w => w.IsHeld).Select(w => (w.Edge, w.Window)).Concat(_index.ReadArchived().Where(h => h.Count > 0).Select(h => (h.Edge, h.Window)))
+            .Where(w => w.Window.End <= before).Distinct().OrderBy(w => w.Window).ToList(), cancel);
+
     /// <summary>The archive has it, verified: from here on it answers for it, and the files go.</summary>
-    internal async Task CompletePackAsync(PackIntent intent, Holding archived, CancellationToken cancel)
+    /// <param name="isExpiry">What it has is nothing: the samples go for good.</param>
+    internal async Task CompletePackAsync(PackIntent intent, Holding archived, CancellationToken cancel, bool isExpiry = false)
     {
         var gone = await LockedAsync(() =>
         {
@@ -104,6 +110,7 @@ public sealed partial class WarmStore
                     _index.Forget(file);
                 }
                 _index.Forget(intent);
+                _index.Count(Counter.Expired, isExpiry ? packed.Sum(file => file.Count) : 0);
                 if (left.IsHeld)
                 {
                     // What came while the window was packed and corrects or ends some of it did so here; now it is a layer of its own.
@@ -117,6 +124,10 @@ public sealed partial class WarmStore
             });
             _windows[(left.Edge, left.Window)] = left;
             _recounts.Remove((left.Edge, left.Window));
+            if (isExpiry)
+            {
+                _damaged.TryRemove((left.Edge, left.Window), out _);
+            }
             _catalog.Swap([new(intent.Edge, intent.Window, Node, Tier.Hdd, intent.After)],
                 left.ToHolding(Node) is { } rest ? [archived, rest] : [archived]);
             return packed;
@@ -126,11 +137,12 @@ public sealed partial class WarmStore
         {
             File.Delete(_options.PathOf(intent.Edge, new(intent.Window, file.After)));
         }
-        _log.LogInformation("Archived {Edge} {Window} through {Through}, {Files} files deleted", intent.Edge, intent.Window, intent.Through, gone.Count);
+        _log.LogInformation("{What} {Edge} {Window} through {Through}, {Files} files deleted", isExpiry ? "Ended" : "Archived", intent.Edge, intent.Window, intent.Through, gone.Count);
     }
 
     /// <summary>The archive has put layers of a window together: what they were is forgotten for what they are now.</summary>
-    internal Task CompleteMergeAsync(Holding merged, IReadOnlyList<Holding> layers, (long Superseded, long Deleted) ended, CancellationToken cancel) => LockedAsync(() =>
+    /// <param name="ended">Samples of the layers that are not in the whole any more.</param>
+    internal Task CompleteMergeAsync(Holding merged, IReadOnlyList<Holding> layers, (long Superseded, long Deleted, long Expired) ended, CancellationToken cancel) => LockedAsync(() =>
     {
         _index.Writer.Transact(() =>
         {
@@ -141,8 +153,17 @@ public sealed partial class WarmStore
             _index.Write(merged);
             _index.Count(Counter.Superseded, ended.Superseded);
             _index.Count(Counter.Deleted, ended.Deleted);
+            _index.Count(Counter.Expired, ended.Expired);
         });
         _catalog.Swap(layers.Select(HoldingKey.Of), [merged]);
+        if (ended.Expired > 0)
+        {
+            _lacking = _lacking.Where(one => one.Key != (merged.Edge, merged.Window)).ToDictionary();
+            foreach (var copy in _copies.Values.Where(copy => copy.Edge == merged.Edge && copy.Window == merged.Window && Unlist(copy)))
+            {
+                Forget(copy);
+            }
+        }
         return true;
     }, cancel);
 

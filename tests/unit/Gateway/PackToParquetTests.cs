@@ -121,8 +121,7 @@ public sealed class PackToParquetTests : IDisposable
     {
         await using var bed = await WarmBed.OpenAsync();
         using var packer = new Packer(bed.Store, _writer.PublishAsync, NullLogger<Packer>.Instance);
-        await using var care = new Caretaker(bed.Store, packer, new ArchiveTidy(_objects, _writer, "site-1", bed.Clock), new ArchiveAudit(_objects, "site-1"),
-            new(bed.Store, () => PartitionMap.Empty, new(), () => long.MaxValue / 4, bed.Clock, NullLogger<RoomAhead>.Instance), new() { ArchiveAfterDays = 2 }, bed.Clock, NullLogger<Caretaker>.Instance);
+        await using var care = CareOf(bed, packer, new() { ArchiveAfterDays = 2 });
         await FillAsync(bed);
         var held = bed.Hdd()!;
         await care.CareAsync(default);
@@ -166,8 +165,7 @@ public sealed class PackToParquetTests : IDisposable
     {
         await using var bed = await WarmBed.OpenAsync();
         using var packer = new Packer(bed.Store, _writer.PublishAsync, NullLogger<Packer>.Instance);
-        await using var care = new Caretaker(bed.Store, packer, new ArchiveTidy(_objects, _writer, "site-1", bed.Clock), new ArchiveAudit(_objects, "site-1"),
-            new(bed.Store, () => PartitionMap.Empty, new(), () => long.MaxValue / 4, bed.Clock, NullLogger<RoomAhead>.Instance), new() { ArchiveAfterDays = 0 }, bed.Clock, NullLogger<Caretaker>.Instance);
+        await using var care = CareOf(bed, packer, new() { ArchiveAfterDays = 0 });
         await FillAsync(bed);
         var (before, ledger) = (await ReadAsync(bed.Store, bed.Hdd()!), bed.BalancedLedger());
         await packer.PackAsync(long.MaxValue, default);
@@ -207,6 +205,58 @@ public sealed class PackToParquetTests : IDisposable
         Assert.Empty(bed.Store.Problems);
         Assert.Equal(before, await ReadAsync(new ArchiveSource(_objects, _archived, new(), TimeProvider.System), Assert.Single(bed.Catalog.View.Holdings)));
     }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_is_past_retention_is_deleted_here_and_in_the_archive_counted_and_so_is_what_comes_late(bool hasArchive)
+    {
+        await using var bed = await WarmBed.OpenAsync();
+        bed.Clock.SetUtcNow(Instant.ToDateTimeOffset(Day.End).AddDays(9));
+        using var packer = new Packer(bed.Store, _writer.PublishAsync, NullLogger<Packer>.Instance);
+        await using var care = CareOf(bed, hasArchive ? packer : null, new() { ArchiveAfterDays = 0, RetainDays = 10 });
+        await FillAsync(bed);
+        if (hasArchive)
+        {
+            await packer.PackAsync(long.MaxValue, default);
+        }
+        await bed.ReceiveAsync(Batch(5, 6, (1, 10), (2, 20)));
+        var unique = bed.BalancedLedger().Unique;
+        await care.CareAsync(default);
+        Assert.Equal(0, bed.BalancedLedger().Expired);
+
+        bed.Clock.Advance(TimeSpan.FromDays(1));
+        await care.CareAsync(default);
+
+        Assert.Null(care.Problem);
+        Assert.Equal((unique, 0L, 0L), (bed.BalancedLedger().Expired, bed.BalancedLedger().Held, bed.BalancedLedger().Released));
+        Assert.DoesNotContain(Directory.EnumerateFiles(bed.Folder, "*", SearchOption.AllDirectories), file => file.Contains("edges", StringComparison.Ordinal));
+        Assert.Equal(6, Assert.Single(bed.Store.ProgressOf(Edge)).Through);
+        Assert.Equal((0L, 6L, 0L), Assert.Single(bed.Catalog.View.Holdings) is var empty ? (empty.After, empty.Through, empty.Count) : default);
+
+        // Its edge still accepts for that day.
+        await bed.ReceiveAsync(Batch(6, 7, (3, 30)));
+        Assert.Equal(1, bed.BalancedLedger().Held);
+        await care.CareAsync(default);
+        Assert.Equal(unique + 1, bed.BalancedLedger().Expired);
+        if (hasArchive)
+        {
+            bed.Clock.Advance(TimeSpan.FromDays(1));
+            await care.CareAsync(default);
+            bed.Clock.Advance(TimeSpan.FromDays(1));
+            await care.CareAsync(default);
+            Assert.Empty(await _objects.ListAsync("v1/raw/", default).ToListAsync());
+            Assert.Equal((0L, 7L, 0L), Assert.Single((await _archived.RefreshAsync(default)).Holdings) is var told ? (told.After, told.Through, told.Count) : default);
+        }
+        await bed.RestartAsync();
+        Assert.Equal(7, Assert.Single(bed.Store.ProgressOf(Edge)).Through);
+        Assert.Equal(unique + 1, bed.BalancedLedger().Expired);
+    }
+
+    private Caretaker CareOf(WarmBed bed, Packer? packer, CareOptions options) => new(bed.Store, packer,
+        packer is null ? null : new ArchiveTidy(_objects, _writer, "site-1", bed.Clock), packer is null ? null : new ArchiveAudit(_objects, "site-1"),
+        new(bed.Store, packer is null ? null : _writer.PublishAsync, NullLogger<Expiry>.Instance),
+        new(bed.Store, () => PartitionMap.Empty, new(), () => long.MaxValue / 4, bed.Clock, NullLogger<RoomAhead>.Instance), options, bed.Clock, NullLogger<Caretaker>.Instance);
 
     private static IEnumerable<(long, long)> Layers(WarmBed bed) => bed.Catalog.View.Holdings.OrderBy(h => h.After).Select(h => (h.After, h.Through));
 }

@@ -44,7 +44,7 @@ public class RoomAheadTests
         await using var bed = await OpenAsync();
         var expected = 5_000L;
         var room = new RoomAhead(bed.Store, () => Expecting((Next, expected, 0)), new(), () => 2_000, bed.Clock, NullLogger<RoomAhead>.Instance);
-        await using var care = new Caretaker(bed.Store, bed.Packer, null, null, room, new() { ArchiveAfterDays = 30 }, bed.Clock, NullLogger<Caretaker>.Instance);
+        await using var care = new Caretaker(bed.Store, bed.Packer, null, null, new(bed.Store, null, NullLogger<Expiry>.Instance), room, new() { ArchiveAfterDays = 30 }, bed.Clock, NullLogger<Caretaker>.Instance);
         await care.CareAsync(default);
         Assert.Null(bed.Hdd());
         Assert.Contains("expected on this disk", care.Problem, StringComparison.Ordinal);
