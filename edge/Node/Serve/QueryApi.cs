@@ -239,7 +239,7 @@ public sealed class QueryApi(
         return Results.Ok(new SeriesReply([.. found]));
     }
 
-    private IResult Tiers() => Results.Ok(new TierReply([.. catalog.View.Holdings.Where(h => h.Node is not (Holding.Below or Holding.Gone)).GroupBy(h => (h.Tier, h.Node))
+    private IResult Tiers() => Results.Ok(new TierReply([.. catalog.View.Holdings.Where(h => h.Node is not (Holding.Below or Holding.Gone) && !h.Extent.IsEmpty).GroupBy(h => (h.Tier, h.Node))
         .OrderBy(g => g.Key.Tier).ThenBy(g => g.Key.Node, StringComparer.Ordinal)
         .Select(g => new TierEntry(JsonNamingPolicy.CamelCase.ConvertName(g.Key.Tier.ToString()), g.Key.Node,
             g.Select(h => (h.Edge, h.Window)).Distinct().Count(), g.Sum(h => h.Count), g.Sum(h => h.Bytes),
