@@ -60,6 +60,7 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     // What its edges expect to send has its room before it comes.
     await using var maps = new MemoryMapStore();
     _ = new MapFollower(follower, maps, clock, logs.CreateLogger<MapFollower>());
+    var retired = new RetiredEdges(maps, follower, hub, logs.CreateLogger<RetiredEdges>(), Roster.Open(Path.Combine(options.Data, "retired.json")));
     var volume = new DriveInfo(Path.GetFullPath(options.Data));
     var room = new RoomAhead(store, () => maps.Current, care, () => volume.AvailableFreeSpace, clock, logs.CreateLogger<RoomAhead>());
     await using var caretaker = new Caretaker(store, packer, writer is null ? null : new ArchiveTidy(archive!, writer, options.Site, clock),
@@ -101,7 +102,11 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
             : packer is null ? throw new InvalidOperationException("this gateway has no archive; set FORETIER__ARCHIVE")
             : await packer.PackAsync(move.Before, cancel),
         Terms = () => ring.Current.Accounts,
-        Deletion = new() { EdgesOf = name => catalog.View.Named(name).Select(series => series.Edge) },
+        Deletion = new()
+        {
+            Delete = (series, range, cancel) => store.DeleteAsync(series, range, retired.Names, cancel),
+            EdgesOf = name => catalog.View.Named(name).Select(series => series.Edge),
+        },
         Forecasts = new() { Of = _ => null, Gaps = () => null, Scorecard = days => StageReport.ScorecardOf(options.Node, days, keeper.Expected.Model, store, clock) },
         Report = () => new SelfCheck(options, clock).Report(
             [new("archive", archive is null ? CheckStatus.Warn : CheckStatus.Ok, archive is null ? "none: everything stays on this disk" : options.Archive, archive is null ? "set FORETIER__ARCHIVE" : null),
@@ -126,7 +131,7 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     inner.MapFetch(store);
     inner.MapCatalog(catalog, clock, () => follower.Nodes);
     inner.MapForward(hub);
-    new RetiredEdges(maps, follower, hub, logs.CreateLogger<RetiredEdges>()).Map(inner);
+    retired.Map(inner);
     access.Map(inner);
     cascade.Map(inner);
     keys.MapInternal(inner);

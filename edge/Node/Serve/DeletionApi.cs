@@ -11,7 +11,7 @@ namespace Foretier.Node.Serve;
 /// <summary>What a node does of a deletion.</summary>
 public sealed record DeletionDuties
 {
-    /// <summary>Deletes on an edge; a null result: it knows no such series. IOException: it could not be written down.</summary>
+    /// <summary>Deletes on an edge, or in the place of edges that are out of service; a null result: it knows no such series of its own or theirs. IOException: it could not be written down.</summary>
     public Func<SeriesKey, TimeRange, CancellationToken, Task<DeletionReply?>>? Delete { get; init; }
 
     /// <summary>The edges that the node knows to have a series.</summary>
@@ -20,7 +20,7 @@ public sealed record DeletionDuties
 
 /// <summary>
 /// Deletion of a range of one series: asked of any node, written down by every edge that has the series, which pass it on to gateway and
-/// archive with what they ship. Where such an edge is away it cannot be done yet, and is not said to be.
+/// archive with what they ship; for those that were taken out of service their gateway does. Where an edge is only away it cannot be done yet, and is not said to be.
 /// </summary>
 public sealed class DeletionApi(DeletionDuties? own, Cascade cascade, TimeProvider clock)
 {
@@ -87,7 +87,7 @@ public sealed class DeletionApi(DeletionDuties? own, Cascade cascade, TimeProvid
         {
             return Problem.Of(StatusCodes.Status503ServiceUnavailable, "edge_away",
                 $"{(away.Count > 0 ? $"{string.Join(", ", away)} has samples of {name} and could not be reached. " : "")}{string.Join("; ", faults)} "
-                + $"{(edges.Count > 0 ? $"It is deleted on {string.Join(", ", edges)}. " : "Nothing is deleted. ")}Ask again when it is back.");
+                + $"{(edges.Count > 0 ? $"It is deleted on {string.Join(", ", edges)}. " : "Nothing is deleted. ")}Ask again when it is back, or, where it will not come back, after 'foretier map forget EDGE'.");
         }
         if (replies.Count == 0)
         {

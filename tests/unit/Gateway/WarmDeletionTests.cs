@@ -30,6 +30,28 @@ public class WarmDeletionTests
     }
 
     [Fact]
+    public async Task For_an_edge_out_of_service_the_gateway_deletes_on_its_disk_and_above_what_is_archived()
+    {
+        await using var bed = await WarmBed.OpenAsync();
+        await bed.ReceiveAsync(WarmBed.Batch(0, 1, (0, 1), (1, 2), (2, 3)));
+        await bed.Packer.PackAsync(long.MaxValue, default);
+        await bed.ReceiveAsync(WarmBed.Batch(1, 2, (3, 4), (4, 5)));
+        Assert.True(SeriesKey.TryParse(WarmBed.Series, out var series));
+        var range = new TimeRange(WarmBed.Day.Start + 2 * Instant.Second, WarmBed.Day.Start + 4 * Instant.Second);
+
+        Assert.Null(await bed.Store.DeleteAsync(series!, range, ["edge-2"], default));
+        var reply = await bed.Store.DeleteAsync(series!, range, [WarmBed.Edge, "edge-2"], default);
+
+        Assert.Equal((WarmBed.Edge, 1L), (Assert.Single(reply!.Edges), Assert.Single(reply.Deleted).Samples));
+        var slice = Assert.Single((await bed.FetchAsync(1, 3)).Slices);
+        Assert.Equal((1, range), (slice.Samples!.Count, Assert.Single(slice.Erased)));
+        Assert.Equal((1, 1, 3), (bed.BalancedLedger().Held, bed.BalancedLedger().Deleted, bed.BalancedLedger().Released));
+        await bed.Packer.PackAsync(long.MaxValue, default);
+        Assert.Equal((WarmBed.Series, range), (Assert.Single(bed.Erased).Series, bed.Erased[0].Range));
+        bed.BalancedLedger();
+    }
+
+    [Fact]
     public async Task Rollups_of_what_a_tombstone_touches_are_not_used()
     {
         await using var bed = await WarmBed.OpenAsync();
