@@ -42,10 +42,21 @@ public sealed class ArchiveTidy(ObjectStore store, ArchiveWriter writer, string 
         }
         long superseded = 0, deleted = 0;
         var parts = layers.Select(layer => new FetchPart(edge, window, layer.After, layer.Through, window.Range)).ToList();
+        FetchResult Fetch(string name)
+        {
+            try
+            {
+                return source.FetchAsync(new([name], parts, true, 0, 0), cancel).GetAwaiter().GetResult();
+            }
+            catch (DataSourceUnavailableException e)
+            {
+                throw e.InnerException as ArchiveException ?? new ArchiveException(ArchiveFault.Unreachable, "merge", name, e.Message, e);
+            }
+        }
         SampleColumns Merge(SeriesInfo info)
         {
             // The writer asks for one series after the other, so that no more than one is in memory.
-            var result = source.FetchAsync(new([info.Name], parts, true, 0, 0), cancel).GetAwaiter().GetResult();
+            var result = Fetch(info.Name);
             if (result.Gone.Count > 0)
             {
                 throw new ArchiveException(ArchiveFault.NotFound, "merge", new ManifestKey(site, edge, window, parts[result.Gone[0]].After, parts[result.Gone[0]].Through).ToString(), "a layer is no longer there");

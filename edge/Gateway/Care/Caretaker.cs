@@ -2,6 +2,7 @@ using System.Globalization;
 using Foretier.Archive;
 using Foretier.Archive.Stores;
 using Foretier.Core.Samples;
+using Foretier.Core.Segments;
 using Foretier.Gateway.Pack;
 using Foretier.Gateway.Warm;
 using Microsoft.Data.Sqlite;
@@ -11,14 +12,14 @@ namespace Foretier.Gateway.Care;
 /// <summary>
 /// What the gateway does by itself, hour by hour: ends what is past retention; archives windows that have become quiet, earlier where the disk's share runs out; reads everything
 /// on the disk against its digests; holds what it moved to the archive against what is there; puts layers in the archive together and clears away what
-/// nothing names. What fails is tried again an hour later, and said.
+/// nothing names. What fails is tried again a minute later, and said.
 /// </summary>
 internal sealed class Caretaker : IAsyncDisposable
 {
     private static readonly TimeSpan Every = TimeSpan.FromHours(1);
 
-    /// <summary>Where the share is used up the next hour is too far.</summary>
-    private static readonly TimeSpan EveryWhenFull = TimeSpan.FromMinutes(1);
+    /// <summary>Where the share is used up, or something failed, the next hour is too far.</summary>
+    private static readonly TimeSpan Soon = TimeSpan.FromMinutes(1);
 
     private readonly WarmStore _store;
     private readonly Packer? _packer;
@@ -33,6 +34,7 @@ internal sealed class Caretaker : IAsyncDisposable
     private Task _loop = Task.CompletedTask;
     private Task _scrub = Task.CompletedTask;
     private DateTimeOffset _tidied;
+    private bool _hasFailed;
 
     /// <param name="packer">Null where there is no archive; then windows stay.</param>
     /// <param name="tidy">As the packer.</param>
@@ -53,44 +55,36 @@ internal sealed class Caretaker : IAsyncDisposable
     }
 
     /// <summary>One round: what is due now is done.</summary>
-    internal async Task CareAsync(CancellationToken cancel)
+    internal Task CareAsync(CancellationToken cancel) => TryAsync(async () =>
     {
-        try
+        var now = _clock.GetUtcNow();
+        if (_options.RetainDays > 0)
         {
-            var now = _clock.GetUtcNow();
-            if (_options.RetainDays > 0)
-            {
-                await WithoutPackingAsync(() => _expiry.EndAsync(Instant.From(now) - _options.RetainDays * Instant.Day, cancel), cancel).ConfigureAwait(false);
-            }
-            if (_packer is not null)
-            {
-                await AuditAsync(cancel).ConfigureAwait(false);
-                var moved = _options.ArchiveAfterDays > 0
-                    ? await _packer.PackQuietAsync(now - TimeSpan.FromDays(_options.ArchiveAfterDays), () => false, cancel).ConfigureAwait(false) : new(0, 0);
-                if (_room.IsDiskNearlyFull)
-                {
-                    moved = await _packer.PackQuietAsync(now, () => !_room.IsDiskNearlyFull, cancel).ConfigureAwait(false);
-                }
-                if (moved.Windows > 0)
-                {
-                    _log.LogInformation("Archived {Windows} windows, {Samples} samples", moved.Windows, moved.Samples);
-                }
-            }
-            if (_packer is not null && _tidy is not null && _options.TidyHours > 0 && now - _tidied >= TimeSpan.FromHours(_options.TidyHours))
-            {
-                await WithoutPackingAsync(() => TidyAsync(_tidy, cancel), cancel).ConfigureAwait(false);
-                _tidied = now;
-            }
-            await _room.LookAsync(cancel).ConfigureAwait(false);
-            Problem = IsNearlyFull ? string.Create(CultureInfo.InvariantCulture,
-                $"{_store.HeldBytes} of the {_room.Disk.Most} bytes for samples (Care:BytesMax, or the disk) are used and nothing more can be archived") : _room.Problem;
+            await WithoutPackingAsync(() => _expiry.EndAsync(Instant.From(now) - _options.RetainDays * Instant.Day, cancel), cancel).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is IOException or ArchiveException or SqliteException or UnauthorizedAccessException)
+        if (_packer is not null)
         {
-            Problem = e.Message;
-            _log.LogWarning("Care of what is held is put off: {Reason}", e.Message);
+            await AuditAsync(cancel).ConfigureAwait(false);
+            var moved = _options.ArchiveAfterDays > 0
+                ? await _packer.PackQuietAsync(now - TimeSpan.FromDays(_options.ArchiveAfterDays), () => false, cancel).ConfigureAwait(false) : new(0, 0);
+            if (_room.IsDiskNearlyFull)
+            {
+                moved = await _packer.PackQuietAsync(now, () => !_room.IsDiskNearlyFull, cancel).ConfigureAwait(false);
+            }
+            if (moved.Windows > 0)
+            {
+                _log.LogInformation("Archived {Windows} windows, {Samples} samples", moved.Windows, moved.Samples);
+            }
         }
-    }
+        if (_packer is not null && _tidy is not null && _options.TidyHours > 0 && now - _tidied >= TimeSpan.FromHours(_options.TidyHours))
+        {
+            await WithoutPackingAsync(() => TidyAsync(_tidy, cancel), cancel).ConfigureAwait(false);
+            _tidied = now;
+        }
+        await _room.LookAsync(cancel).ConfigureAwait(false);
+        Problem = IsNearlyFull ? string.Create(CultureInfo.InvariantCulture,
+            $"{_store.HeldBytes} of the {_room.Disk.Most} bytes for samples (Care:BytesMax, or the disk) are used and nothing more can be archived") : _room.Problem;
+    });
 
     public async ValueTask DisposeAsync()
     {
@@ -102,20 +96,31 @@ internal sealed class Caretaker : IAsyncDisposable
 
     private bool IsNearlyFull => _room.Disk is var disk && disk.Used > disk.Most / 10 * 9;
 
+    /// <summary>Whatever fails is tried again a minute later: that there is no next round would be noticed by nobody.</summary>
+    private async Task TryAsync(Func<Task> action)
+    {
+        try
+        {
+            await action().ConfigureAwait(false);
+            _hasFailed = false;
+        }
+        catch (Exception e) when (e is IOException or ArchiveException or SqliteException or UnauthorizedAccessException or SegmentFormatException or InvalidOperationException)
+        {
+            if (Problem != e.Message)
+            {
+                _log.LogWarning("Care of what is held is put off: {Reason}", e.Message);
+            }
+            (Problem, _hasFailed) = (e.Message, true);
+        }
+    }
+
     private async Task RunAsync(CancellationToken stop)
     {
         // What is lost is said from the first minute on, not from the second hour.
-        try
-        {
-            await AuditAsync(stop).ConfigureAwait(false);
-        }
-        catch (ArchiveException e)
-        {
-            Problem = e.Message;
-        }
+        await TryAsync(() => AuditAsync(stop)).ConfigureAwait(false);
         while (true)
         {
-            await Task.Delay(_room.IsDiskNearlyFull ? EveryWhenFull : Every, _clock, stop).ConfigureAwait(false);
+            await Task.Delay(_hasFailed || _room.IsDiskNearlyFull ? Soon : Every, _clock, stop).ConfigureAwait(false);
             await CareAsync(stop).ConfigureAwait(false);
         }
     }
@@ -146,9 +151,12 @@ internal sealed class Caretaker : IAsyncDisposable
         while (true)
         {
             await Task.Delay(TimeSpan.FromDays(_options.ScrubDays), _clock, stop).ConfigureAwait(false);
-            var (batches, damaged) = await _store.ScrubAsync((bytes, cancel) =>
-                Task.Delay(TimeSpan.FromSeconds(bytes / (double)_options.ScrubBytesPerSecond), _clock, cancel), stop).ConfigureAwait(false);
-            _log.LogInformation("Read {Batches} batches against their digests: {Damaged} damaged", batches, damaged);
+            await TryAsync(async () =>
+            {
+                var (batches, damaged) = await _store.ScrubAsync((bytes, cancel) =>
+                    Task.Delay(TimeSpan.FromSeconds(bytes / (double)_options.ScrubBytesPerSecond), _clock, cancel), stop).ConfigureAwait(false);
+                _log.LogInformation("Read {Batches} batches against their digests: {Damaged} damaged", batches, damaged);
+            }).ConfigureAwait(false);
         }
     }
 }

@@ -9,6 +9,7 @@ using Foretier.Gateway.Pack;
 using Foretier.Gateway.Warm;
 using Foretier.Protocol;
 using Foretier.Protocol.Shipping;
+using Foretier.Tests.Unit.Archive;
 using Microsoft.Extensions.Logging.Abstractions;
 using static Foretier.Tests.Unit.Gateway.WarmBed;
 
@@ -155,6 +156,31 @@ public sealed class PackToParquetTests : IDisposable
         await care.CareAsync(default);
         Assert.Single(await _objects.ListAsync("v1/raw/", default).ToListAsync());
         Assert.Equal(unique, bed.BalancedLedger().Released);
+    }
+
+    [Fact]
+    public async Task While_the_archive_cannot_be_read_care_is_put_off_said_and_done_later()
+    {
+        await using var bed = await WarmBed.OpenAsync();
+        using var packer = new Packer(bed.Store, _writer.PublishAsync, NullLogger<Packer>.Instance);
+        using var store = new MeddledStore(_objects);
+        await using var care = new Caretaker(bed.Store, packer, new ArchiveTidy(store, _writer, "site-1", bed.Clock), null, new(bed.Store, null, NullLogger<Expiry>.Instance),
+            new(bed.Store, () => PartitionMap.Empty, new(), () => long.MaxValue / 4, bed.Clock, NullLogger<RoomAhead>.Instance), new() { ArchiveAfterDays = 0 }, bed.Clock, NullLogger<Caretaker>.Instance);
+        await FillAsync(bed);
+        await packer.PackAsync(long.MaxValue, default);
+        await bed.ReceiveAsync(Batch(5, 6, (1, 10)));
+        await packer.PackAsync(long.MaxValue, default);
+        bed.Clock.Advance(TimeSpan.FromDays(1));
+
+        store.FailGet = key => key.EndsWith(".parquet", StringComparison.Ordinal);
+        await care.CareAsync(default);
+        Assert.NotNull(care.Problem);
+        Assert.Equal([(0L, 5L), (5L, 6L)], Layers(bed));
+
+        store.FailGet = _ => false;
+        await care.CareAsync(default);
+        Assert.Null(care.Problem);
+        Assert.Equal((0L, 6L), Layers(bed).Single());
     }
 
     [Theory]
