@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Foretier.Core.Tiers;
 using Foretier.Node.Hosting;
 using Foretier.Protocol.Api;
@@ -96,7 +98,21 @@ public sealed class SelfCheck(NodeOptions options, TimeProvider clock)
 
     private Check Exposure()
     {
-        var isLocal = Uri.TryCreate(options.Http, UriKind.Absolute, out var http) && (http.Host == "localhost" || (IPAddress.TryParse(http.Host, out var address) && IPAddress.IsLoopback(address)));
+        if (Uri.TryCreate(options.Http, UriKind.Absolute, out var http) && http.Scheme == Uri.UriSchemeHttps)
+        {
+            const string advice = "put a new one into FORETIER__TLS__CERTIFICATEFILE and start this node again";
+            try
+            {
+                using var certificate = X509Certificate2.CreateFromPem(File.ReadAllText(options.Tls.CertificateFile ?? ""));
+                var end = Expiry("REST", certificate.NotAfter, clock.GetUtcNow(), advice);
+                return end with { Found = $"{options.Http} with TLS; its certificate {(end.Status == CheckStatus.Ok ? "is " : "")}{end.Found}" };
+            }
+            catch (Exception failure) when (failure is CryptographicException or IOException or UnauthorizedAccessException or ArgumentException)
+            {
+                return new("REST", CheckStatus.Warn, $"{options.Http} with TLS; its certificate cannot be read any more: {failure.Message}", advice);
+            }
+        }
+        var isLocal = http is not null && (http.Host == "localhost" || (IPAddress.TryParse(http.Host, out var address) && IPAddress.IsLoopback(address)));
         return isLocal ? new("REST", CheckStatus.Ok, $"{options.Http}, on loopback alone")
             : new("REST", CheckStatus.Warn, $"{options.Http} is open to the network without TLS: keys travel readable", "listen on 127.0.0.1 behind a proxy with TLS, or keep it to a trusted network");
     }
