@@ -1,4 +1,5 @@
 using Foretier.Tests.Benchmarks;
+using Foretier.Tests.Benchmarks.Fleet;
 using Foretier.Tests.Benchmarks.Forecast;
 using Foretier.Tests.Benchmarks.Idle;
 using Foretier.Tests.Benchmarks.Ingest;
@@ -17,6 +18,14 @@ if (args is ["childkill", ..])
 if (args is ["links", ..])
 {
     return await LinkFaultMode.RunAsync(args[1..]);
+}
+if (args is ["fleet-map", ..])
+{
+    return await FleetMapMode.RunAsync(args[1..]);
+}
+if (args is ["hostile-map", ..])
+{
+    return await HostileMapMode.RunAsync(args[1..]);
 }
 if (args is ["models", ..])
 {

@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using System.Text.Json;
 using Etcdserverpb;
 using Foretier.Core.Partitions;
@@ -14,7 +13,7 @@ internal sealed record MapHead(long Revision, bool IsBeingWritten);
 
 /// <summary>
 /// How the maps lie in etcd: below <c>PREFIXmap/EDGE/</c> a key <c>head</c>, <c>e/PARTITION</c> for each entry (JSON), and <c>g/ACCOUNT/GROUP@VERSION</c>
-/// for each membership (the same JSON, Brotli: a list of a thousand names is mostly repetition).
+/// for each membership (<see cref="PackedMembers"/>).
 /// </summary>
 /// <param name="shared">Keeps one copy of what the read ones repeat; null where they are not kept.</param>
 internal sealed class MapDocuments(string prefix, SharedNames? shared)
@@ -29,7 +28,7 @@ internal sealed class MapDocuments(string prefix, SharedNames? shared)
 
     public RequestOp Put(PartitionEntry entry) => Put(KeyOf(entry.Edge, entry.Id), JsonSerializer.SerializeToUtf8Bytes(entry, NodeJson.Options));
 
-    public RequestOp Put(GroupMembers group) => Put(KeyOf(group), Compress(JsonSerializer.SerializeToUtf8Bytes(group, NodeJson.Options)));
+    public RequestOp Put(GroupMembers group) => Put(KeyOf(group), PackedMembers.Pack(group));
 
     public RequestOp Delete(string edge, PartitionId id) => Delete(KeyOf(edge, id));
 
@@ -42,7 +41,8 @@ internal sealed class MapDocuments(string prefix, SharedNames? shared)
         // Memberships first: an entry never stands in etcd without its series.
         foreach (var group in newer.GroupsOf(edge))
         {
-            if (!groups.Remove(KeyOf(group), out var before) || before.Revision != group.Revision || !before.Series.SequenceEqual(group.Series, StringComparer.Ordinal))
+            if (!groups.Remove(KeyOf(group), out var before) || before.Revision != group.Revision
+                || (!ReferenceEquals(before.Series, group.Series) && !before.Series.SequenceEqual(group.Series, StringComparer.Ordinal)))
             {
                 yield return Put(group);
             }
@@ -88,7 +88,7 @@ internal sealed class MapDocuments(string prefix, SharedNames? shared)
                     // Members that no entry names are forgotten with the entry.
                     return false;
                 case ['g', '/', ..]:
-                    read = new(edge, null, null, In(Json<GroupMembers>(Decompress(key.Value.Span))), null);
+                    read = new(edge, null, null, In(PackedMembers.Open(key.Value.ToByteArray())), null);
                     return read.Group!.Edge == edge;
                 case ['e', '/', ..] when PartitionId.TryParse(rest[2..], out var id):
                     read = new(edge, null, isDeleted ? null : In(Json<PartitionEntry>(key.Value.Span)), null, id);
@@ -115,24 +115,6 @@ internal sealed class MapDocuments(string prefix, SharedNames? shared)
     private static RequestOp Delete(string key) => new() { RequestDeleteRange = new() { Key = ByteString.CopyFromUtf8(key) } };
 
     private static T Json<T>(ReadOnlySpan<byte> value) => JsonSerializer.Deserialize<T>(value, NodeJson.Strict) ?? throw new JsonException("null");
-
-    private static byte[] Compress(byte[] plain)
-    {
-        using var to = new MemoryStream();
-        using (var brotli = new BrotliStream(to, CompressionLevel.Fastest, leaveOpen: true))
-        {
-            brotli.Write(plain);
-        }
-        return to.ToArray();
-    }
-
-    private static byte[] Decompress(ReadOnlySpan<byte> packed)
-    {
-        using var brotli = new BrotliStream(new MemoryStream(packed.ToArray()), CompressionMode.Decompress);
-        using var to = new MemoryStream();
-        brotli.CopyTo(to);
-        return to.ToArray();
-    }
 }
 
 /// <summary>A key of a map, read.</summary>

@@ -3,7 +3,7 @@ using Foretier.Core.Partitions;
 namespace Foretier.Router.Map;
 
 /// <summary>
-/// One copy of each name that entries repeat: of 200,000 entries read from documents, half of the memory would be the same few names again.
+/// One copy of each name that entries repeat: of 200,000 entries read from documents, half of the memory would be the same few names again. Members are packed.
 /// Not thread-safe.
 /// </summary>
 internal sealed class SharedNames
@@ -21,7 +21,8 @@ internal sealed class SharedNames
         return entry with { Id = entry.Id with { Account = In(entry.Id.Account), Group = In(entry.Id.Group) }, Edge = In(entry.Edge), Rollups = shared };
     }
 
-    public GroupMembers In(GroupMembers group) => group with { Edge = In(group.Edge), Account = In(group.Account), Group = In(group.Group) };
+    /// <inheritdoc cref="PackedMembers.Kept"/>
+    public GroupMembers In(GroupMembers group) => PackedMembers.Kept(group with { Edge = In(group.Edge), Account = In(group.Account), Group = In(group.Group) });
 
     private string In(string name)
     {

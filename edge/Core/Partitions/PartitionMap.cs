@@ -81,10 +81,15 @@ public sealed class PartitionMap
     /// The partition a series is predicted to be in at a time (the specification's getPartition); null where nothing is predicted.
     /// Of a series that moved between edges, the partition expected to hold more.
     /// </summary>
-    public PartitionEntry? Find(string series, long time)
+    public PartitionEntry? Find(string series, long time) => LargestOf(FindAll(series, new(time, time + 1)));
+
+    /// <summary>The same on one edge, for those who know where the series is: of a fleet, the others' parts are not looked through.</summary>
+    public PartitionEntry? Find(string series, long time, string edge) => LargestOf(FindAll(series, new(time, time + 1), edge));
+
+    private static PartitionEntry? LargestOf(IEnumerable<PartitionEntry> entries)
     {
         PartitionEntry? best = null;
-        foreach (var entry in FindAll(series, new(time, time + 1)))
+        foreach (var entry in entries)
         {
             if (best is null || entry.SamplesP50 > best.SamplesP50 || (entry.SamplesP50 == best.SamplesP50 && entry.Revision > best.Revision))
             {

@@ -39,7 +39,7 @@ public static class Planner
                     var (window, holdings) = windows[at];
                     var within = window.Range.Clip(question.Range);
                     var chain = holdings.Count == 1 ? Route.Only(holdings[0], question, sources, avoid) : Route.Choose(holdings, question, sources, avoid,
-                        new(1, RowsOf(holdings.Max(h => h.Count), within, window.Range, names.Count, catalog.SeriesOf(edge), question)), map.Find(names[0], window.Start));
+                        new(1, RowsOf(holdings.Max(h => h.Count), within, window.Range, names.Count, catalog.SeriesOf(edge), question)), map.Find(names[0], window.Start, edge));
                     Route.AddMissing(missing, chain, within, question.Range);
                     foreach (var link in chain)
                     {

@@ -15,6 +15,9 @@ namespace Foretier.Gateway.Care;
 /// <param name="volume">Bytes that are free on the disk's volume.</param>
 internal sealed class RoomAhead(WarmStore store, Func<PartitionMap> maps, CareOptions options, Func<long> volume, TimeProvider clock, ILogger<RoomAhead> log)
 {
+    /// <summary>An exbibyte: more than any disk has.</summary>
+    private const long ExpectedMost = 1L << 60;
+
     private TierRoom _archive;
 
     /// <summary>Of the disk, now. What copies take is room: they go first.</summary>
@@ -71,8 +74,18 @@ internal sealed class RoomAhead(WarmStore store, Func<PartitionMap> maps, CareOp
     {
         var now = Instant.Now(clock);
         var held = store.Held.Where(window => window.Window.End > now).ToDictionary(window => (window.Edge, window.Window), window => window.Files.Sum(file => file.Bytes));
-        return maps().Entries.Where(entry => entry.Id.Window.End > now).GroupBy(entry => (entry.Edge, entry.Id.Window))
-            .Sum(window => Math.Max(0, window.Sum(entry => entry.Reserved.On(tier)) - held.GetValueOrDefault(window.Key)));
+        // Whatever a map says, the sum is one that can be reckoned with.
+        Int128 expected = 0;
+        foreach (var window in maps().Entries.Where(entry => entry.Id.Window.End > now).GroupBy(entry => (entry.Edge, entry.Id.Window)))
+        {
+            Int128 wanted = 0;
+            foreach (var entry in window)
+            {
+                wanted += Math.Max(0, entry.Reserved.On(tier));
+            }
+            expected += Int128.Max(0, wanted - held.GetValueOrDefault(window.Key));
+        }
+        return (long)Int128.Min(expected, ExpectedMost);
     }
 
     private static string Say(string where, TierRoom room, string hint) => string.Create(CultureInfo.InvariantCulture,

@@ -11,8 +11,12 @@ namespace Foretier.Node.Map;
 /// <summary>Takes in what edges change in their maps, over the links, and keeps it in the store.</summary>
 public sealed class MapFollower
 {
+    /// <summary>Maps taken in at once, of those that have arrived. Each takes ten times its bytes meanwhile, and after a start every edge of a fleet sends its own.</summary>
+    private const int TakenAtOnce = 8;
+
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
 
+    private readonly SemaphoreSlim _taking = new(TakenAtOnce);
     private readonly PartitionMapStore _store;
     private readonly TimeProvider _clock;
     private readonly ILogger<MapFollower> _log;
@@ -39,13 +43,10 @@ public sealed class MapFollower
                     return;
                 }
                 response.EnsureSuccessStatusCode();
-                var update = await response.Content.ReadFromJsonAsync<PartitionMapUpdate>(NodeJson.Strict, link.Ended).ConfigureAwait(false)
-                    ?? throw new JsonException("empty map update");
-                var put = await _store.PutAsync(node, update, link.Ended).ConfigureAwait(false);
-                since = put == MapPut.NeedWhole ? 0 : update.Revision;
+                (var put, since) = await TakeAsync(node, response, link.Ended).ConfigureAwait(false);
                 if (put == MapPut.Foreign)
                 {
-                    _log.LogWarning("{Node} sent map entries of other edges; its map is not followed", node);
+                    _log.LogWarning("{Node} sent map entries of other edges, or without names; its map is not followed", node);
                     return;
                 }
             }
@@ -59,6 +60,24 @@ public sealed class MapFollower
                 _log.LogDebug("The map of {Node} cannot be followed now: {Reason}", node, error.Message);
                 await Task.Delay(RetryAfter, _clock, CancellationToken.None).ConfigureAwait(false);
             }
+        }
+    }
+
+    /// <param name="response">Read, not taken apart yet.</param>
+    /// <returns>What became of it, and after which revision to ask on.</returns>
+    private async Task<(MapPut Put, long Since)> TakeAsync(string node, HttpResponseMessage response, CancellationToken ended)
+    {
+        await _taking.WaitAsync(ended).ConfigureAwait(false);
+        try
+        {
+            var update = await response.Content.ReadFromJsonAsync<PartitionMapUpdate>(NodeJson.Strict, ended).ConfigureAwait(false)
+                ?? throw new JsonException("empty map update");
+            var put = await _store.PutAsync(node, update, ended).ConfigureAwait(false);
+            return (put, put == MapPut.NeedWhole ? 0 : update.Revision);
+        }
+        finally
+        {
+            _taking.Release();
         }
     }
 }

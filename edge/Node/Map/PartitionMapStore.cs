@@ -15,7 +15,7 @@ public enum MapPut
     /// <summary>It builds on a revision the store does not have: ask the node for its whole map.</summary>
     NeedWhole,
 
-    /// <summary>It speaks for another edge than the one it comes from. Nothing of it is stored.</summary>
+    /// <summary>It speaks for another edge than the one it comes from, or has nulls where names belong. Nothing of it is stored.</summary>
     Foreign,
 }
 
@@ -44,7 +44,8 @@ public abstract class PartitionMapStore : IAsyncDisposable
     /// </summary>
     /// <exception cref="IOException">It could not be stored: the disk is full, etcd cannot be reached or refuses it. The message says what to do.</exception>
     public Task<MapPut> PutAsync(string edge, PartitionMapUpdate update, CancellationToken cancel) =>
-        update.Entries.Any(e => e.Edge != edge) || update.Groups.Any(g => g.Edge != edge)
+        // (What stands in a list of a document is not held to its type by the reader, and would fail whoever asks for it, much later.)
+        update.Entries.Any(e => e?.Edge != edge || e.Rollups.Contains(null!)) || update.Groups.Any(g => g?.Edge != edge || g.Series.Contains(null!))
             ? Task.FromResult(MapPut.Foreign)
             // The heartbeat of an edge that has no news.
             : update is { Reset: false, Entries: [], Removed: [] } && update.Revision == RevisionOf(edge) ? Task.FromResult(MapPut.Known)

@@ -79,6 +79,10 @@ internal sealed class Questioner(Host place, SteadyDevice device, bool withHisto
             {
                 throw Wrong(question, $"says that there is nothing, of {before} that were acknowledged: {text}");
             }
+            if (response.StatusCode == HttpStatusCode.InternalServerError)
+            {
+                throw Wrong(question, $"fails: {text}");
+            }
             if (!response.IsSuccessStatusCode)
             {
                 return (Outcome.None, 0);

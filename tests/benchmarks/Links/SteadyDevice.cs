@@ -62,10 +62,10 @@ internal sealed class SteadyDevice(int number, int historyDays) : IAsyncDisposab
         }
     }
 
-    public async Task StartAsync(string host, string secret)
+    public async Task StartAsync(string host, string secret, int port = Host.MqttPort)
     {
         _publisher = await MqttPublisher.ConnectAsync(
-            new() { Host = host, Port = Host.MqttPort, User = "acme/*", Secret = secret, ClientId = $"d{number}", StartPatience = TimeSpan.FromMinutes(1) },
+            new() { Host = host, Port = port, User = "acme/*", Secret = secret, ClientId = $"d{number}", StartPatience = TimeSpan.FromMinutes(1) },
             ack =>
             {
                 lock (_acknowledgedAt)

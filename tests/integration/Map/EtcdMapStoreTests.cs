@@ -68,8 +68,11 @@ public sealed class EtcdMapStoreTests(EtcdMapStoreTests.OneMember etcd) : Partit
             await _cluster.TryAsync(new() { Key = Google.Protobuf.ByteString.CopyFromUtf8("none"), Target = Etcdserverpb.Compare.Types.CompareTarget.Mod },
                 [new() { RequestPut = new() { Key = Google.Protobuf.ByteString.CopyFromUtf8(_cluster.Prefix + key), Value = Google.Protobuf.ByteString.CopyFromUtf8("{\"id\":null}") } }], CancellationToken.None);
         }
+        await _cluster.TryAsync(new() { Key = Google.Protobuf.ByteString.CopyFromUtf8("none"), Target = Etcdserverpb.Compare.Types.CompareTarget.Mod },
+            [documents.Put(new GroupMembers("edge-1", "acme", "g7", 1, ["acme/a/t", null!], 1))], CancellationToken.None);
         await using var store = await OpenAsync();
         Assert.Empty(store.Current.Entries);
+        Assert.Empty(store.Current.Groups);
         Assert.Equal(MapPut.Stored, await store.PutAsync("edge-1", PartitionMapUpdate.Whole(First), CancellationToken.None));
         Assert.Equal(Text(First), Text(store.Current));
     }

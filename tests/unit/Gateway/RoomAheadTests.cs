@@ -39,6 +39,18 @@ public class RoomAheadTests
     }
 
     [Fact]
+    public async Task A_map_that_expects_more_than_there_can_be_or_less_than_nothing_costs_copies_only()
+    {
+        await using var bed = await OpenAsync();
+        var room = Room(bed, Expecting((Day, long.MinValue, 0), (Next, long.MaxValue, 0), (Next, long.MaxValue, 0), (Window.DayOf(Next.End), long.MaxValue, long.MaxValue)), volume: 10_000);
+        Assert.Equal(1L << 60, room.Disk.Expected);
+        Assert.Equal(10_000, room.Disk.Expected - room.Disk.Short);
+        Assert.Equal(0, room.ForCopies);
+        await room.LookAsync(default);
+        Assert.Contains("expected on this disk", room.Problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Where_the_disk_will_not_do_windows_are_archived_ahead_and_what_finds_no_room_is_said()
     {
         await using var bed = await OpenAsync();

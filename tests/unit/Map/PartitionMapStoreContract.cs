@@ -93,6 +93,17 @@ public abstract class PartitionMapStoreContract
     }
 
     [Fact]
+    public async Task Update_with_nulls_in_its_lists_is_not_taken()
+    {
+        await using var store = await OpenAsync();
+        Assert.Equal(MapPut.Foreign, await store.PutAsync("edge-1", PartitionMapUpdate.Whole(new(1, [Group("edge-1", 1, "acme/a/t", null!)], [Entry("edge-1", Today, 1)])), None));
+        Assert.Equal(MapPut.Foreign, await store.PutAsync("edge-1", PartitionMapUpdate.Whole(new(1, [], [Entry("edge-1", Today, 1) with { Rollups = [null!] }])), None));
+        Assert.Equal(MapPut.Foreign, await store.PutAsync("edge-1", new(0, 1, true, [null!], [], []), None));
+        Assert.Equal(MapPut.Foreign, await store.PutAsync("edge-1", new(0, 1, true, [], [null!], []), None));
+        Assert.Empty(store.Current.Entries);
+    }
+
+    [Fact]
     public async Task Map_of_many_partitions_is_swapped_when_all_of_it_is_there()
     {
         await using var store = await OpenAsync();
