@@ -11,12 +11,13 @@ namespace Foretier.Node.Map;
 /// <summary>Takes in what edges change in their maps, over the links, and keeps it in the store.</summary>
 public sealed class MapFollower
 {
-    /// <summary>Maps taken in at once, of those that have arrived. Each takes ten times its bytes meanwhile, and after a start every edge of a fleet sends its own.</summary>
-    private const int TakenAtOnce = 8;
+    /// <summary>
+    /// Maps that this process takes in at once, of those that have arrived. Each takes ten times its bytes meanwhile, and after a start every edge of a fleet sends its own.
+    /// </summary>
+    private static readonly SemaphoreSlim Taking = new(8);
 
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
 
-    private readonly SemaphoreSlim _taking = new(TakenAtOnce);
     private readonly PartitionMapStore _store;
     private readonly TimeProvider _clock;
     private readonly ILogger<MapFollower> _log;
@@ -67,7 +68,7 @@ public sealed class MapFollower
     /// <returns>What became of it, and after which revision to ask on.</returns>
     private async Task<(MapPut Put, long Since)> TakeAsync(string node, HttpResponseMessage response, CancellationToken ended)
     {
-        await _taking.WaitAsync(ended).ConfigureAwait(false);
+        await Taking.WaitAsync(ended).ConfigureAwait(false);
         try
         {
             var update = await response.Content.ReadFromJsonAsync<PartitionMapUpdate>(NodeJson.Strict, ended).ConfigureAwait(false)
@@ -77,7 +78,7 @@ public sealed class MapFollower
         }
         finally
         {
-            _taking.Release();
+            Taking.Release();
         }
     }
 }

@@ -1,4 +1,4 @@
-using System.Text;
+using System.Text.Json;
 using Foretier.Core.Partitions;
 using Foretier.Core.Tiers;
 using Foretier.Node.Hosting;
@@ -35,6 +35,9 @@ internal sealed class Liar : IAsyncDisposable
     /// <summary>Answers so far.</summary>
     public long Told => Interlocked.Read(ref _told);
 
+    /// <summary>It has said what makes nobody ask it again, until it dials anew.</summary>
+    public bool IsSilenced { get; private set; }
+
     public static async Task<Liar> StartAsync(string folder, int upstream, int seed, IReadOnlyList<string> series, long origin)
     {
         string[] args = ["--Foretier:Node", Name, "--Foretier:Data", Path.Combine(folder, Name), "--Foretier:Http", "http://127.0.0.1:0",
@@ -54,27 +57,30 @@ internal sealed class Liar : IAsyncDisposable
 
     private async Task<IResult> AnswerAsync(CancellationToken cancel)
     {
-        Interlocked.Increment(ref _told);
         int kind;
         lock (_random)
         {
-            kind = _random.Next(10);
+            kind = _random.Next(200);
         }
         await Task.Delay(kind == 0 ? 3_000 : 50, cancel);
+        Interlocked.Increment(ref _told);
         var lie = _map.Current;
         // Of itself: of others it would not be followed.
-        var mine = new PartitionMap(++_revision, [.. lie.Groups.Select(group => group with { Edge = Name })], [.. lie.Entries.Select(entry => entry with
+        var mine = new PartitionMap(Interlocked.Increment(ref _revision), [.. lie.Groups.Select(group => group with { Edge = Name })], [.. lie.Entries.Select(entry => entry with
         {
             Edge = Name,
-            Reserved = kind > 6 ? new(long.MaxValue, long.MaxValue, long.MaxValue, long.MaxValue) : entry.Reserved,
+            Reserved = kind > 150 ? new(long.MaxValue, long.MaxValue, long.MaxValue, long.MaxValue) : entry.Reserved,
         })]);
+        // Who says such a thing is not followed any more.
+        IsSilenced |= kind is 3 or 4 or 5;
         return kind switch
         {
             1 => Results.Text("{\"since\":", "application/json"),
-            2 => Results.Json(new { since = 0, revision = _revision, reset = true, groups = new object?[] { null }, entries = new object?[] { null }, removed = Array.Empty<string>() }, NodeJson.Options),
-            3 => Results.StatusCode(StatusCodes.Status500InternalServerError),
-            4 => Results.Text(Encoding.UTF8.GetString(System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(PartitionMapUpdate.Whole(mine), NodeJson.Options)).Replace("\"series\":[\"", "\"series\":[null,\"", StringComparison.Ordinal), "application/json"),
-            5 => Results.Json(new PartitionMapUpdate(_revision - 5, _revision, false, mine.Groups, mine.Entries, []), NodeJson.Options),
+            2 => Results.StatusCode(StatusCodes.Status500InternalServerError),
+            3 => Results.Json(new { since = 0, revision = mine.Revision, reset = true, groups = new object?[] { null }, entries = new object?[] { null }, removed = Array.Empty<string>() }, NodeJson.Options),
+            4 => Results.Text(JsonSerializer.Serialize(PartitionMapUpdate.Whole(mine), NodeJson.Options).Replace("\"series\":[\"", "\"series\":[null,\"", StringComparison.Ordinal), "application/json"),
+            5 => Results.Json(PartitionMapUpdate.Whole(lie), NodeJson.Options),
+            < 30 => Results.Json(new PartitionMapUpdate(mine.Revision - 5, mine.Revision, false, mine.Groups, mine.Entries, []), NodeJson.Options),
             _ => Results.Json(PartitionMapUpdate.Whole(mine), NodeJson.Options),
         };
     }
