@@ -132,7 +132,8 @@ public sealed class ArchiveCatalog(ObjectStore store, string? site = null, long 
             return kept;
         }
         var bytes = await store.GetAsync(name, cancel).ConfigureAwait(false);
-        return Keep(name, ArchiveManifest.Parse(key, bytes), bytes.Length);
+        // A refresh may have read a newer one meanwhile.
+        return _manifests.Get<ArchiveManifest>(name) ?? Keep(name, ArchiveManifest.Parse(key, bytes), bytes.Length);
     }
 
     /// <summary>What was read of a manifest is not as the store has it: it is to be read anew.</summary>

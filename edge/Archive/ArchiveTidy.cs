@@ -70,10 +70,15 @@ public sealed class ArchiveTidy(ObjectStore store, ArchiveWriter writer, string 
         return new(merged, superseded, deleted);
     }
 
-    /// <summary>Removes manifests that another one holds whole, and files that were unnamed at the last sweep and still are.</summary>
+    /// <summary>
+    /// Removes manifests that another one holds whole, those of known windows that are not published (they were lost and come again), and files that were unnamed
+    /// at the last sweep and still are.
+    /// </summary>
+    /// <param name="published">What the caller knows to be archived.</param>
+    /// <param name="isKnown">Whether the caller knows of a window, so that it would know what is archived of it.</param>
     /// <returns>How many objects went, and the bytes of those that were files.</returns>
     /// <exception cref="ArchiveException">Damaged where a manifest cannot be read: then nobody knows what it names, and nothing is removed.</exception>
-    public async Task<(int Objects, long Bytes)> SweepAsync(CancellationToken cancel)
+    public async Task<(int Objects, long Bytes)> SweepAsync(IReadOnlyCollection<Holding> published, Func<string, Window, bool> isKnown, CancellationToken cancel)
     {
         var keys = new List<ManifestKey>();
         await foreach (var info in store.ListAsync(ManifestKey.PrefixOf(site), cancel).ConfigureAwait(false))
@@ -83,7 +88,9 @@ public sealed class ArchiveTidy(ObjectStore store, ArchiveWriter writer, string 
                 keys.Add(key!);
             }
         }
-        var obsolete = keys.GroupBy(k => (k.Edge, k.Window)).SelectMany(of => of.Where(k => of.Any(o => o != k && o.After <= k.After && o.Through >= k.Through))).ToHashSet();
+        var current = published.Select(holding => new ManifestKey(site, holding.Edge, holding.Window, holding.After, holding.Through)).ToHashSet();
+        var obsolete = keys.GroupBy(k => (k.Edge, k.Window)).SelectMany(of => of.Where(k => !current.Contains(k)
+            && (isKnown(k.Edge, k.Window) || of.Any(o => o != k && o.After <= k.After && o.Through >= k.Through)))).ToHashSet();
         var named = new HashSet<string>(StringComparer.Ordinal);
         foreach (var key in keys.Where(key => !obsolete.Contains(key)))
         {

@@ -60,7 +60,7 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     // What its edges expect to send has its room before it comes.
     await using var maps = new MemoryMapStore();
     _ = new MapFollower(follower, maps, clock, logs.CreateLogger<MapFollower>());
-    var retired = new RetiredEdges(maps, follower, hub, logs.CreateLogger<RetiredEdges>(), Roster.Open(Path.Combine(options.Data, "retired.json")));
+    var retired = new RetiredEdges(maps, follower, hub, logs.CreateLogger<RetiredEdges>(), Roster.Open(Path.Combine(options.Data, "retired.json")), store.Knows);
     var volume = new DriveInfo(Path.GetFullPath(options.Data));
     var room = new RoomAhead(store, () => maps.Current, care, () => volume.AvailableFreeSpace, clock, logs.CreateLogger<RoomAhead>());
     await using var caretaker = new Caretaker(store, packer, writer is null ? null : new ArchiveTidy(archive!, writer, options.Site, clock),

@@ -2,17 +2,15 @@ using System.Globalization;
 using Foretier.Archive;
 using Foretier.Archive.Stores;
 using Foretier.Core.Samples;
-using Foretier.Core.Segments;
 using Foretier.Gateway.Pack;
 using Foretier.Gateway.Warm;
-using Microsoft.Data.Sqlite;
 
 namespace Foretier.Gateway.Care;
 
 /// <summary>
 /// What the gateway does by itself, hour by hour: ends what is past retention; archives windows that have become quiet, earlier where the disk's share runs out; reads everything
 /// on the disk against its digests; holds what it moved to the archive against what is there; puts layers in the archive together and clears away what
-/// nothing names. What fails is tried again a minute later, and said.
+/// nothing names. What fails is said, and tried again a minute later (in the archive an hour).
 /// </summary>
 internal sealed class Caretaker : IAsyncDisposable
 {
@@ -33,8 +31,8 @@ internal sealed class Caretaker : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private Task _loop = Task.CompletedTask;
     private Task _scrub = Task.CompletedTask;
-    private DateTimeOffset _tidied;
-    private bool _hasFailed;
+    private DateTimeOffset _tidyAt;
+    private string? _failure, _untidy, _said;
 
     /// <param name="packer">Null where there is no archive; then windows stay.</param>
     /// <param name="tidy">As the packer.</param>
@@ -42,7 +40,7 @@ internal sealed class Caretaker : IAsyncDisposable
     public Caretaker(WarmStore store, Packer? packer, ArchiveTidy? tidy, ArchiveAudit? audit, Expiry expiry, RoomAhead room, CareOptions options, TimeProvider clock, ILogger<Caretaker> log)
     {
         (_store, _packer, _tidy, _audit, _expiry, _room, _options, _clock, _log) = (store, packer, tidy, audit, expiry, room, options, clock, log);
-        _tidied = clock.GetUtcNow();
+        _tidyAt = clock.GetUtcNow() + TimeSpan.FromHours(options.TidyHours);
     }
 
     /// <summary>Why something could not be done the last time, for the health page; null while all goes well.</summary>
@@ -55,36 +53,14 @@ internal sealed class Caretaker : IAsyncDisposable
     }
 
     /// <summary>One round: what is due now is done.</summary>
-    internal Task CareAsync(CancellationToken cancel) => TryAsync(async () =>
+    internal async Task CareAsync(CancellationToken cancel)
     {
-        var now = _clock.GetUtcNow();
-        if (_options.RetainDays > 0)
-        {
-            await WithoutPackingAsync(() => _expiry.EndAsync(Instant.From(now) - _options.RetainDays * Instant.Day, cancel), cancel).ConfigureAwait(false);
-        }
-        if (_packer is not null)
-        {
-            await AuditAsync(cancel).ConfigureAwait(false);
-            var moved = _options.ArchiveAfterDays > 0
-                ? await _packer.PackQuietAsync(now - TimeSpan.FromDays(_options.ArchiveAfterDays), () => false, cancel).ConfigureAwait(false) : new(0, 0);
-            if (_room.IsDiskNearlyFull)
-            {
-                moved = await _packer.PackQuietAsync(now, () => !_room.IsDiskNearlyFull, cancel).ConfigureAwait(false);
-            }
-            if (moved.Windows > 0)
-            {
-                _log.LogInformation("Archived {Windows} windows, {Samples} samples", moved.Windows, moved.Samples);
-            }
-        }
-        if (_packer is not null && _tidy is not null && _options.TidyHours > 0 && now - _tidied >= TimeSpan.FromHours(_options.TidyHours))
-        {
-            await WithoutPackingAsync(() => TidyAsync(_tidy, cancel), cancel).ConfigureAwait(false);
-            _tidied = now;
-        }
-        await _room.LookAsync(cancel).ConfigureAwait(false);
-        Problem = IsNearlyFull ? string.Create(CultureInfo.InvariantCulture,
+        _failure = await TryAsync(() => RoundAsync(cancel)).ConfigureAwait(false);
+        var blind = await TryAsync(() => _room.LookAsync(cancel)).ConfigureAwait(false);
+        var room = IsNearlyFull ? string.Create(CultureInfo.InvariantCulture,
             $"{_store.HeldBytes} of the {_room.Disk.Most} bytes for samples (Care:BytesMax, or the disk) are used and nothing more can be archived") : _room.Problem;
-    });
+        Problem = string.Join("; ", new[] { _failure ?? _untidy, room ?? blind }.OfType<string>()) is { Length: > 0 } problem ? problem : null;
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -96,31 +72,61 @@ internal sealed class Caretaker : IAsyncDisposable
 
     private bool IsNearlyFull => _room.Disk is var disk && disk.Used > disk.Most / 10 * 9;
 
-    /// <summary>Whatever fails is tried again a minute later: that there is no next round would be noticed by nobody.</summary>
-    private async Task TryAsync(Func<Task> action)
+    private async Task RoundAsync(CancellationToken cancel)
+    {
+        var now = _clock.GetUtcNow();
+        if (_options.RetainDays > 0)
+        {
+            await WithoutPackingAsync(() => _expiry.EndAsync(Instant.From(now) - _options.RetainDays * Instant.Day, cancel), cancel).ConfigureAwait(false);
+        }
+        if (_packer is null)
+        {
+            return;
+        }
+        await AuditAsync(cancel).ConfigureAwait(false);
+        var moved = _options.ArchiveAfterDays > 0
+            ? await _packer.PackQuietAsync(now - TimeSpan.FromDays(_options.ArchiveAfterDays), () => false, cancel).ConfigureAwait(false) : new(0, 0);
+        if (_room.IsDiskNearlyFull)
+        {
+            moved = await _packer.PackQuietAsync(now, () => !_room.IsDiskNearlyFull, cancel).ConfigureAwait(false);
+        }
+        if (moved.Windows > 0)
+        {
+            _log.LogInformation("Archived {Windows} windows, {Samples} samples", moved.Windows, moved.Samples);
+        }
+        if (_tidy is not null && _options.TidyHours > 0 && now >= _tidyAt)
+        {
+            await WithoutPackingAsync(() => TidyAsync(_tidy, cancel), cancel).ConfigureAwait(false);
+            _tidyAt = now + (_untidy is null ? TimeSpan.FromHours(_options.TidyHours) : Every);
+        }
+    }
+
+    /// <summary>Whatever fails, there is a next round: that there is none would be noticed by nobody.</summary>
+    /// <returns>Why it failed; null where it did not.</returns>
+    private async Task<string?> TryAsync(Func<Task> action)
     {
         try
         {
             await action().ConfigureAwait(false);
-            _hasFailed = false;
+            return null;
         }
-        catch (Exception e) when (e is IOException or ArchiveException or SqliteException or UnauthorizedAccessException or SegmentFormatException or InvalidOperationException)
+        catch (Exception e) when (e is not OperationCanceledException || !_stop.IsCancellationRequested)
         {
-            if (Problem != e.Message)
+            if (_said != e.Message)
             {
                 _log.LogWarning("Care of what is held is put off: {Reason}", e.Message);
             }
-            (Problem, _hasFailed) = (e.Message, true);
+            return _said = e.Message;
         }
     }
 
     private async Task RunAsync(CancellationToken stop)
     {
         // What is lost is said from the first minute on, not from the second hour.
-        await TryAsync(() => AuditAsync(stop)).ConfigureAwait(false);
+        Problem = _failure = await TryAsync(() => AuditAsync(stop)).ConfigureAwait(false);
         while (true)
         {
-            await Task.Delay(_hasFailed || _room.IsDiskNearlyFull ? Soon : Every, _clock, stop).ConfigureAwait(false);
+            await Task.Delay(_failure is not null || _room.IsDiskNearlyFull ? Soon : Every, _clock, stop).ConfigureAwait(false);
             await CareAsync(stop).ConfigureAwait(false);
         }
     }
@@ -131,19 +137,27 @@ internal sealed class Caretaker : IAsyncDisposable
         await _store.NoteLacksAsync(await _audit.LookAsync(await _store.ReadArchivedAsync(cancel).ConfigureAwait(false), cancel).ConfigureAwait(false), cancel)
             .ConfigureAwait(false), cancel);
 
+    /// <summary>What cannot be put together does not keep the rest from it.</summary>
     private async Task TidyAsync(ArchiveTidy tidy, CancellationToken cancel)
     {
+        _untidy = null;
         foreach (var layers in await _store.ReadLayeredAsync(cancel).ConfigureAwait(false))
         {
-            var merged = await tidy.MergeAsync(layers, cancel).ConfigureAwait(false);
-            await _store.CompleteMergeAsync(merged.Holding, layers, new(merged.Superseded, merged.Deleted, 0), cancel).ConfigureAwait(false);
-            _log.LogInformation("{Layers} layers of {Edge} {Window} are one in the archive now", layers.Count, merged.Holding.Edge, merged.Holding.Window);
+            _untidy = await TryAsync(async () =>
+            {
+                var merged = await tidy.MergeAsync(layers, cancel).ConfigureAwait(false);
+                await _store.CompleteMergeAsync(merged.Holding, layers, new(merged.Superseded, merged.Deleted, 0), cancel).ConfigureAwait(false);
+                _log.LogInformation("{Layers} layers of {Edge} {Window} are one in the archive now", layers.Count, merged.Holding.Edge, merged.Holding.Window);
+            }).ConfigureAwait(false) ?? _untidy;
         }
-        var (objects, bytes) = await tidy.SweepAsync(cancel).ConfigureAwait(false);
-        if (objects > 0)
+        _untidy = await TryAsync(async () =>
         {
-            _log.LogInformation("Removed {Objects} objects that nothing names from the archive, {Bytes} bytes", objects, bytes);
-        }
+            var (objects, bytes) = await tidy.SweepAsync(await _store.ReadArchivedAsync(cancel).ConfigureAwait(false), _store.Knows, cancel).ConfigureAwait(false);
+            if (objects > 0)
+            {
+                _log.LogInformation("Removed {Objects} objects that nothing names from the archive, {Bytes} bytes", objects, bytes);
+            }
+        }).ConfigureAwait(false) ?? _untidy;
     }
 
     private async Task ScrubAsync(CancellationToken stop)

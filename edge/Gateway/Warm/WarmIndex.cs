@@ -185,7 +185,7 @@ internal sealed partial class WarmIndex : IDisposable
         Writer.Run("DELETE FROM files WHERE id = ?1", file.Id);
     }
 
-    public void Write(PackIntent intent) => Writer.Run("INSERT INTO packing (edge, start, span, after, through) VALUES (?1, ?2, ?3, ?4, ?5)",
+    public void Write(PackIntent intent) => Writer.Run("INSERT OR REPLACE INTO packing (edge, start, span, after, through) VALUES (?1, ?2, ?3, ?4, ?5)",
         intent.Edge, intent.Window.Start, intent.Window.Length, intent.After, intent.Through);
 
     public void Forget(PackIntent intent) => Writer.Run("DELETE FROM packing WHERE edge = ?1 AND start = ?2 AND span = ?3",

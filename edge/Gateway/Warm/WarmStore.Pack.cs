@@ -57,7 +57,10 @@ public sealed partial class WarmStore
     /// <exception cref="IOException">A file cannot be read.</exception>
     internal PackReader ReadPack(PackIntent intent)
     {
-        var window = _windows[(intent.Edge, intent.Window)];
+        if (!_windows.TryGetValue((intent.Edge, intent.Window), out var window) || !FilesOf(window, intent).Any())
+        {
+            throw new IOException($"{intent.Edge} {intent.Window} is not here any more as it was to be archived");
+        }
         var reader = new SegmentReader();
         try
         {
@@ -92,9 +95,9 @@ public sealed partial class WarmStore
     {
         var gone = await LockedAsync(() =>
         {
-            var held = _windows[(intent.Edge, intent.Window)];
+            var held = _windows.GetValueOrDefault((intent.Edge, intent.Window)) ?? WarmWindow.Empty(intent.Edge, intent.Window);
             var packed = FilesOf(held, intent).ToList();
-            if (packed.Count == 0)
+            if (!_index.ReadIntents().Contains(intent))
             {
                 throw new IOException($"{intent.Edge} {intent.Window} was forgotten while it was archived, because its edge sends it again");
             }
@@ -142,8 +145,13 @@ public sealed partial class WarmStore
 
     /// <summary>The archive has put layers of a window together: what they were is forgotten for what they are now.</summary>
     /// <param name="ended">Samples of the layers that are not in the whole any more.</param>
+    /// <exception cref="IOException">The layers are not those any more; nothing is noted.</exception>
     internal Task CompleteMergeAsync(Holding merged, IReadOnlyList<Holding> layers, (long Superseded, long Deleted, long Expired) ended, CancellationToken cancel) => LockedAsync(() =>
     {
+        if (layers.Except(_index.ReadArchived()).Any())
+        {
+            throw new IOException($"{merged.Edge} {merged.Window} was forgotten meanwhile, because its edge sends it again");
+        }
         _index.Writer.Transact(() =>
         {
             foreach (var layer in layers)

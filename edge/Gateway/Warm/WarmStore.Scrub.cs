@@ -54,7 +54,7 @@ public sealed partial class WarmStore
     internal Task NoteLacksAsync(IReadOnlyList<ArchiveLack> lacks, CancellationToken cancel) => LockedAsync(() =>
     {
         var known = _index.ReadArchived().ToHashSet();
-        var lacking = lacks.Where(lack => known.Contains(lack.Holding)).GroupBy(lack => (lack.Holding.Edge, lack.Holding.Window))
+        var lacking = lacks.Where(lack => known.Contains(lack.Holding) && lack.Holding is not { Count: 0, Extent.IsEmpty: true }).GroupBy(lack => (lack.Holding.Edge, lack.Holding.Window))
             .ToDictionary(of => of.Key, of => (string.Join(", ", of.Select(lack => lack.What)), of.Sum(lack => lack.Holding.Count)));
         foreach (var (window, (what, samples)) in lacking.Where(one => !_lacking.ContainsKey(one.Key)))
         {
@@ -83,6 +83,11 @@ public sealed partial class WarmStore
         // Layers of the archive end where those here begin: where some are lacking all of the window comes again.
         List<Holding> archived = from < held.After ? [.. _index.ReadArchived().Where(holding => holding.Edge == edge && holding.Window == window)] : [];
         var left = held with { Files = [], ArchivedThrough = Math.Min(held.ArchivedThrough, from) };
+        // First: were they found by a start after a crash, they would be taken for the beginning of the window. Without them they are missing, and offered again.
+        foreach (var file in held.Files)
+        {
+            File.Delete(_options.PathOf(edge, new(window, file.After)));
+        }
         _index.Writer.Transact(() =>
         {
             foreach (var holding in archived)
@@ -91,10 +96,7 @@ public sealed partial class WarmStore
                 _index.Count(Counter.Accepted, -holding.Count);
                 _index.ForgetArchived(holding);
             }
-            if (archived.Count > 0)
-            {
-                _index.Forget(new PackIntent(edge, window, held.After, held.Through));
-            }
+            _index.Forget(new PackIntent(edge, window, held.After, held.Through));
             foreach (var file in held.Files)
             {
                 // It is received once more: as if it had never come.
@@ -112,10 +114,6 @@ public sealed partial class WarmStore
         _damaged.TryRemove((edge, window), out _);
         _lacking = _lacking.Where(one => one.Key != (edge, window)).ToDictionary();
         _catalog.Swap([new(edge, window, Node, Tier.Hdd, held.After), .. archived.Select(HoldingKey.Of)], []);
-        foreach (var file in held.Files)
-        {
-            File.Delete(_options.PathOf(edge, new(window, file.After)));
-        }
         _log.LogWarning("{Edge} {Window} was damaged and is forgotten after flush {After}; {Edge} sends it again", edge, window, from, edge);
         return from;
     }, cancel);

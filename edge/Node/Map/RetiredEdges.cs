@@ -24,11 +24,13 @@ public sealed class RetiredEdges
     private readonly LinkHub _hub;
     private readonly ILogger _log;
     private readonly Roster? _names;
+    private readonly Func<string, bool> _hasDataOf;
 
     /// <param name="names">Where those that were forgotten are written down; null where nobody asks.</param>
-    public RetiredEdges(PartitionMapStore map, CatalogFollower nodes, LinkHub hub, ILogger<RetiredEdges> log, Roster? names = null)
+    /// <param name="hasDataOf">Whether this node has what an edge shipped, though it may never have seen the edge itself.</param>
+    public RetiredEdges(PartitionMapStore map, CatalogFollower nodes, LinkHub hub, ILogger<RetiredEdges> log, Roster? names = null, Func<string, bool>? hasDataOf = null)
     {
-        (_map, _nodes, _hub, _log, _names) = (map, nodes, hub, log, names);
+        (_map, _nodes, _hub, _log, _names, _hasDataOf) = (map, nodes, hub, log, names, hasDataOf ?? (_ => false));
         hub.Opened += Return;
     }
 
@@ -53,9 +55,15 @@ public sealed class RetiredEdges
             }
             isKnown |= await _map.RemoveAsync(edge, cancel).ConfigureAwait(false);
             isKnown |= _nodes.Forget(edge);
+            isKnown |= _hasDataOf(edge);
             if (isKnown)
             {
                 _names?.Add(edge);
+            }
+            if (_hub.Find(edge) is { } back)
+            {
+                // It has dialled in while it was forgotten.
+                Return(back);
             }
             return isKnown ? Results.Ok(new EdgeReply(edge))
                 : Problem.Of(StatusCodes.Status404NotFound, "unknown", $"nothing is known of an edge {edge}; list them with GET /api/v1/map");

@@ -51,11 +51,22 @@ public class ArchiveTidyTests : IDisposable
         await _bench.Store.PutAsync("v1/raw/site=other/date=2017-03-09/b=0/theirs.parquet", new byte[10], default);
         var tidy = Tidy;
 
-        Assert.Equal((0, 0L), await tidy.SweepAsync(default));
-        Assert.Equal((1, 10L), await tidy.SweepAsync(default));
-        Assert.Equal((0, 0L), await tidy.SweepAsync(default));
+        Assert.Equal((0, 0L), await tidy.SweepAsync([], (_, _) => false, default));
+        Assert.Equal((1, 10L), await tidy.SweepAsync([], (_, _) => false, default));
+        Assert.Equal((0, 0L), await tidy.SweepAsync([], (_, _) => false, default));
         Assert.NotNull(await _bench.Store.StatAsync("v1/raw/site=other/date=2017-03-09/b=0/theirs.parquet", default));
         Assert.Single((await _bench.Source().FetchAsync(ArchiveBench.Ask([Name]), default)).Slices);
+    }
+
+    [Fact]
+    public async Task A_manifest_of_what_was_lost_and_comes_again_goes_and_what_came_again_stays_though_the_old_one_covers_it()
+    {
+        await _bench.Writer().PublishAsync(ArchiveBench.Pack(Of((1, 1), (2, 2)), 0, 4), default);
+        var again = await _bench.Writer().PublishAsync(ArchiveBench.Pack(Of((1, 1)), 0, 2), default);
+
+        await Tidy.SweepAsync([again], (_, _) => true, default);
+
+        Assert.Equal(again, Assert.Single((await _bench.Catalog.RefreshAsync(default)).Holdings));
     }
 
     [Fact]
@@ -67,7 +78,7 @@ public class ArchiveTidyTests : IDisposable
 
         for (var i = 0; i < 3; i++)
         {
-            Assert.Equal(ArchiveFault.Damaged, (await Assert.ThrowsAsync<ArchiveException>(() => tidy.SweepAsync(default))).Kind);
+            Assert.Equal(ArchiveFault.Damaged, (await Assert.ThrowsAsync<ArchiveException>(() => tidy.SweepAsync([], (_, _) => false, default))).Kind);
         }
         Assert.NotNull(await _bench.Store.StatAsync("v1/raw/site=home/x.parquet", default));
     }

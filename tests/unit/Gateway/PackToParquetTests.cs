@@ -178,6 +178,7 @@ public sealed class PackToParquetTests : IDisposable
         Assert.Equal([(0L, 5L), (5L, 6L)], Layers(bed));
 
         store.FailGet = _ => false;
+        bed.Clock.Advance(TimeSpan.FromHours(1));
         await care.CareAsync(default);
         Assert.Null(care.Problem);
         Assert.Equal((0L, 6L), Layers(bed).Single());
@@ -277,6 +278,51 @@ public sealed class PackToParquetTests : IDisposable
         await bed.RestartAsync();
         Assert.Equal(7, Assert.Single(bed.Store.ProgressOf(Edge)).Through);
         Assert.Equal(unique + 1, bed.BalancedLedger().Expired);
+    }
+
+    [Fact]
+    public async Task Retention_that_was_interrupted_goes_on_in_the_next_round()
+    {
+        await using var bed = await WarmBed.OpenAsync();
+        bed.Clock.SetUtcNow(Instant.ToDateTimeOffset(Day.End).AddDays(11));
+        await FillAsync(bed);
+        var unique = bed.BalancedLedger().Unique;
+        var fails = true;
+        var expiry = new Expiry(bed.Store, (pack, cancel) => fails ? throw new ArchiveException(ArchiveFault.Unreachable, "put", "x", "away") : _writer.PublishAsync(pack, cancel), NullLogger<Expiry>.Instance);
+        await Assert.ThrowsAsync<ArchiveException>(() => expiry.EndAsync(Day.End, default));
+        Assert.Equal((unique, 0L), (bed.BalancedLedger().Held, bed.BalancedLedger().Expired));
+        await bed.ReceiveAsync(Batch(5, 6, (1, 10)));
+        await bed.RestartAsync();
+        expiry = new Expiry(bed.Store, (pack, cancel) => fails ? throw new ArchiveException(ArchiveFault.Unreachable, "put", "x", "away") : _writer.PublishAsync(pack, cancel), NullLogger<Expiry>.Instance);
+        fails = false;
+        await expiry.EndAsync(Day.End, default);
+        Assert.Equal((0L, unique + 1), (bed.BalancedLedger().Held, bed.BalancedLedger().Expired));
+    }
+
+    [Fact]
+    public async Task A_window_that_is_forgotten_while_it_is_packed_is_not_taken_for_archived()
+    {
+        await using var bed = await WarmBed.OpenAsync();
+        await FillAsync(bed);
+        var ledger = bed.BalancedLedger();
+        using var packer = new Packer(bed.Store, async (pack, cancel) =>
+        {
+            // The scrub finds its file damaged, the edge offers it again and has sent a part of it.
+            var holding = await _writer.PublishAsync(pack, cancel);
+            var file = bed.FileOf(0);
+            var bytes = await File.ReadAllBytesAsync(file, cancel);
+            bytes[^9] ^= 1;
+            await File.WriteAllBytesAsync(file, bytes, cancel);
+            await bed.Store.ScrubAsync((_, _) => Task.CompletedTask, cancel);
+            Assert.Equal(0, await bed.Store.ForgetDamagedAsync(Edge, Day, 0, cancel));
+            return holding;
+        }, NullLogger<Packer>.Instance);
+        await Assert.ThrowsAsync<IOException>(() => packer.PackAsync(long.MaxValue, default));
+        await FillAsync(bed);
+        Assert.Equal(ledger.ToString(), bed.BalancedLedger().ToString());
+        using var again = new Packer(bed.Store, _writer.PublishAsync, NullLogger<Packer>.Instance);
+        await again.PackAsync(long.MaxValue, default);
+        Assert.Equal(ledger.Held, bed.BalancedLedger().Released);
     }
 
     private Caretaker CareOf(WarmBed bed, Packer? packer, CareOptions options) => new(bed.Store, packer,
