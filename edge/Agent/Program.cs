@@ -96,7 +96,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     app.MapMqtt(mqtt, ingest);
     using var influx = new InfluxApi(ConfigurationException.Check(options.Influx.Validated), ingest.Intake, ingest.LogIns);
     influx.Map(app);
-    await using var sensors = new SensorSet(ConfigurationException.Check(options.Sensors.Validated), Board.Real, ingest.Intake, clock, logs.CreateLogger<SensorSet>());
+    await using var sensors = new SensorSet(ConfigurationException.Check(options.Sensors.Validated), () => Board.Real, ingest.Intake, clock, logs.CreateLogger<SensorSet>());
     sensors.Start();
 
     // Questions, asked here or by the node above.

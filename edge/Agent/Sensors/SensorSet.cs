@@ -11,12 +11,13 @@ namespace Foretier.Agent.Sensors;
 internal sealed class SensorSet : IAsyncDisposable
 {
     private readonly SensorsOptions _options;
-    private readonly Board _board;
+    private readonly Func<Board> _board;
     private readonly List<(SensorPoller Poller, SensorPublisher Publisher)> _sensors = [];
     private readonly CancellationTokenSource _stop = new();
     private Task _running = Task.CompletedTask;
 
-    public SensorSet(SensorsOptions options, Board board, Intake intake, TimeProvider clock, ILogger<SensorSet> log)
+    /// <param name="board">Asked where there is a sensor, or somebody looks for some: most boxes have none, and need not load what drives them.</param>
+    public SensorSet(SensorsOptions options, Func<Board> board, Intake intake, TimeProvider clock, ILogger<SensorSet> log)
     {
         (_options, _board) = (options, board);
         foreach (var (name, sensor) in options.Devices)
@@ -24,7 +25,7 @@ internal sealed class SensorSet : IAsyncDisposable
             var device = new DeviceName(options.Account, name);
             intake.Devices.Meet(device);
             var publisher = new SensorPublisher(device, intake, log);
-            _sensors.Add((new(name, sensor, board, clock, log, publisher.Publish, SensorKinds.All[sensor.Kind]), publisher));
+            _sensors.Add((new(name, sensor, board(), clock, log, publisher.Publish, SensorKinds.All[sensor.Kind]), publisher));
         }
     }
 
@@ -74,7 +75,7 @@ internal sealed class SensorSet : IAsyncDisposable
         IReadOnlyList<int> found;
         try
         {
-            found = I2cScan.Find(_board.I2c, bus);
+            found = I2cScan.Find(_board().I2c, bus);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or PlatformNotSupportedException)
         {

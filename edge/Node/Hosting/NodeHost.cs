@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using System.Net.Sockets;
 using System.Reflection;
+using Foretier.Core.Samples;
 using Foretier.Node.Keys;
 using Foretier.Node.Link;
 using Foretier.Node.Serve;
@@ -148,6 +149,10 @@ public static class NodeHost
         {
             throw new ConfigurationException("settings: " + string.Join(" ", problems.Select(p =>
                 $"{p.ErrorMessage} Set FORETIER__{string.Join(",", p.MemberNames).ToUpperInvariant()}.")));
+        }
+        if (!SeriesKey.IsValidPart(options.Node))
+        {
+            throw new ConfigurationException($"settings: FORETIER__NODE '{options.Node}' is no name: 1 to 128 letters, digits or _ . : @ -.");
         }
         if (!Uri.TryCreate(options.Http, UriKind.Absolute, out var http) || http.Scheme is not ("http" or "https")
             || (http.Host != "localhost" && !System.Net.IPAddress.TryParse(http.Host, out _)))

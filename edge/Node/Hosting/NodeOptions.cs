@@ -6,7 +6,7 @@ namespace Foretier.Node.Hosting;
 public class NodeOptions
 {
     /// <summary>Name of this node, unique in the installation.</summary>
-    [Required, RegularExpression("[A-Za-z0-9_.:@-]{1,128}")]
+    [Required]
     public string Node { get; set; } = "";
 
     /// <summary>Folder for everything this node keeps.</summary>

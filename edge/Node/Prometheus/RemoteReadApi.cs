@@ -20,7 +20,7 @@ public sealed class RemoteReadApi(PromSource source)
     private const int QueriesMax = 100;
 
     public void Map(RouteGroupBuilder api) => api.MapPost("/prometheus/read", ReadAsync)
-        .WithName("remoteRead").WithSummary("Prometheus remote_read: a snappy-compressed protobuf ReadRequest.").Accepts<ReadRequest>("application/x-protobuf");
+        .WithName("remoteRead").WithSummary("Prometheus remote_read: a snappy-compressed protobuf ReadRequest.").Accepts<Stream>("application/x-protobuf");
 
     private async Task<IResult> ReadAsync(HttpContext http, CancellationToken cancel)
     {

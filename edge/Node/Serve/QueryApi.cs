@@ -10,7 +10,6 @@ using Foretier.Node.Keys;
 using Foretier.Protocol.Api;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Routing;
 
 namespace Foretier.Node.Serve;
@@ -101,7 +100,7 @@ public sealed class QueryApi(
         return Results.Empty;
     }
 
-    private async Task<IResult> QueryManyAsync(HttpContext http, [FromBody] QueryBatch batch, CancellationToken cancel)
+    private async Task<IResult> QueryManyAsync(HttpContext http, QueryBatch batch, CancellationToken cancel)
     {
         if (batch.Unknown is { Count: > 0 } unknown)
         {

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Foretier.Core.Query;
-using Microsoft.AspNetCore.Mvc;
 
 namespace Foretier.Node.Serve;
 
@@ -9,47 +8,47 @@ namespace Foretier.Node.Serve;
 public sealed record QueryText
 {
     /// <summary>account/device/measurement, * allowed in each part; several with commas.</summary>
-    [FromQuery(Name = "series")]
+    [Query(Name = "series")]
     public string? Series { get; init; }
 
     /// <summary>RFC 3339, epoch, now or -6h.</summary>
-    [FromQuery(Name = "from")]
+    [Query(Name = "from")]
     public string? From { get; init; }
 
     /// <summary>The same; exclusive.</summary>
-    [FromQuery(Name = "to")]
+    [Query(Name = "to")]
     public string? To { get; init; }
 
     /// <summary>30s, 1m, 1h, 1d, 1w; none = one value over the range.</summary>
-    [FromQuery(Name = "step")]
+    [Query(Name = "step")]
     public string? Step { get; init; }
 
     /// <summary>Functions with commas.</summary>
-    [FromQuery(Name = "fn")]
+    [Query(Name = "fn")]
     public string? Fn { get; init; }
 
     /// <summary>none, null, previous, linear.</summary>
-    [FromQuery(Name = "fill")]
+    [Query(Name = "fill")]
     public string? Fill { get; init; }
 
     /// <summary>account, device, measurement.</summary>
-    [FromQuery(Name = "by")]
+    [Query(Name = "by")]
     public string? By { get; init; }
 
     /// <summary>Of rolling_avg.</summary>
-    [FromQuery(Name = "window")]
+    [Query(Name = "window")]
     public string? Window { get; init; }
 
     /// <summary>Time zone of steps of whole days.</summary>
-    [FromQuery(Name = "tz")]
+    [Query(Name = "tz")]
     public string? Tz { get; init; }
 
     /// <summary>Points on a page.</summary>
-    [FromQuery(Name = "limit")]
+    [Query(Name = "limit")]
     public string? Limit { get; init; }
 
     /// <summary>The page before's meta.next.</summary>
-    [FromQuery(Name = "cursor")]
+    [Query(Name = "cursor")]
     public string? Cursor { get; init; }
 
     /// <summary>Every parameter there is, as it is written.</summary>

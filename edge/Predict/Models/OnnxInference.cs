@@ -24,8 +24,8 @@ public sealed class OnnxInference : IInference
 
     public ModelManifest Manifest { get; }
 
-    /// <summary>Of the library this program was built with.</summary>
-    public static Version RuntimeVersion => typeof(InferenceSession).Assembly.GetName().Version ?? new(0, 0);
+    /// <summary>Of the library this program was built with; asked by processes that do not load it.</summary>
+    public static Version RuntimeVersion { get; } = typeof(OnnxInference).Assembly.GetReferencedAssemblies().FirstOrDefault(library => library.Name == "Microsoft.ML.OnnxRuntime")?.Version ?? new(0, 0);
 
     /// <exception cref="InferenceException">The runtime does not take the model, or the model is not of the dimensions of its contract.</exception>
     public static OnnxInference Load(ModelFolder folder)
