@@ -95,12 +95,12 @@ public sealed partial class WarmStore
     {
         var gone = await LockedAsync(() =>
         {
-            var held = _windows.GetValueOrDefault((intent.Edge, intent.Window)) ?? WarmWindow.Empty(intent.Edge, intent.Window);
-            var packed = FilesOf(held, intent).ToList();
             if (!_index.ReadIntents().Contains(intent))
             {
                 throw new IOException($"{intent.Edge} {intent.Window} was forgotten while it was archived, because its edge sends it again");
             }
+            var held = _windows[(intent.Edge, intent.Window)];
+            var packed = FilesOf(held, intent).ToList();
             var left = held with { Files = held.Files.RemoveRange(packed), ArchivedThrough = Math.Max(held.ArchivedThrough, intent.Through) };
             var before = left.ToHolding(Node)?.Count ?? 0;
             var deleted = 0L;
@@ -166,7 +166,7 @@ public sealed partial class WarmStore
         _catalog.Swap(layers.Select(HoldingKey.Of), [merged]);
         if (ended.Expired > 0)
         {
-            _lacking = _lacking.Where(one => one.Key != (merged.Edge, merged.Window)).ToDictionary();
+            LacksNoMore(merged.Edge, merged.Window);
             foreach (var copy in _copies.Values.Where(copy => copy.Edge == merged.Edge && copy.Window == merged.Window && Unlist(copy)))
             {
                 Forget(copy);

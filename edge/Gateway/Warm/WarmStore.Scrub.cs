@@ -112,7 +112,7 @@ public sealed partial class WarmStore
         _windows[(edge, window)] = left;
         _recounts.Remove((edge, window));
         _damaged.TryRemove((edge, window), out _);
-        _lacking = _lacking.Where(one => one.Key != (edge, window)).ToDictionary();
+        LacksNoMore(edge, window);
         _catalog.Swap([new(edge, window, Node, Tier.Hdd, held.After), .. archived.Select(HoldingKey.Of)], []);
         _log.LogWarning("{Edge} {Window} was damaged and is forgotten after flush {After}; {Edge} sends it again", edge, window, from, edge);
         return from;
@@ -122,6 +122,8 @@ public sealed partial class WarmStore
     internal long? DamagedAfter(string edge, Window window) => !_windows.TryGetValue((edge, window), out var held) ? null
         : _lacking.ContainsKey((edge, window)) ? 0
         : _damaged.ContainsKey((edge, window)) && held.IsHeld ? held.After : null;
+
+    private void LacksNoMore(string edge, Window window) => _lacking = _lacking.Where(one => one.Key != (edge, window)).ToDictionary();
 
     /// <returns>False where the file has meanwhile been moved to the archive.</returns>
     private bool NoteDamage(string edge, Window window, WarmFile file, string wrong)

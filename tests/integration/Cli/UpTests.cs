@@ -11,22 +11,8 @@ public sealed class UpTests : IDisposable
     private readonly int _mqtt = RunningUp.FreePort();
     private readonly int _http = RunningUp.FreePort();
 
-    public void Dispose()
-    {
-        for (var tries = 0; ; tries++)
-        {
-            try
-            {
-                Directory.Delete(Path.GetDirectoryName(_folder)!, recursive: true);
-                return;
-            }
-            catch (IOException) when (tries < 100)
-            {
-                // Nodes whose 'up' was killed end a moment after it.
-                Thread.Sleep(50);
-            }
-        }
-    }
+    // Nodes whose 'up' was killed end a moment after it.
+    public void Dispose() => Folders.DeleteSoon(Path.GetDirectoryName(_folder)!);
 
     private Task<(int Code, string Output, string Error)> RunAsync(params string[] arguments) => RunningUp.RunAsync([.. arguments, "--data", _folder]);
 

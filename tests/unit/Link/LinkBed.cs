@@ -53,19 +53,8 @@ internal sealed class LinkBed(LinkOptions? link = null) : IAsyncDisposable
             await app.StopAsync();
             await app.DisposeAsync();
         }
-        for (var tries = 0; ; tries++)
-        {
-            try
-            {
-                Directory.Delete(_folder, recursive: true);
-                return;
-            }
-            catch (IOException) when (tries < 100)
-            {
-                // Whoever followed a link may be writing down whom it heard of.
-                await Task.Delay(20);
-            }
-        }
+        // Whoever followed a link may be writing down whom it heard of.
+        Folders.DeleteSoon(_folder);
     }
 }
 
