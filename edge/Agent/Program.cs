@@ -41,6 +41,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     builder.WebHost.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true);
     builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(mqtt, () => ingest!));
     builder.Services.Configure<SocketTransportOptions>(MqttEndpoints.BoundSockets);
+    builder.Services.AddHostedService(_ => new IdleMemory());
     await using var app = builder.Build();
     // Without a test's clock, one before the program was made is wrong.
     var system = app.Services.GetRequiredService<TimeProvider>();
