@@ -96,7 +96,7 @@ internal sealed record Erasure(OpenColumns? Before, TimeRange Range);
 /// <summary>Samples and deletions of one series in the order in which they came: each deletion with the samples before it, then the samples after the last.</summary>
 internal readonly record struct SeriesSnapshot(OpenColumns.Snapshot? Last, IReadOnlyList<(OpenColumns.Snapshot? Before, TimeRange Range)> Erasures)
 {
-    /// <summary>The samples of a range that hold, sorted, each time once.</summary>
+    /// <summary>The samples that hold, sorted, each time once: those of a range, and maybe some around it.</summary>
     public SampleColumns Sorted(TimeRange range)
     {
         if (Erasures.Count == 0)

@@ -53,51 +53,26 @@ internal sealed class OpenColumns
     public readonly record struct Snapshot(long[] Times, double[] Values, string?[]? States, int Count, bool IsAscending)
     {
         /// <summary>Sorted, each time once, the sample that came last.</summary>
-        public SampleColumns Sorted(out int superseded) => Copy(0, Count).SortLastWins(out superseded);
+        public SampleColumns Sorted(out int superseded) => Whole.SortLastWins(out superseded);
 
-        /// <summary>Those of a range, sorted, each time once.</summary>
+        /// <summary>Sorted, each time once: those of a range, and where nothing has to be done for it also those around it.</summary>
         public SampleColumns Sorted(TimeRange range)
         {
             if (IsAscending)
             {
-                return Copy(LowerBound(range.From), LowerBound(range.To));
+                return Whole;
             }
-            var all = new SampleColumns();
+            var within = new SampleColumns();
             for (var i = 0; i < Count; i++)
             {
                 if (range.Contains(Times[i]))
                 {
-                    all.Add(Times[i], Values[i], States?[i]);
+                    within.Add(Times[i], Values[i], States?[i]);
                 }
             }
-            return all.SortLastWins(out _);
+            return within.SortLastWins(out _);
         }
 
-        private int LowerBound(long time)
-        {
-            var i = Array.BinarySearch(Times, 0, Count, time);
-            return i < 0 ? ~i : i;
-        }
-
-        private SampleColumns Copy(int from, int to)
-        {
-            var columns = new SampleColumns(Math.Max(0, to - from));
-            if (to <= from)
-            {
-                return columns;
-            }
-            if (States is null)
-            {
-                columns.Append(to - from, out var times, out var values);
-                Times.AsSpan(from, to - from).CopyTo(times);
-                Values.AsSpan(from, to - from).CopyTo(values);
-                return columns;
-            }
-            for (var i = from; i < to; i++)
-            {
-                columns.Add(Times[i], Values[i], States[i]);
-            }
-            return columns;
-        }
+        private SampleColumns Whole => SampleColumns.Over(Times, Values, States, Count);
     }
 }

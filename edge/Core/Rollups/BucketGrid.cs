@@ -27,6 +27,13 @@ public readonly record struct BucketGrid(TimeRange Range, long Step, long Origin
         return Step == 0 ? new(Origin, Range.To) : new(start, start > long.MaxValue - Step ? long.MaxValue : start + Step);
     }
 
+    /// <summary>The bucket of a time, before clipping; sooner told where it is the one after <paramref name="last"/>, as with samples in order.</summary>
+    internal TimeRange BucketOf(long time, in TimeRange last)
+    {
+        var isNext = Edges is null && last.Length == Step && time >= last.To && time - last.To < Step && last.To <= long.MaxValue - Step;
+        return isNext ? new(last.To, last.To + Step) : BucketAt(StartOf(time));
+    }
+
     /// <summary>How many buckets the range touches.</summary>
     public long Count => Range.IsEmpty ? 0
         : Edges is { } edges ? IndexOf(edges, Range.To - 1) - IndexOf(edges, Range.From) + 1

@@ -60,16 +60,25 @@ public sealed class BucketRows(RollupParts parts = RollupParts.None, int capacit
         var values = samples.Values;
         var states = samples.States;
         int from = samples.LowerBound(grid.Range.From), to = samples.LowerBound(grid.Range.To);
-        for (var i = from; i < to;)
+        for (var (i, bucket) = (from, default(TimeRange)); i < to;)
         {
-            var bucket = grid.BucketAt(grid.StartOf(times[i]));
+            bucket = grid.BucketOf(times[i], bucket);
+            var end = i + 1;
+            while (end < to && times[end] < bucket.To)
+            {
+                end++;
+            }
             ref var rollup = ref At(bucket.From);
-            do
+            if (states.IsEmpty && rollup.Detail is null)
+            {
+                rollup.AddNumbers(times[i..end], values[i..end]);
+                i = end;
+                continue;
+            }
+            for (; i < end; i++)
             {
                 rollup.Add(times[i], values[i], states.IsEmpty ? null : states[i]);
-                i++;
             }
-            while (i < to && times[i] < bucket.To);
         }
     }
 
@@ -108,33 +117,32 @@ public sealed class BucketRows(RollupParts parts = RollupParts.None, int capacit
     private ref Rollup At(long start)
     {
         var rows = Written;
-        if (rows.Length > 0 && rows[^1].Start == start)
+        if (rows.IsEmpty || rows[^1].Start < start)
+        {
+            return ref Insert(rows.Length, start);
+        }
+        if (rows[^1].Start == start)
         {
             return ref rows[^1].Rollup;
         }
-        var index = rows.Length;
-        if (rows.Length > 0 && rows[^1].Start > start)
+        int low = 0, high = rows.Length - 1;
+        while (low < high)
         {
-            int low = 0, high = rows.Length - 1;
-            while (low < high)
+            var middle = (low + high) / 2;
+            if (rows[middle].Start < start)
             {
-                var middle = (low + high) / 2;
-                if (rows[middle].Start < start)
-                {
-                    low = middle + 1;
-                }
-                else
-                {
-                    high = middle;
-                }
+                low = middle + 1;
             }
-            if (rows[low].Start == start)
+            else
             {
-                return ref rows[low].Rollup;
+                high = middle;
             }
-            index = low;
         }
-        return ref Insert(index, start);
+        if (rows[low].Start == start)
+        {
+            return ref rows[low].Rollup;
+        }
+        return ref Insert(low, start);
     }
 
     private ref Rollup Insert(int index, long start)
@@ -148,13 +156,19 @@ public sealed class BucketRows(RollupParts parts = RollupParts.None, int capacit
             Return(rows);
             _rows = rows = wider;
         }
+        ref var row = ref rows[index];
         if (index < _count)
         {
             rows.AsSpan(index, _count - index).CopyTo(rows.AsSpan(index + 1));
+            row = default;
         }
+        // Behind the last, rows are empty: made so, or left so by who gave them back. Not to write a whole row twice is a tenth of answering.
         _count++;
-        ref var row = ref rows[index];
-        row = new(start, Parts == RollupParts.None ? default : new Rollup { Detail = new(Parts) });
+        row.Start = start;
+        if (Parts != RollupParts.None)
+        {
+            row.Rollup.Detail = new(Parts);
+        }
         return ref row.Rollup;
     }
 }

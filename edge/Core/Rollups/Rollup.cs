@@ -61,7 +61,44 @@ public struct Rollup
             Min = Math.Min(Min, value);
             Max = Math.Max(Max, value);
         }
-        AddToSum(value);
+        AddToSum(ref SumHigh, ref _sumLow, value);
+    }
+
+    /// <summary>
+    /// The same as adding each: numbers, in order of time, at least one, to a rollup without a detail. What is counted stays in registers meanwhile,
+    /// and states that are not there are not written.
+    /// </summary>
+    public void AddNumbers(ReadOnlySpan<long> times, ReadOnlySpan<double> values)
+    {
+        if (Count == 0 || times[0] < FirstTime)
+        {
+            (FirstTime, First) = (times[0], values[0]);
+            Forget(ref FirstState);
+        }
+        if (Count == 0 || times[^1] >= LastTime)
+        {
+            (LastTime, Last) = (times[^1], values[^1]);
+            Forget(ref LastState);
+        }
+        var (min, max, high, low) = Numbers == 0 ? (values[0], values[0], SumHigh, _sumLow) : (Min, Max, SumHigh, _sumLow);
+        foreach (var value in values)
+        {
+            min = Math.Min(min, value);
+            max = Math.Max(max, value);
+            AddToSum(ref high, ref low, value);
+        }
+        (Min, Max, SumHigh, _sumLow) = (min, max, high, low);
+        Count += values.Length;
+        Numbers += values.Length;
+    }
+
+    private static void Forget(ref string? state)
+    {
+        // Writing a reference, even none, is a call.
+        if (state is not null)
+        {
+            state = null;
+        }
     }
 
     /// <summary>Takes in other samples of the series; where there is a detail, those after its own.</summary>
@@ -116,27 +153,27 @@ public struct Rollup
             Min = Numbers == 0 ? other.Min : Math.Min(Min, other.Min);
             Max = Numbers == 0 ? other.Max : Math.Max(Max, other.Max);
             Numbers += other.Numbers;
-            AddToSum(other.SumHigh);
-            AddToSum(other._sumLow);
+            AddToSum(ref SumHigh, ref _sumLow, other.SumHigh);
+            AddToSum(ref SumHigh, ref _sumLow, other._sumLow);
         }
     }
 
     /// <summary>Puts a sum back that was stored as its two halves.</summary>
     public void RestoreSum(double high, double low) => (SumHigh, _sumLow) = (high, low);
 
-    private void AddToSum(double value)
+    private static void AddToSum(ref double high, ref double low, double value)
     {
-        var total = SumHigh + value;
+        var total = high + value;
         // Infinite totals stay infinite: their "rest" would be NaN.
         if (double.IsFinite(total))
         {
-            _sumLow += Math.Abs(SumHigh) >= Math.Abs(value) ? SumHigh - total + value : value - total + SumHigh;
+            low += Math.Abs(high) >= Math.Abs(value) ? high - total + value : value - total + high;
         }
         else if (double.IsNaN(total))
         {
             // Whose bits the sum of two NaNs has is the compiler's choice, and of ∞ − ∞ the processor's.
             total = double.NaN;
         }
-        SumHigh = total;
+        high = total;
     }
 }

@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace Foretier.Core.Samples;
 
 /// <summary>
@@ -8,45 +6,63 @@ namespace Foretier.Core.Samples;
 /// </summary>
 public sealed class SampleColumns
 {
-    private readonly List<long> _times;
-    private readonly List<double> _values;
-    private List<string?>? _states;
+    private long[] _times;
+    private double[] _values;
+    private string?[]? _states;
+
+    // Slots that are its own to write: none behind the samples of arrays that are another's.
+    private int _room;
 
     public SampleColumns(int capacity = 0)
     {
-        _times = new(capacity);
-        _values = new(capacity);
+        _times = capacity == 0 ? [] : new long[capacity];
+        _values = capacity == 0 ? [] : new double[capacity];
+        _room = capacity;
     }
 
-    public int Count => _times.Count;
-    public ReadOnlySpan<long> Times => CollectionsMarshal.AsSpan(_times);
-    public ReadOnlySpan<double> Values => CollectionsMarshal.AsSpan(_values);
+    private SampleColumns(long[] times, double[] values, string?[]? states, int count) =>
+        (_times, _values, _states, Count, _room) = (times, values, states, count, 0);
+
+    /// <summary>The first samples of arrays in which they will not change. Nothing is copied before somebody adds to it.</summary>
+    public static SampleColumns Over(long[] times, double[] values, string?[]? states, int count) => new(times, values, states, count);
+
+    public int Count { get; private set; }
+    public ReadOnlySpan<long> Times => _times.AsSpan(0, Count);
+    public ReadOnlySpan<double> Values => _values.AsSpan(0, Count);
 
     /// <summary>Empty while no sample is a state; else as long as <see cref="Times"/>, null at each number.</summary>
-    public ReadOnlySpan<string?> States => _states is null ? default : CollectionsMarshal.AsSpan(_states);
+    public ReadOnlySpan<string?> States => _states is null ? default : _states.AsSpan(0, Count);
 
-    public long FirstTime => _times[0];
-    public long LastTime => _times[^1];
-    public string? StateAt(int index) => _states?[index];
+    public long FirstTime => Times[0];
+    public long LastTime => Times[^1];
+    public string? StateAt(int index) => _states is null ? null : States[index];
 
     public void Add(long time, double value, string? state = null)
     {
-        if (state is not null && _states is null)
+        if (Count >= _room)
         {
-            _states = new(_times.Capacity);
-            CollectionsMarshal.SetCount(_states, _times.Count);
-            CollectionsMarshal.AsSpan(_states).Clear();
+            Grow(Count + 1);
         }
-        _times.Add(time);
-        _values.Add(value);
-        _states?.Add(state);
+        if (state is not null)
+        {
+            _states ??= new string?[_room];
+        }
+        _times[Count] = time;
+        _values[Count] = value;
+        if (_states is not null)
+        {
+            _states[Count] = state;
+        }
+        Count++;
     }
 
     public void Clear()
     {
-        _times.Clear();
-        _values.Clear();
-        _states = null;
+        if (_room == 0)
+        {
+            (_times, _values) = ([], []);
+        }
+        (Count, _states) = (0, null);
     }
 
     /// <summary>
@@ -55,16 +71,14 @@ public sealed class SampleColumns
     /// </summary>
     public void Append(int count, out Span<long> times, out Span<double> values)
     {
-        var start = Count;
-        CollectionsMarshal.SetCount(_times, start + count);
-        CollectionsMarshal.SetCount(_values, start + count);
-        if (_states is not null)
+        if (Count + count > _room)
         {
-            CollectionsMarshal.SetCount(_states, start + count);
-            CollectionsMarshal.AsSpan(_states)[start..].Clear();
+            Grow(Count + count);
         }
-        times = CollectionsMarshal.AsSpan(_times)[start..];
-        values = CollectionsMarshal.AsSpan(_values)[start..];
+        times = _times.AsSpan(Count, count);
+        values = _values.AsSpan(Count, count);
+        _states?.AsSpan(Count, count).Clear();
+        Count += count;
     }
 
     /// <summary>Adds <paramref name="count"/> samples of others, from index <paramref name="first"/> on.</summary>
@@ -86,14 +100,29 @@ public sealed class SampleColumns
     /// <summary>Turns a sample that is there already into a state.</summary>
     public void SetState(int index, string state)
     {
-        if (_states is null)
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)Count, nameof(index));
+        if (_room == 0)
         {
-            _states = new(_times.Capacity);
-            CollectionsMarshal.SetCount(_states, _times.Count);
-            CollectionsMarshal.AsSpan(_states).Clear();
+            Grow(Count);
         }
+        _states ??= new string?[_room];
         _states[index] = state;
-        CollectionsMarshal.AsSpan(_values)[index] = 0;
+        _values[index] = 0;
+    }
+
+    private void Grow(int least)
+    {
+        _room = Math.Max(least, Math.Max(4, (int)Math.Min(2L * Count, Array.MaxLength)));
+        var (times, values) = (new long[_room], new double[_room]);
+        Times.CopyTo(times);
+        Values.CopyTo(values);
+        if (_states is not null)
+        {
+            var states = new string?[_room];
+            States.CopyTo(states);
+            _states = states;
+        }
+        (_times, _values) = (times, values);
     }
 
     /// <summary>The samples of <paramref name="range"/>; the times must be sorted.</summary>
@@ -130,7 +159,7 @@ public sealed class SampleColumns
     /// <summary>Index of the first sample not before <paramref name="time"/>; the times must be sorted.</summary>
     public int LowerBound(long time)
     {
-        var i = _times.BinarySearch(time);
+        var i = Times.BinarySearch(time);
         if (i < 0)
         {
             return ~i;
@@ -201,7 +230,7 @@ public sealed class SampleColumns
     {
         superseded = 0;
         var sorted = true;
-        for (var i = 1; i < _times.Count && sorted; i++)
+        for (var i = 1; i < Count && sorted; i++)
         {
             sorted = _times[i] > _times[i - 1];
         }

@@ -17,11 +17,17 @@ internal sealed class Contestant(string name, Uri root, string? key, string ping
 {
     private readonly HttpClient _http = Client(root, key);
 
+    private static readonly TimeSpan Short = TimeSpan.FromSeconds(3);
+
     public string Name => name;
+
+    /// <summary>How long it is asked before it is measured.</summary>
+    public TimeSpan WarmUp { get; private init; } = Short;
 
     public static Contestant Of(Peer peer, PeerServer server) => new(peer.Name, server.Root, null, peer.Ping, [server.Pid], peer.PathOf, peer.ValuesOf);
 
-    public static Contestant Foretier(string name, Uri root, string key, IReadOnlyList<int> pids) => new(name, root, key, "/readyz", pids, ForetierPath, ForetierValues);
+    public static Contestant Foretier(string name, Uri root, string key, IReadOnlyList<int> pids, TimeSpan? warmUp = null) =>
+        new(name, root, key, "/readyz", pids, ForetierPath, ForetierValues) { WarmUp = warmUp ?? Short };
 
     /// <summary>Its answer, as values by series and start of step.</summary>
     public Dictionary<(string Series, long Start), double> Ask(BenchQuestion question)

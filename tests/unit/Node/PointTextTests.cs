@@ -50,6 +50,14 @@ public class PointTextTests
         Assert.Equal(text, Encoding.UTF8.GetString(into, 0, PointText.Write(into, new ResultPoint(time, value, state))));
     }
 
+    [Fact]
+    public void Any_millisecond_is_written_with_all_its_digits() => Gen.OneOf(Gen.Long[-200_000_000, 200_000_000], Gen.Long[0, long.MaxValue / 1000], Gen.Long[long.MinValue / 1000, 0]).Sample(time =>
+    {
+        var into = new byte[PointText.NumberBytesMax];
+        var text = Encoding.UTF8.GetString(into, 0, PointText.Write(into, new ResultPoint(time * 1000, 0)));
+        return text == string.Create(CultureInfo.InvariantCulture, $"[{time},0]");
+    });
+
     private static string Text(double value)
     {
         var into = new byte[PointText.NumberBytesMax];

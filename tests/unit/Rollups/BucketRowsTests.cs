@@ -1,5 +1,7 @@
 using CsCheck;
 using Foretier.Core.Rollups;
+using Foretier.Core.Samples;
+using Foretier.Tests.Unit.Segments;
 
 namespace Foretier.Tests.Unit.Rollups;
 
@@ -21,6 +23,43 @@ public class BucketRowsTests
                 .SequenceEqual(expected.Select(g => (g.Key, (long)g.Count(), (long)g.First().Time, (long)g.Last().Time, g.First().Time % 7 == 0 ? "on" : null,
                     (long)g.Count(s => s.Time % 7 != 0))));
         });
+    }
+
+    [Fact]
+    public void Samples_added_as_columns_are_to_the_bit_those_added_one_by_one() =>
+        Gen.Select(Gen.Select(Gen.Int[0, 90], Gen.OneOf(SegmentGen.AnyBits, Gen.Double[-100, 100])).Array[1, 200], Gen.Int[0, 40], Gen.Int[1, 50], Gen.Int[0, 60]).Sample((samples, step, from, hasStates) =>
+        {
+            var columns = new SampleColumns();
+            long time = 0;
+            foreach (var (after, value) in samples)
+            {
+                columns.Add(time += after + 1, value, hasStates == 0 && after % 5 == 0 ? "on" : null);
+            }
+            var grid = new BucketGrid(new(from, time - from), step);
+            using var whole = new BucketRows();
+            using var single = new BucketRows();
+            // Into rows that have something already, as with the parts of a longer range.
+            whole.Add(columns, grid);
+            whole.Add(columns, grid);
+            for (var twice = 0; twice < 2; twice++)
+            {
+                for (var i = 0; i < columns.Count; i++)
+                {
+                    if (grid.Range.Contains(columns.Times[i]))
+                    {
+                        single.Add(grid.StartOf(columns.Times[i]), columns.Times[i], columns.Values[i], columns.StateAt(i));
+                    }
+                }
+            }
+            return whole.Rows.ToArray().Select(Bits).SequenceEqual(single.Rows.ToArray().Select(Bits));
+        });
+
+    private static (long, long, long, long, long, long, long, long, long, long, long, string?, string?) Bits(BucketRow row)
+    {
+        static long Of(double value) => BitConverter.DoubleToInt64Bits(value);
+        var rollup = row.Rollup;
+        return (row.Start, rollup.Count, rollup.Numbers, rollup.FirstTime, rollup.LastTime, Of(rollup.Min), Of(rollup.Max), Of(rollup.SumHigh), Of(rollup.SumLow), Of(rollup.First),
+            Of(rollup.Last), rollup.FirstState, rollup.LastState);
     }
 
     [Fact]
