@@ -4,6 +4,7 @@ using System.Text.Json;
 using Foretier.Core.Query;
 using Foretier.Core.Tiers;
 using Foretier.Node.Hosting;
+using Foretier.Node.Serve;
 using Foretier.Protocol;
 using Foretier.Protocol.Api;
 using Microsoft.Extensions.Logging;
@@ -16,8 +17,6 @@ namespace Foretier.Node.Link;
 /// </summary>
 public sealed class CatalogFollower
 {
-    private static readonly TimeSpan FetchDeadline = TimeSpan.FromSeconds(10);
-
     private readonly Catalog _catalog;
     private readonly SourceHealth _health;
     private readonly TimeProvider _clock;
@@ -89,9 +88,13 @@ public sealed class CatalogFollower
         {
             while (!link.Ended.IsCancellationRequested)
             {
-                var asked = _health.Moment;
+                var (asked, sent) = (_health.Moment, link.Clock.GetTimestamp());
                 var message = await link.Http.GetFromJsonAsync<CatalogMessage>($"internal/v1/catalog?since={since}", NodeJson.Options, link.Ended).ConfigureAwait(false)
                     ?? throw new JsonException("empty catalog message");
+                if (link.Clock.GetElapsedTime(sent) - NodeApi.PollMax is { Ticks: > 0 } way)
+                {
+                    link.Pulse.Answered(way);
+                }
                 if (message.Update.Reset)
                 {
                     kept = Unheard(message);
@@ -169,7 +172,7 @@ public sealed class CatalogFollower
         var moment = status.SilentMilliseconds is { } silent ? _health.Before(asked, TimeSpan.FromMilliseconds(silent)) : asked;
         if (_sources.GetValueOrDefault(status.Node) is not RouteSource known || known.Link != link)
         {
-            _sources[status.Node] = new RouteSource(link, new LinkSource(status.Node, link, behind, FetchDeadline));
+            _sources[status.Node] = new RouteSource(link, new LinkSource(status.Node, link, behind));
             _health.Connected(status.Node, moment);
             Found?.Invoke(status.Node, link, LinkSource.PathOf(status.Node, behind));
         }

@@ -86,7 +86,7 @@ public sealed class LinkedNode : IAsyncDisposable
     internal LinkedNode(string name, Stream stream, LinkOptions options)
     {
         Name = name;
-        _stream = new WatchedStream(stream, End);
+        _stream = new WatchedStream(stream, Pulse = new(Clock), End);
         Http = new HttpClient(_handler = new EndingHandler(name, new SocketsHttpHandler
         {
             ConnectCallback = (_, _) => Interlocked.Exchange(ref _taken, 1) == 0
@@ -116,6 +116,12 @@ public sealed class LinkedNode : IAsyncDisposable
 
     public string Name { get; }
     public HttpClient Http { get; }
+
+    /// <summary>Waiting for a link is done in real time, however fast the data's may run.</summary>
+    internal TimeProvider Clock { get; } = TimeProvider.System;
+
+    /// <summary>Whether the other end says anything.</summary>
+    internal LinkPulse Pulse { get; }
 
     /// <summary>A request for <see cref="Http"/>'s SendAsync, which does not take over the client's version by itself.</summary>
     public HttpRequestMessage Request(HttpMethod method, string path, HttpContent? content = null) =>
@@ -157,8 +163,8 @@ public sealed class LinkedNode : IAsyncDisposable
         }
     }
 
-    /// <summary>Tells when the other side is gone: the only one who reads the link is the HTTP/2 client, and it keeps the news to itself.</summary>
-    private sealed class WatchedStream(Stream inner, Action ended) : Stream
+    /// <summary>Tells when the other side says something, and when it is gone: the only one who reads the link is the HTTP/2 client, and it keeps the news to itself.</summary>
+    private sealed class WatchedStream(Stream inner, LinkPulse pulse, Action ended) : Stream
     {
         public override bool CanRead => true;
         public override bool CanWrite => true;
@@ -171,7 +177,11 @@ public sealed class LinkedNode : IAsyncDisposable
             try
             {
                 var read = await inner.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
-                if (read == 0 && buffer.Length > 0)
+                if (read > 0)
+                {
+                    pulse.Heard();
+                }
+                else if (buffer.Length > 0)
                 {
                     ended();
                 }
@@ -188,6 +198,7 @@ public sealed class LinkedNode : IAsyncDisposable
         {
             try
             {
+                pulse.Sent();
                 await inner.WriteAsync(buffer, cancellationToken).ConfigureAwait(false);
             }
             catch

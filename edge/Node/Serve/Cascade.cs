@@ -206,20 +206,20 @@ public sealed class Cascade(NodeDuties own, LinkHub? below, TimeProvider clock, 
         async Task<Answered<TReply>> AskAsync(LinkedNode node)
         {
             using var request = node.Request(method, $"internal/v1/{path}", body is null ? null : JsonContent.Create(body, body.GetType(), options: NodeJson.Options));
-            using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel, node.Ended);
+            using var patience = new LinkPatience(node, Timeout.InfiniteTimeSpan, cancel);
             try
             {
-                using var response = await node.Http.SendAsync(request, ended.Token).ConfigureAwait(false);
+                using var response = await node.Http.SendAsync(request, patience.Token).ConfigureAwait(false);
                 if (response.IsSuccessStatusCode)
                 {
-                    return new(node.Name, await response.Content.ReadFromJsonAsync<TReply>(NodeJson.Options, ended.Token).ConfigureAwait(false), null, null);
+                    return new(node.Name, await response.Content.ReadFromJsonAsync<TReply>(NodeJson.Options, patience.Token).ConfigureAwait(false), null, null);
                 }
-                var problem = Protocol.Api.Problem.Read(response.StatusCode, response.ReasonPhrase, await response.Content.ReadAsStringAsync(ended.Token).ConfigureAwait(false));
+                var problem = Protocol.Api.Problem.Read(response.StatusCode, response.ReasonPhrase, await response.Content.ReadAsStringAsync(patience.Token).ConfigureAwait(false));
                 return new(node.Name, default, $"{problem.Status} {problem.Detail ?? problem.Title}", problem);
             }
             catch (Exception error) when (!cancel.IsCancellationRequested && error is HttpRequestException or IOException or OperationCanceledException or JsonException)
             {
-                return new(node.Name, default, error.Message, null);
+                return new(node.Name, default, patience.Reason ?? error.Message, null);
             }
         }
         return below is null ? [] : [.. await Task.WhenAll(below.Nodes.Select(AskAsync)).ConfigureAwait(false)];

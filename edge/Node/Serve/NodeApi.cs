@@ -19,7 +19,8 @@ public static class NodeApi
     /// <summary>What most answers take; longer ones take more.</summary>
     private const int AnswerBytes = 64 << 10;
 
-    private static readonly TimeSpan PollMax = TimeSpan.FromSeconds(1);
+    /// <summary>After so long without news the catalog is told all the same.</summary>
+    internal static readonly TimeSpan PollMax = TimeSpan.FromSeconds(1);
 
     /// <summary>POST fetch: the parts of one source.</summary>
     public static void MapFetch(this RouteGroupBuilder group, IDataSource source)
@@ -79,14 +80,15 @@ public static class NodeApi
                 request.Content = new StreamContent(http.Request.Body);
                 request.Content.Headers.TryAddWithoutValidation("Content-Type", http.Request.ContentType);
             }
+            // (One may wait for news there for as long as it likes, over a link that lives.)
+            using var patience = new LinkPatience(link, Timeout.InfiniteTimeSpan, cancel);
             try
             {
-                using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel, link.Ended);
-                using var response = await link.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ended.Token).ConfigureAwait(false);
+                using var response = await link.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token).ConfigureAwait(false);
                 http.Response.StatusCode = (int)response.StatusCode;
                 http.Response.ContentType = response.Content.Headers.ContentType?.ToString();
                 http.Response.ContentLength = response.Content.Headers.ContentLength;
-                await response.Content.CopyToAsync(http.Response.Body, ended.Token).ConfigureAwait(false);
+                await response.Content.CopyToAsync(http.Response.Body, patience.Token).ConfigureAwait(false);
                 return Results.Empty;
             }
             catch (Exception error) when (!cancel.IsCancellationRequested && error is HttpRequestException or IOException or OperationCanceledException)
@@ -96,7 +98,7 @@ public static class NodeApi
                     http.Abort();
                     return Results.Empty;
                 }
-                return Problem.Of(StatusCodes.Status503ServiceUnavailable, "source_unavailable", $"{node} broke off: {error.Message}");
+                return Problem.Of(StatusCodes.Status503ServiceUnavailable, "source_unavailable", $"{node} broke off: {patience.Reason ?? error.Message}");
             }
         });
     }

@@ -1,6 +1,7 @@
-using System.Net;
-using System.Net.Sockets;
+using Foretier.Core.Query;
+using Foretier.Core.Tiers;
 using Foretier.Node.Hosting;
+using Foretier.Node.Link;
 
 namespace Foretier.Tests.Unit.Link;
 
@@ -67,66 +68,49 @@ public class LinkFlowTests
         Assert.False((await router.AnswerAsync("acme/d/m", points: 1)).IsPartial);
     }
 
-    /// <summary>Passes bytes on; from a moment on those of the connections there are then go nowhere, and nobody is told.</summary>
-    private sealed class Relay : IDisposable
+    [Fact]
+    public async Task A_question_over_a_half_open_link_is_given_up_long_before_pings_tell()
     {
-        private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-        private readonly int _target;
-        private CancellationTokenSource _frozen = new();
+        // Pings that come too late for everything here.
+        await using var bed = new LinkBed(new LinkOptions { PingEvery = TimeSpan.FromMinutes(10), PingTimeout = TimeSpan.FromMinutes(10) });
+        var router = await bed.StartAsync("router", null);
+        var gateway = await bed.StartAsync("gateway", router.Url);
+        using var relay = new Relay(new Uri(gateway.Url).Port);
+        var edge = await bed.StartAsync("edge", $"http://127.0.0.1:{relay.Port}");
+        edge.Hold(LinkBed.Day, [(LinkBed.Day.Start + 1, 1.5)]);
+        await router.AnswerAsync("acme/d/m", points: 1);
+        var (link, above) = (gateway.Hub.Find("edge")!, router.Hub.Find("gateway")!);
 
-        public Relay(int target)
-        {
-            _target = target;
-            _listener.Start();
-            _ = AcceptAsync();
-        }
+        relay.Freeze();
 
-        public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
-        public int Connections { get; private set; }
-
-        public void Freeze()
-        {
-            var now = _frozen;
-            _frozen = new();
-            now.Cancel();
-        }
-
-        public void Dispose()
-        {
-            _listener.Dispose();
-            _frozen.Cancel();
-        }
-
-        private async Task AcceptAsync()
-        {
-            try
-            {
-                while (true)
-                {
-                    var (lower, upper) = (await _listener.AcceptTcpClientAsync(), new TcpClient());
-                    await upper.ConnectAsync(IPAddress.Loopback, _target);
-                    Connections++;
-                    _ = PassAsync(lower.GetStream(), upper.GetStream(), _frozen.Token);
-                    _ = PassAsync(upper.GetStream(), lower.GetStream(), _frozen.Token);
-                }
-            }
-            catch (Exception closed) when (closed is SocketException or ObjectDisposedException)
-            {
-                // The test is over.
-            }
-        }
-
-        private static async Task PassAsync(NetworkStream from, NetworkStream to, CancellationToken frozen)
-        {
-            try
-            {
-                await from.CopyToAsync(to, frozen);
-                to.Socket.Shutdown(SocketShutdown.Send);
-            }
-            catch (Exception ended) when (ended is IOException or OperationCanceledException or SocketException or ObjectDisposedException)
-            {
-                // Frozen, both sockets stay open; else one side has gone.
-            }
-        }
+        // Asked beside it, and from one further up, which hears of it from the one whose link it is.
+        var asked = Assert.ThrowsAsync<DataSourceUnavailableException>(() => new LinkSource("edge", link, behind: false).FetchAsync(Whole, CancellationToken.None));
+        var askedAbove = Assert.ThrowsAsync<DataSourceUnavailableException>(() => new LinkSource("edge", above, behind: true).FetchAsync(Whole, CancellationToken.None));
+        Assert.Contains("the link of edge says nothing any more", (await asked).Message, StringComparison.Ordinal);
+        Assert.Contains("answered 503", (await askedAbove).Message, StringComparison.Ordinal);
+        Assert.False(link.Ended.IsCancellationRequested);
+        Assert.Equal([LinkBed.Day.Range], (await router.AnswerAsync("acme/d/m", points: 0)).Missing);
     }
+
+    [Fact]
+    public async Task A_large_answer_over_a_slow_link_is_waited_for_as_long_as_it_comes()
+    {
+        await using var bed = new LinkBed();
+        var router = await bed.StartAsync("router", null);
+        using var relay = new Relay(new Uri(router.Url).Port);
+        var edge = await bed.StartAsync("edge", $"http://127.0.0.1:{relay.Port}");
+        var random = new Random(1);
+        edge.Hold(LinkBed.Day, [.. Enumerable.Range(0, 80_000).Select(i => (LinkBed.Day.Start + i * 1_000_000L, random.NextDouble()))]);
+        await Eventually.BeAsync(() => router.Hub.Find("edge") is not null);
+        var link = router.Hub.Find("edge")!;
+
+        relay.BytesPerSecond = 150_000;
+        var asked = link.Clock.GetTimestamp();
+        using var answer = await new LinkSource("edge", link, behind: false).FetchAsync(Whole, CancellationToken.None);
+
+        Assert.Equal(80_000, Assert.Single(answer.Slices).Samples!.Count);
+        Assert.True(link.Clock.GetElapsedTime(asked) > link.Pulse.SilentAfter, "it was no longer under way than a silent link is waited for: this shows nothing");
+    }
+
+    private static FetchRequest Whole => new(["acme/d/m"], [new("edge", LinkBed.Day, 0, Holding.Latest, LinkBed.Day.Range)], Raw: true, 0, 0);
 }
