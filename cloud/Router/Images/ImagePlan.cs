@@ -100,7 +100,7 @@ internal sealed record ImagePlan(IReadOnlyDictionary<string, BoxStanding> Boxes,
                 : new(UpdateStanding.Done, IsUnwell(box) ? image.Problems[0] : null);
         }
         return isAbout && image.Phase == ImagePhase.Fetching
-                ? new(UpdateStanding.Fetching, string.Create(CultureInfo.InvariantCulture, $"{100.0 * image.Bytes / Math.Max(1, image.BytesAll):0} %{(image.Trouble is { } trouble ? $": {trouble}" : "")}"))
+                ? new(UpdateStanding.Fetching, string.Create(CultureInfo.InvariantCulture, $"{100.0 * image.Bytes / Math.Max(1, image.BytesAll):0} %{(image.BytesKept > 0 ? $", {image.BytesKept / 1e6:0.0} of {image.BytesAll / 1e6:0.0} MB were there" : "")}{(image.Trouble is { } trouble ? $": {trouble}" : "")}"))
             : ImageRelease.IsNewer(image.Running ?? "", version) ? new(UpdateStanding.Newer)
             : !RolloutScope.Means(release, rollout.Percent, rollout.Labels, box.Node, box.Labels) ? new(UpdateStanding.NotMeant)
             : image.Unable is { } unable ? new(UpdateStanding.Unable, unable)

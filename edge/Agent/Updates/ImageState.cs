@@ -25,4 +25,8 @@ internal sealed record ImageState(int Format, ImageCandidate? Candidate, ImageRe
 
 /// <param name="Since">When the phase began, µs.</param>
 /// <param name="Revision">Of the order that asked for it.</param>
-internal sealed record ImageCandidate(SignedRelease Release, ImagePhase Phase, long Since, long Revision);
+internal sealed record ImageCandidate(SignedRelease Release, ImagePhase Phase, long Since, long Revision)
+{
+    /// <summary>Of its bytes, those that were here before.</summary>
+    public long BytesKept { get; init; }
+}

@@ -12,7 +12,7 @@ namespace Foretier.Agent.Updates;
 /// <remarks>1. Fetch. 2. Ask the installer, which starts it. 3. The new one confirms that its router reaches it; else the installer goes back. 4. Back where ordered from above.</remarks>
 public sealed class ImageUpdates
 {
-    private const string StateFile = "state.json";
+    private const string StateFile = "state.json", KeptFolder = "kept";
 
     /// <summary>The release as it came, the installer's copy of it, and the image as unpacked.</summary>
     private const int RoomFactor = 4;
@@ -24,12 +24,14 @@ public sealed class ImageUpdates
     private readonly string? _running;
     private readonly ReleaseKeys? _keys;
     private readonly InstallerDrop _drop;
+    private readonly KeptBlobs _kept;
     private readonly TimeProvider _clock;
     private readonly ILogger<ImageUpdates> _log;
     private readonly Lock _lock = new();
     private ImageState _state;
     private (string Digest, ReleaseDownload Files)? _download;
     private string? _trouble;
+    private bool _keepsNothing;
 
     /// <param name="directory">Where releases are gathered, and the installer is asked.</param>
     /// <param name="running">The release that this program is; null: of none.</param>
@@ -39,6 +41,7 @@ public sealed class ImageUpdates
         (_options, _directory, _running, _clock, _log) = (options, directory, running is { Length: > 0 } ? running : null, clock, log);
         _keys = options.ImageCertificate is { Length: > 0 } certificate ? ReleaseKeys.Open(certificate) : null;
         _drop = new(directory);
+        _kept = new(PathOf(KeptFolder), options.KeepBytesMax);
         _state = ImageState.Load(PathOf(StateFile), out var problem);
         if (problem is not null)
         {
@@ -108,7 +111,7 @@ public sealed class ImageUpdates
             var noRoom = download is null ? null : WhyNoRoom(release!, download);
             var need = _state.IsPaused || noRoom is not null ? null : download?.Need;
             var image = new BoxImage(_running, Unable, candidate?.Phase ?? ImagePhase.Idle, release?.Version, download?.Bytes ?? release?.Bytes ?? 0, release?.Bytes ?? 0,
-                noRoom ?? _trouble, _state.Last, [.. Problems()], _state.ProblemsBefore);
+                noRoom ?? _trouble, _state.Last, [.. Problems()], _state.ProblemsBefore) { BytesKept = candidate?.BytesKept ?? 0 };
             return new(_options.Labels, image, need is null ? null : new(release!.Version, need.File, need.Offset, need.Bytes));
         }
     }
@@ -150,7 +153,7 @@ public sealed class ImageUpdates
         try
         {
             Accept(order.Release);
-            _drop.Sweep();
+            Sweep(others: true);
             (_trouble, _download) = (null, null);
             Change(_state with { Candidate = candidate });
         }
@@ -184,13 +187,71 @@ public sealed class ImageUpdates
         }
     }
 
-    /// <summary>Asks the installer once all is there.</summary>
+    /// <summary>Looks for what is here before it is asked for, and asks the installer once all is there.</summary>
     private void Advance()
     {
-        if (_state is { IsPaused: false, Candidate: { Phase: ImagePhase.Fetching } candidate } && DownloadOf(candidate).Need is null)
+        if (_state is not { IsPaused: false, Candidate: { Phase: ImagePhase.Fetching } candidate })
+        {
+            return;
+        }
+        candidate = TakeKept(candidate);
+        if (DownloadOf(candidate).Need is null)
         {
             HandOver(candidate with { Phase = ImagePhase.Installing, Since = Instant.Now(_clock) }, InstallerDrop.Install);
         }
+    }
+
+    private ImageCandidate TakeKept(ImageCandidate candidate)
+    {
+        if (_keepsNothing || _kept.IsEmpty)
+        {
+            return candidate;
+        }
+        try
+        {
+            var release = candidate.Release.AsImage();
+            if (DownloadOf(candidate).Take(_kept) is > 0 and var saved)
+            {
+                candidate = candidate with { BytesKept = candidate.BytesKept + saved };
+                Change(_state with { Candidate = candidate });
+                _log.LogInformation("{Version}: {Saved} of its {Bytes} bytes need not be fetched: they are here since an image before", release.Version, candidate.BytesKept, release.Bytes);
+            }
+            if (WhyNoRoom(release, DownloadOf(candidate)) is not null)
+            {
+                // What is of no use to this one makes room for it.
+                _kept.Clear();
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            KeepNothing(e);
+        }
+        return candidate;
+    }
+
+    /// <summary>Removes what was gathered, but for layers that the next image may have too.</summary>
+    /// <exception cref="IOException">It cannot be removed.</exception>
+    private void Sweep(bool others)
+    {
+        try
+        {
+            if (!_keepsNothing)
+            {
+                _kept.Keep(_drop.ImageFolder, others);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            KeepNothing(e);
+        }
+        _drop.Sweep();
+    }
+
+    /// <summary>Without what would spare the link it goes on.</summary>
+    private void KeepNothing(Exception why)
+    {
+        _keepsNothing = true;
+        _log.LogWarning("Layers of images before cannot be kept in {Folder}, images are fetched whole until the next start: {Reason}", PathOf(KeptFolder), why.Message);
     }
 
     private void HandOver(ImageCandidate candidate, string what)
@@ -285,12 +346,12 @@ public sealed class ImageUpdates
         Change(_state with
         {
             Candidate = null,
-            Last = new(version, candidate.Release.Digest, outcome, reason, new(Instant.Now(_clock)), candidate.Revision),
+            Last = new(version, candidate.Release.Digest, outcome, reason, new(Instant.Now(_clock)), candidate.Revision) { BytesKept = candidate.BytesKept },
             Highest = outcome == ImageOutcome.Installed ? version : _state.Highest,
         });
         try
         {
-            _drop.Sweep();
+            Sweep(others: outcome != ImageOutcome.Installed);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

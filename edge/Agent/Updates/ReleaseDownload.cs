@@ -22,6 +22,13 @@ internal sealed class ReleaseDownload(string folder, IReadOnlyList<ReleasedFile>
     public FilePart? Need => files.FirstOrDefault(file => !File.Exists(PathOf(file.Name))) is not { } file ? null
         : new(file.Name, Length(file.Name), (int)Math.Min(PartBytesMax, file.Bytes - Length(file.Name)));
 
+    /// <summary>Takes what need not be brought from what is kept here.</summary>
+    /// <returns>How many bytes that saves.</returns>
+    /// <exception cref="IOException">It cannot be read or moved.</exception>
+    public long Take(KeptBlobs kept) =>
+        // (One that is begun is gone on with: it was looked for before that.)
+        files.Where(file => Length(file.Name) == 0 && kept.TryTake(file, PathOf(file.Name))).Sum(file => file.Bytes);
+
     /// <summary>Takes in a part. One that was not asked for is left.</summary>
     /// <exception cref="ReleaseRefusedException">The file ends early, or is not what was signed, twice.</exception>
     /// <exception cref="IOException">It cannot be stored.</exception>

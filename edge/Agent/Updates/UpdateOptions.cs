@@ -26,6 +26,9 @@ public sealed record UpdateOptions
     /// <summary>Resident memory that it may take. Default 128 MB (volume-lstm takes 85).</summary>
     public long MemoryBytesMax { get; init; } = 128 << 20;
 
+    /// <summary>Of layers of images that came from afar, so many bytes are kept for the next image, which then brings only what is new in it. Default 512 MB; 0: none.</summary>
+    public long KeepBytesMax { get; init; } = 512 << 20;
+
     /// <exception cref="ArgumentException">A value is impossible; the message names it.</exception>
     public UpdateOptions Validated()
     {
@@ -35,6 +38,7 @@ public sealed record UpdateOptions
         Require(ProbationHours is >= 2 and <= hoursMax, nameof(ProbationHours), "must lie within 2 and 2160");
         Require(AnswerWithin > TimeSpan.Zero && AnswerWithin <= TimeSpan.FromMinutes(1), nameof(AnswerWithin), "must lie within 0 and 1 min");
         Require(MemoryBytesMax >= 32 << 20, nameof(MemoryBytesMax), "must be at least 32 MB");
+        Require(KeepBytesMax >= 0, nameof(KeepBytesMax), "must be at least 0");
         return this;
     }
 

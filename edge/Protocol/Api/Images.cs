@@ -88,7 +88,11 @@ public enum UpdateStanding
 /// <param name="Problems">What its health page says.</param>
 /// <param name="ProblemsBefore">How many things it said before the image that it runs was installed from afar; null: it was not.</param>
 public sealed record BoxImage(string? Running, string? Unable, ImagePhase Phase, string? Version, long Bytes, long BytesAll, string? Trouble, ImageResult? Last,
-    IReadOnlyList<string> Problems, int? ProblemsBefore) : ApiDocument;
+    IReadOnlyList<string> Problems, int? ProblemsBefore) : ApiDocument
+{
+    /// <summary>Of <see cref="Bytes"/>, those that need not be fetched: layers of an image before.</summary>
+    public long BytesKept { get; init; }
+}
 
 public enum ImagePhase
 {
@@ -101,7 +105,11 @@ public enum ImagePhase
 /// <param name="Outcome">What came of it.</param>
 /// <param name="Reason">In words; of what was not installed.</param>
 /// <param name="Revision">Of the order that asked for it.</param>
-public sealed record ImageResult(string Version, string Digest, ImageOutcome Outcome, string? Reason, ApiTime At, long Revision) : ApiDocument;
+public sealed record ImageResult(string Version, string Digest, ImageOutcome Outcome, string? Reason, ApiTime At, long Revision) : ApiDocument
+{
+    /// <summary>Of the image's bytes, those that were not fetched, since the box had them from one before.</summary>
+    public long BytesKept { get; init; }
+}
 
 public enum ImageOutcome
 {

@@ -39,10 +39,16 @@ internal sealed class ImageBox : IDisposable
 
     public string In(string name) => Path.Combine(Folder, name);
 
-    /// <summary>Signs an image whose files lie below <c>published/VERSION</c>; a layer is more than one part.</summary>
-    public SignedRelease Release(string version, Func<ImageRelease, ImageRelease>? change = null) => Release(Publisher, In("published"), version, change);
+    /// <summary>A layer that all images have from now on, under its digest; null: none.</summary>
+    public byte[]? Shared { get; set; }
 
-    public static SignedRelease Release(Publisher publisher, string published, string version, Func<ImageRelease, ImageRelease>? change = null)
+    /// <summary>Files that it asked for.</summary>
+    public HashSet<string> Asked { get; } = [];
+
+    /// <summary>Signs an image whose files lie below <c>published/VERSION</c>; a layer is more than one part.</summary>
+    public SignedRelease Release(string version, Func<ImageRelease, ImageRelease>? change = null) => Release(Publisher, In("published"), version, change, Shared);
+
+    public static SignedRelease Release(Publisher publisher, string published, string version, Func<ImageRelease, ImageRelease>? change = null, byte[]? shared = null)
     {
         var folder = Directory.CreateDirectory(Path.Combine(published, version)).FullName;
         File.WriteAllText(Path.Combine(folder, "manifest.json"), $"manifest of {version}");
@@ -50,6 +56,10 @@ internal sealed class ImageBox : IDisposable
         var layer = new byte[ReleaseDownload.PartBytesMax * 2 + 100];
         new Random(version.GetHashCode(StringComparison.Ordinal)).NextBytes(layer);
         File.WriteAllBytes(Path.Combine(folder, new string('a', 64)), layer);
+        if (shared is not null)
+        {
+            File.WriteAllBytes(Path.Combine(folder, Convert.ToHexStringLower(SHA256.HashData(shared))), shared);
+        }
         var files = Directory.GetFiles(folder).Order(StringComparer.Ordinal).Select(file => new ReleasedFile(Path.GetFileName(file), new FileInfo(file).Length,
             Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(file))))).ToList();
         var release = new ImageRelease(ImageRelease.FormatVersion, ImageRelease.Agent, version, new(2027, 1, 1, 0, 0, 0, TimeSpan.Zero), files);
@@ -70,6 +80,7 @@ internal sealed class ImageBox : IDisposable
         var report = Updates.Follow(new(_revision, _revision, stage, release));
         for (; report.Need is { } need && parts > 0; parts--)
         {
+            Asked.Add(need.File);
             var content = File.ReadAllBytes(In($"published/{need.Version}/{need.File}")).AsSpan();
             content = content[(int)Math.Min(need.Offset, content.Length)..];
             report = Updates.Take(need.Version, need.File, need.Offset, content[..Math.Min(content.Length, need.Bytes)]);
