@@ -3,9 +3,11 @@ using System.Globalization;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
+using Foretier.Archive.Stores;
 using Foretier.Client.Mqtt;
 using Foretier.Protocol.Releases;
 using Foretier.Tests.Benchmarks.Ingest;
+using Foretier.Tests.Unit.Archive;
 using Foretier.Tests.Unit.Updates;
 
 namespace Foretier.Tests.Benchmarks;
@@ -14,11 +16,12 @@ namespace Foretier.Tests.Benchmarks;
 internal sealed class ModelRolloutMode : IDisposable
 {
     private const string Usage = """
-        usage: scripts/model-rollout [--boxes N] [--rate N] [--series N] [--seed N]
+        usage: scripts/model-rollout [--boxes N] [--rate N] [--series N] [--seed N] [--s3]
           Starts a router, a gateway and --boxes agents (default 5) on clocks that run --rate times as fast (default 360: an hour in ten seconds), whose own model
-          is a poor one; gives each four weeks of --series series (default 16) and publishes to all of them all the time. Then: a better model to the canary, to all,
-          until it serves past its probation; a bad one that is let serve at once and goes back by itself; unsigned, changed, expired, too new, too old, cut off, damaged, crossing,
+          is a poor one; gives each four weeks of --series series (default 16) and publishes to all of them all the time. Then: a large
+          model to the canary, whose gateway is killed in the middle and which goes on where it was; a better one to the canary, to all, until it serves past its probation; a bad one that is let serve at once and goes back by itself; unsigned, changed, expired, too new, too old, cut off, damaged, crossing,
           slow, hungry and crashing ones, each refused by every box with its reason; a rollback. At the end every acknowledged sample is asked for.
+          --s3   the archive is on a real S3 server (scripts/s3-server), which is away for a while, too, while the large model is fetched; else a folder.
           About ten minutes on two quiet cores. Prints 'N passed, N failed'.
         Exit code 0 where nothing failed, 1 otherwise, 2 for bad usage.
         """;
@@ -28,36 +31,63 @@ internal sealed class ModelRolloutMode : IDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("foretier-models-").FullName;
     private readonly Dictionary<string, int> _options;
     private readonly Publisher _publisher, _stranger;
+    private readonly RadosServer? _s3;
+    private readonly ObjectStore _archive;
+    private readonly string _place;
     private readonly List<Broker> _boxes = [];
     private readonly Stopwatch _elapsed = Stopwatch.StartNew();
     private readonly CancellationTokenSource _done = new();
+    private Func<Task> _startGateway = () => Task.CompletedTask;
+    private Broker? _gateway;
     private HttpClient _http = new();
     private long _acknowledged;
     private int _passed, _failed, _version = 10;
 
-    private ModelRolloutMode(Dictionary<string, int> options)
+    private ModelRolloutMode(Dictionary<string, int> options, bool onS3)
     {
         _options = options;
+        if (onS3)
+        {
+            _s3 = new();
+            var s3 = _s3.Options();
+            // What the nodes, started by this process, find it by.
+            Environment.SetEnvironmentVariable("AWS_ACCESS_KEY_ID", s3.Credentials.AccessKey);
+            Environment.SetEnvironmentVariable("AWS_SECRET_ACCESS_KEY", s3.Credentials.SecretKey);
+            (_place, _archive) = ($"s3://{s3.Bucket}/{s3.Prefix}?endpoint={s3.Endpoint}", new S3Store(s3));
+        }
+        else
+        {
+            (_place, _archive) = (In("archive"), new DirectoryStore(In("archive")));
+        }
         (_publisher, _stranger) = (new(In("model-cert.pem")), new(In("stranger.pem")));
     }
 
     public static async Task<int> RunAsync(IReadOnlyList<string> args)
     {
         var options = new Dictionary<string, int> { ["--boxes"] = 5, ["--rate"] = 360, ["--series"] = 16, ["--seed"] = 1 };
-        for (var i = 0; i < args.Count; i += 2)
+        var onS3 = false;
+        for (var i = 0; i < args.Count; i++)
         {
+            if (args[i] == "--s3")
+            {
+                onS3 = true;
+                continue;
+            }
             if (i + 1 == args.Count || !options.ContainsKey(args[i]) || !int.TryParse(args[i + 1], NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number < 1)
             {
                 Console.Error.WriteLine(Usage);
                 return args[i] is "--help" or "-h" ? 0 : 2;
             }
-            options[args[i]] = number;
+            options[args[i++]] = number;
         }
-        using var mode = new ModelRolloutMode(options);
+        using var mode = new ModelRolloutMode(options, onS3);
         await mode.RunAsync();
         Console.WriteLine($"{mode._passed} passed, {mode._failed} failed");
         return mode._failed == 0 ? 0 : 1;
     }
+
+    /// <summary>A setting: each node starts at the time that the others have come to.</summary>
+    private (string, string) Clock() => ("CLOCK", FormattableString.Invariant($"{_begin + Now:yyyy-MM-dd'T'HH:mm:ss'Z'}@{_options["--rate"]}"));
 
     private TimeSpan Now => _elapsed.Elapsed * _options["--rate"];
 
@@ -68,11 +98,10 @@ internal sealed class ModelRolloutMode : IDisposable
         TinyModel.Write(In("own/volume-lstm"), 2, Nature.AlwaysTen);
         CopyFolder(Path.Combine(LoneNode.Root(), "models/access-ranker"), In("own/access-ranker"));
         var (routerPort, gatewayPort) = (Broker.FreePort(), Broker.FreePort());
-        // Each starts at the time that the others have come to.
-        (string, string) Clock() => ("CLOCK", FormattableString.Invariant($"{_begin + Now:yyyy-MM-dd'T'HH:mm:ss'Z'}@{_options["--rate"]}"));
-        using var router = new Broker(await LoneNode.StartAsync("Router", routerPort, [("NODE", "router-1"), ("DATA", In("router")), ("ARCHIVE", In("archive")), Clock()]), 0, null, null) { HttpPort = routerPort };
-        using var gateway = new Broker(await LoneNode.StartAsync("Gateway", gatewayPort, [("NODE", "gateway-1"), ("DATA", In("gateway")), ("SITE", "site-1"), ("ARCHIVE", In("archive")),
+        using var router = new Broker(await LoneNode.StartAsync("Router", routerPort, [("NODE", "router-1"), ("DATA", In("router")), ("ARCHIVE", _place), Clock()]), 0, null, null) { HttpPort = routerPort };
+        _startGateway = async () => _gateway = new Broker(await LoneNode.StartAsync("Gateway", gatewayPort, [("NODE", "gateway-1"), ("DATA", In("gateway")), ("SITE", "site-1"), ("ARCHIVE", _place),
             ("UPSTREAM", $"http://127.0.0.1:{routerPort}"), ("MODELS__DIRECTORY", "none"), Clock()]), 0, null, null);
+        await _startGateway();
         _http = LoneNode.Client(router);
         _http.Timeout = TimeSpan.FromMinutes(2);
         for (var box = 1; box <= _options["--boxes"]; box++)
@@ -83,6 +112,7 @@ internal sealed class ModelRolloutMode : IDisposable
         var readings = _boxes.Select((box, i) => PublishAsync(box, i + 1)).ToList();
         try
         {
+            await CutOffAsync();
             await BetterAsync();
             await WorseAsync();
             await HostileAsync();
@@ -112,6 +142,49 @@ internal sealed class ModelRolloutMode : IDisposable
         await AllAsync("promoted to all, every box compares it", TimeSpan.FromMinutes(3), model => Phase(model) == "shadow" || Serving(model) == 3);
         await AllAsync("better, it serves on every box", TimeSpan.FromMinutes(8), model => Serving(model) == 3);
         await AllAsync("past its probation it stays", TimeSpan.FromMinutes(8), model => Serving(model) == 3 && !Has(model.GetProperty("serving"), "probationUntil"));
+    }
+
+    /// <summary>A model of many parts, while whose way is cut.</summary>
+    private async Task CutOffAsync()
+    {
+        const int LicenceBytes = 12_000_000;
+        var folder = TinyModel.Write(In("large"), ++_version, Nature.LikeYesterday, manifest => new(manifest) { ["licence"] = new string('x', LicenceBytes) });
+        await PublishAsync(_publisher.Sign(folder), folder, "canary");
+        var fetched = new List<long>();
+        async Task<bool> IsPastAsync(double share)
+        {
+            var box = (await BoxesAsync()).FirstOrDefault(one => one.GetProperty("node").GetString() == "edge-1");
+            if (box.ValueKind != JsonValueKind.Object || Phase(box) != "fetching")
+            {
+                return fetched.Count > 0;
+            }
+            fetched.Add(Model(box).GetProperty("trial").GetProperty("bytes").GetInt64());
+            return fetched[^1] > share * LicenceBytes;
+        }
+        await CheckAsync("a large model begins to come to the canary", TimeSpan.FromMinutes(3), () => IsPastAsync(0.05), every: TimeSpan.FromMilliseconds(20));
+        _gateway!.Process.Kill();
+        await _gateway.Process.WaitForExitAsync();
+        _gateway.Dispose();
+        if (_s3 is not null)
+        {
+            _s3.IsDown = true;
+        }
+        await Task.Delay(TimeSpan.FromSeconds(3));
+        await _startGateway();
+        if (_s3 is not null)
+        {
+            // Linked again, it asks for what cannot be read yet.
+            await Task.Delay(TimeSpan.FromSeconds(3));
+            _s3.IsDown = false;
+        }
+        var cut = fetched.LastOrDefault();
+        fetched.Clear();
+        await CheckAsync(_s3 is null ? "cut off by its gateway's end, it goes on" : "cut off by its gateway's end and the archive's, it goes on", TimeSpan.FromMinutes(5),
+            async () => await IsPastAsync(1) || (await BoxesAsync()).Exists(box => Phase(box) is "testing" or "shadow"), every: TimeSpan.FromMilliseconds(20));
+        await CheckAsync(string.Create(CultureInfo.InvariantCulture, $"from where it was: {cut} bytes, then {fetched.DefaultIfEmpty(cut).Min()}"), TimeSpan.Zero, () => Task.FromResult(cut is > 0 and < LicenceBytes && fetched.TrueForAll(bytes => bytes >= cut)));
+        await CheckAsync("and is on trial once it is there", TimeSpan.FromMinutes(3), async () => (await BoxesAsync()).Count(box => Phase(box) == "shadow") == 1);
+        await ChangeAsync(new { stage = "stopped" });
+        await AllAsync("stopped, it is dropped", TimeSpan.FromMinutes(2), model => Phase(model) == "" && Serving(model) == 2);
     }
 
     private async Task WorseAsync()
@@ -161,8 +234,8 @@ internal sealed class ModelRolloutMode : IDisposable
         await PublishAsync(release, folder, percent: tamper is null ? 100 : 0);
         if (tamper is not null)
         {
-            var file = In(string.Create(CultureInfo.InvariantCulture, $"archive/v1/models/volume-lstm/{number}/model.onnx"));
-            File.WriteAllBytes(file, tamper(File.ReadAllBytes(file)));
+            var key = string.Create(CultureInfo.InvariantCulture, $"v1/models/volume-lstm/{number}/model.onnx");
+            await _archive.PutAsync(key, tamper(await _archive.GetAsync(key, CancellationToken.None)), CancellationToken.None);
             await ChangeAsync(new { stage = "trial", percent = 100 });
         }
         await AllAsync($"a model {what} is refused", TimeSpan.FromMinutes(4), model => Refusal(model, release.Digest)?.Contains(reason, StringComparison.Ordinal) == true && Serving(model) == 3);
@@ -199,16 +272,15 @@ internal sealed class ModelRolloutMode : IDisposable
         return boxes.Count == _boxes.Count && boxes.TrueForAll(box => isSo(Model(box)));
     });
 
-    private async Task CheckAsync(string what, TimeSpan within, Func<Task<bool>> isSo)
+    private async Task CheckAsync(string what, TimeSpan within, Func<Task<bool>> isSo, TimeSpan? every = null)
     {
         var began = Stopwatch.GetTimestamp();
         var took = TimeSpan.Zero;
-        var isDone = false;
-        while (!isDone && took < within)
+        bool isDone;
+        while (!(isDone = await isSo()) && took < within)
         {
-            isDone = await isSo();
+            await Task.Delay(every ?? TimeSpan.FromMilliseconds(500));
             took = Stopwatch.GetElapsedTime(began);
-            await Task.Delay(isDone ? 0 : 500);
         }
         (_passed, _failed) = isDone ? (_passed + 1, _failed) : (_passed, _failed + 1);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{(isDone ? "ok   " : "WRONG")} {what} ({took.TotalSeconds:0} s)"));
@@ -290,6 +362,9 @@ internal sealed class ModelRolloutMode : IDisposable
     public void Dispose()
     {
         _boxes.ForEach(box => box.Dispose());
+        _gateway?.Dispose();
+        _archive.Dispose();
+        _s3?.Dispose();
         _http.Dispose();
         _done.Dispose();
         _publisher.Dispose();

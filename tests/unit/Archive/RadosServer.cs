@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json;
 using Foretier.Archive.Stores;
 
@@ -39,6 +40,27 @@ public sealed class RadosServer : IDisposable
     public Uri TlsEndpoint => new(Of("tlsEndpoint"));
     public string AuthorityPath => Of("ca");
 
+    /// <summary>Kills radosgw, and keeps it down until it is to be up again.</summary>
+    public bool IsDown
+    {
+        get => File.Exists(DownFile);
+        set
+        {
+            if (value)
+            {
+                File.WriteAllText(DownFile, "");
+                using var gateway = Process.GetProcessById(int.Parse(File.ReadAllText(Path.Combine(Of("folder"), "rgw.pid")), CultureInfo.InvariantCulture));
+                gateway.Kill();
+            }
+            else
+            {
+                File.Delete(DownFile);
+            }
+        }
+    }
+
+    private string DownFile => Path.Combine(Of("folder"), "down");
+
     public void Dispose()
     {
         _script.StandardInput.Close();
@@ -61,6 +83,3 @@ public sealed class RadosServer : IDisposable
         return folder;
     }
 }
-
-[CollectionDefinition(RadosServer.Collection)]
-public sealed class RadosServerTests : ICollectionFixture<RadosServer>;

@@ -7,17 +7,23 @@ using Foretier.Router.Images;
 namespace Foretier.Tests.Unit.Updates;
 
 /// <summary>Images in the archive, shared by routers.</summary>
-public sealed class ImageRegistryTests : IDisposable
+public class ImageRegistryTests : IDisposable
 {
     private static readonly CancellationToken _none = CancellationToken.None;
     private readonly string _folder = Directory.CreateTempSubdirectory("foretier-images-").FullName;
-    private readonly DirectoryStore _archive;
+    private readonly ObjectStore _archive;
     private readonly Publisher _publisher;
     private readonly ImageRegistry _registry;
 
     public ImageRegistryTests()
+        : this(null)
     {
-        _archive = new(Path.Combine(_folder, "archive"));
+    }
+
+    /// <param name="archive">Null: a folder of its own.</param>
+    private protected ImageRegistryTests(ObjectStore? archive)
+    {
+        _archive = archive ?? new DirectoryStore(Path.Combine(_folder, "archive"));
         _publisher = new(Path.Combine(_folder, "cert.pem"));
         _registry = new(_archive, TimeProvider.System);
     }
@@ -28,6 +34,7 @@ public sealed class ImageRegistryTests : IDisposable
         _archive.Dispose();
         _publisher.Dispose();
         Directory.Delete(_folder, recursive: true);
+        GC.SuppressFinalize(this);
     }
 
     [Fact]
@@ -55,7 +62,7 @@ public sealed class ImageRegistryTests : IDisposable
         var release = await PublishAsync("1.1.0", publish: false);
         using var other = new MemoryStream([1, 2, 3]);
         Assert.Contains("send it again", (await Assert.ThrowsAsync<ReleaseRefusedException>(() => _registry.PutFileAsync("1.1.0", "manifest.json", new string('0', 64), other, _none))).Message, StringComparison.Ordinal);
-        File.WriteAllText(Path.Combine(_folder, "archive/v1/images/agent/1.1.0/manifest.json"), "manifest of 1.1.9");
+        await _archive.PutAsync("v1/images/agent/1.1.0/manifest.json", System.Text.Encoding.UTF8.GetBytes("manifest of 1.1.9"), _none);
         Assert.Equal("manifest.json", Assert.Single((await _registry.PublishAsync(new(release.Document, release.Signature), _none))!.Missing));
     }
 

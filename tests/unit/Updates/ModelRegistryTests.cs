@@ -7,17 +7,23 @@ using Foretier.Router.Models;
 namespace Foretier.Tests.Unit.Updates;
 
 /// <summary>Models in the archive, shared by routers.</summary>
-public sealed class ModelRegistryTests : IDisposable
+public class ModelRegistryTests : IDisposable
 {
     private static readonly CancellationToken _none = CancellationToken.None;
     private readonly string _folder = Directory.CreateTempSubdirectory("foretier-registry-").FullName;
-    private readonly DirectoryStore _archive;
+    private readonly ObjectStore _archive;
     private readonly Publisher _publisher;
     private readonly ModelRegistry _registry;
 
     public ModelRegistryTests()
+        : this(null)
     {
-        _archive = new(Path.Combine(_folder, "archive"));
+    }
+
+    /// <param name="archive">Null: a folder of its own.</param>
+    private protected ModelRegistryTests(ObjectStore? archive)
+    {
+        _archive = archive ?? new DirectoryStore(Path.Combine(_folder, "archive"));
         _publisher = new(Path.Combine(_folder, "cert.pem"));
         _registry = new(_archive, TimeProvider.System);
     }
@@ -125,6 +131,7 @@ public sealed class ModelRegistryTests : IDisposable
         _archive.Dispose();
         _publisher.Dispose();
         Directory.Delete(_folder, recursive: true);
+        GC.SuppressFinalize(this);
     }
 
     private Task<ModelEntry?> PublishAsync(int version, Nature nature = Nature.LikeYesterday) => _registry.PublishAsync(Upload(version, nature), _none);

@@ -1,0 +1,4 @@
+namespace Foretier.Tests.Unit.Archive;
+
+[CollectionDefinition(RadosServer.Collection)]
+public sealed class RadosServerTests : ICollectionFixture<RadosServer>;
