@@ -7,6 +7,7 @@ using Foretier.Tests.Benchmarks.Links;
 using Foretier.Tests.Benchmarks.Query;
 using Foretier.Tests.Benchmarks.Segments;
 
+using var descendants = Descendants.EndWithThis();
 if (args is ["crash", ..])
 {
     return await CrashMode.RunAsync(args[1..]);

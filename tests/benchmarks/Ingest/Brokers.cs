@@ -136,7 +136,7 @@ internal static class LoneNode
             RedirectStandardOutput = true,
         };
         foreach (var (key, value) in ((string Key, string Value)[])[
-            ("HTTP", $"http://127.0.0.1:{http}"), .. Secrets, .. settings])
+            ("HTTP", $"http://127.0.0.1:{http}"), ("PARENTPID", $"{Environment.ProcessId}"), .. Secrets, .. settings])
         {
             start.Environment["FORETIER__" + key] = value;
         }
