@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 using Foretier.Cli.Ask;
 using Foretier.Cli.Backtest;
 using Foretier.Cli.Backup;
@@ -85,12 +86,13 @@ internal static class CommandLine
         if (parse.Errors.Count > 0 && parse.Action is ParseErrorAction)
         {
             var name = string.Join(' ', PathOf(parse.CommandResult.Command));
-            foreach (var mistake in parse.Errors)
+            var mistakes = parse.Errors.Select(mistake => Describe(mistake, name)).ToList();
+            foreach (var mistake in mistakes)
             {
-                terminal.Note($"foretier: {mistake.Message}");
+                terminal.Note($"foretier: {mistake}");
             }
             terminal.Note($"See {name} --help");
-            Document(terminal, new(ExitCode.BadUsage, string.Join(' ', parse.Errors.Select(mistake => mistake.Message)), null, $"See {name} --help"), parse.CommandResult.Command.Name);
+            Document(terminal, new(ExitCode.BadUsage, string.Join(' ', mistakes), null, $"See {name} --help"), parse.CommandResult.Command.Name);
             return ExitCode.BadUsage;
         }
         Current.Value = new(terminal, clock, force);
@@ -106,7 +108,7 @@ internal static class CommandLine
         }
         catch (Exception e) when (Describe(e) is { } failure)
         {
-            Tell(terminal, failure, parse.CommandResult.Command.Name);
+            Tell(terminal, failure, parse.CommandResult.Command);
             return failure.Code;
         }
     }
@@ -129,9 +131,14 @@ internal static class CommandLine
         _ => null,
     };
 
-    private static void Tell(Terminal terminal, Failure failure, string command)
+    /// <summary>A mistake in what was typed; of a command that only has others below it, which.</summary>
+    private static string Describe(ParseError mistake, string name) => mistake.SymbolResult is CommandResult { Command: { Action: null, Subcommands: { Count: > 0 } below } command }
+        && !mistake.Message.Contains('\'', StringComparison.Ordinal) && command is not RootCommand
+            ? $"what of '{name}'? There are {string.Join(", ", below.Take(below.Count - 1).Select(one => one.Name))} and {below[^1].Name}." : mistake.Message;
+
+    private static void Tell(Terminal terminal, Failure failure, Command command)
     {
-        terminal.Note($"foretier {command}: {failure.Title}");
+        terminal.Note($"{string.Join(' ', PathOf(command))}: {failure.Title}");
         if (failure.Detail is not null)
         {
             terminal.Note($"  {failure.Detail}");
@@ -140,7 +147,7 @@ internal static class CommandLine
         {
             terminal.Note($"  {failure.Advice}");
         }
-        Document(terminal, failure, command);
+        Document(terminal, failure, command.Name);
     }
 
     private static void Document(Terminal terminal, Failure failure, string command)

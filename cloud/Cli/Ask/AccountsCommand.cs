@@ -43,8 +43,8 @@ internal static class AccountsCommand
         var name = new Argument<string>("ACCOUNT") { Description = "Its name." };
         var options = new TermsText.Options();
         var command = new Command("set", """
-            Change what an account is given, on every edge and gateway; what is left out stays. Forecasts go by the time zone, reservations, copies made ahead and the
-            map by the rest, from the next full hour on. Nothing is refused or deleted by it.
+            Change what an account is given, on every edge and gateway; what is left out stays.
+            Forecasts go by the time zone, reservations, copies made ahead and the map by the rest, from the next full hour on. Nothing is refused or deleted by it.
               foretier accounts set acme --priority 3 --time-zone Europe/Rome --retention 90d --budget hdd=500GB --price ssd=0.4 --price hdd=0.05
             """) { name };
         foreach (var option in options.All)

@@ -10,8 +10,8 @@ internal static class BackupCommand
     {
         var output = new Option<string>("--out") { Description = "File to write; it holds secrets, and is made readable for you alone.", HelpName = "FILE.tar.gz", Required = true };
         var command = new Command("backup", """
-            Copy what of a data folder nobody else has: credentials, API keys, accounts, devices and their secrets, certificates, and what forecasts have
-            learnt. Also while it runs. Samples are not in it: the gateway and the archive have them; catalogs are made again from those.
+            Copy what of a data folder nobody else has: credentials, API keys, accounts, devices, certificates, and what forecasts have learnt.
+            Also while it runs. Device secrets are in it. Samples are not: the gateway and the archive have them; catalogs are made again from those.
               foretier backup --out foretier.tar.gz             a folder of 'up'; with --data DIR another one, or that of one node
             """) { output };
         command.SetAction(CommandLine.Run((session, parse, _) =>

@@ -11,9 +11,11 @@ namespace Foretier.Cli.Images;
 internal static class FleetUpdateCommand
 {
     public static Command Make() => new("update", """
-        Roll out a signed image of the agent: one box first, then as many at once as have it and do well. A box fetches it over its link, checks it, and has
-        its installer start it; where it does not serve, or its router does not reach it, the box goes back by itself, and no other begins. A box that is
-        less well with it than before, when it has been watched (ten minutes), is told to go back too.
+        Roll out a signed image of the agent: one box first, then as many at once as have it and do well.
+        A box fetches over its link what it has not kept of images before, checks all of it, and has its installer start it; where it does not serve, or its
+        router does not reach it, the box goes back by itself, and no other begins. A box that is less well with it than before, when it has been watched
+        (ten minutes), is told to go back too.
+          foretier fleet update publish release-1.1.0 && foretier fleet update start 1.1.0 --percent 10
         """)
     {
         MakePublish(),
@@ -128,11 +130,13 @@ internal static class FleetUpdateCommand
         var table = Terminal.NewTable("box", "runs", "state", "labels", "last");
         foreach (var box in reply.Boxes)
         {
-            var last = box.Image.Last is { } result ? $"{result.Version} {(result.Outcome == ImageOutcome.WentBack ? "went back" : result.Outcome.ToString().ToLowerInvariant())} {result.At}" : "";
+            var last = box.Image.Last is { } result ? $"{result.Version} {(result.Outcome == ImageOutcome.WentBack ? "went back" : result.Outcome.ToString().ToLowerInvariant())} {result.At}{Spared(result.BytesKept)}" : "";
             Terminal.AddRow(table, box.Connected ? box.Node : $"{box.Node} (away)", box.Image.Running ?? "no image", Describe(box.Standing, box.Detail), string.Join(", ", box.Labels), last);
         }
         terminal.Write(table);
     }
+
+    private static string Spared(long bytes) => bytes > 0 ? string.Create(CultureInfo.InvariantCulture, $", {bytes / 1e6:0.0} MB not fetched") : "";
 
     private static void Warn(Terminal terminal, ImagesReply reply)
     {

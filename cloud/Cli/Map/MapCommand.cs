@@ -18,8 +18,8 @@ internal static class MapCommand
         var to = new Option<string?>("--to") { Description = "Windows that begin before this time.", HelpName = "TIME" };
         var html = new Option<string?>("--html") { Description = "Draw it into this file, a page for a browser that needs nothing else.", HelpName = "FILE" };
         var command = new Command("map", """
-            Show the predictive partition map: which series will share a partition in which window, how much is expected of it (P90), what is reserved on which tier,
-            how it will be read, and which rollups stand ready. It is a hint: what tiers really hold is told by 'foretier tier'.
+            Show the predictive partition map: which series will share a partition in which window, and what is reserved for it.
+            How much is expected of each (P90), on which tier, how it will be read, and which rollups stand ready. It is a hint: what tiers really hold is told by 'foretier tier'.
               foretier map 'acme/*/temperature' --from now --html map.html
             """) { series, edge, from, to, html, Forget() };
         return command.Asks(async (session, parse, client, cancel) =>

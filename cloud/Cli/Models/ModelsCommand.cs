@@ -11,8 +11,10 @@ internal static class ModelsCommand
     private const string StatusHelp = "How every box stands: what serves, what is fetched, tested or compared, what was refused and why.";
 
     public static Command Make() => new("models", """
-        Models that forecast on the boxes: sign one, publish it, watch boxes try it. A box fetches it, tests it, lets it forecast beside the one that
-        serves (a week, FORETIER__UPDATES__SHADOWHOURS), and lets it serve where it is better; goes back by itself where it turns out worse.
+        Models that forecast on the boxes: sign one, publish it, watch boxes try it.
+        A box fetches it, tests it, lets it forecast beside the one that serves (a week, FORETIER__UPDATES__SHADOWHOURS), and lets it serve where it is
+        better; goes back by itself where it turns out worse.
+          foretier models status
         """)
     {
         SignCommand.Make(),

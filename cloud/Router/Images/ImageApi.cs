@@ -67,5 +67,5 @@ internal sealed class ImageApi(ImageRegistry registry, ImageFollower boxes, stri
     private Task<IResult> ChangeAsync(ImageChange change, CancellationToken cancel) => ReleaseAnswers.StoredAsync(Refused, async () => ReleaseAnswers.WhyNot(change.Percent)
         ?? (change.WatchSeconds is < 1 or > WatchSecondsMax ? Problem.Of(StatusCodes.Status400BadRequest, "bad_parameter", $"watchSeconds={change.WatchSeconds} must lie within 1 and {WatchSecondsMax}")
             : await registry.ChangeAsync(change, cancel).ConfigureAwait(false) ? Results.Ok(Reply())
-            : Problem.Of(StatusCodes.Status404NotFound, "unknown", $"there is no {(change.Version is { } version ? $"image {version}" : "rollout of an image")}; list them with GET /api/v1/images")));
+            : Problem.Of(StatusCodes.Status404NotFound, "unknown", $"there is no {(change.Version is { } version ? $"image {version}" : "rollout of an image")}; list them with GET /api/v1/images or 'foretier fleet update list'")));
 }

@@ -29,5 +29,5 @@ internal sealed class ModelApi(ModelRegistry registry, ModelFollower boxes)
 
     private Task<IResult> ChangeAsync(string id, RolloutChange change, CancellationToken cancel) => ReleaseAnswers.StoredAsync(Refused, async () => ReleaseAnswers.WhyNot(change.Percent)
         ?? (await registry.ChangeAsync(id, change, cancel).ConfigureAwait(false) is { } entry ? Results.Ok(entry)
-            : Problem.Of(StatusCodes.Status404NotFound, "unknown", $"there is no {(change.Version is { } version ? $"version {version} of {id}" : $"rollout of {id}")}; list them with GET /api/v1/models")));
+            : Problem.Of(StatusCodes.Status404NotFound, "unknown", $"there is no {(change.Version is { } version ? $"version {version} of {id}" : $"rollout of {id}")}; list them with GET /api/v1/models or 'foretier models list'")));
 }

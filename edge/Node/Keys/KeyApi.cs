@@ -60,7 +60,7 @@ public sealed class KeyApi(KeyRing ring, string? above, Func<Func<KeySet, KeySet
                 return ended is null ? set : ring.Without(set, id);
             }, cancel).ConfigureAwait(false);
         }
-        return ended is not null ? Results.Ok(EntryOf(ended)) : Problem.Of(StatusCodes.Status404NotFound, "unknown", $"there is no key {id}; list them with GET /api/v1/keys");
+        return ended is not null ? Results.Ok(EntryOf(ended)) : Problem.Of(StatusCodes.Status404NotFound, "unknown", $"there is no key {id}; list them with GET /api/v1/keys or 'foretier keys'");
     });
 
     private Task<IResult> SetTermsAsync(string account, AccountTerms terms, CancellationToken cancel) => AtTheTopAsync(async () =>

@@ -66,7 +66,7 @@ public sealed class RetiredEdges
                 Return(back);
             }
             return isKnown ? Results.Ok(new EdgeReply(edge))
-                : Problem.Of(StatusCodes.Status404NotFound, "unknown", $"nothing is known of an edge {edge}; list them with GET /api/v1/map");
+                : Problem.Of(StatusCodes.Status404NotFound, "unknown", $"nothing is known of an edge {edge}; list them with GET /api/v1/map or 'foretier map'");
         }
         catch (IOException e)
         {

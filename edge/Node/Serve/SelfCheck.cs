@@ -45,7 +45,7 @@ public sealed class SelfCheck(NodeOptions options, TimeProvider clock)
         var secret = Directory.EnumerateFiles(folder).Take(FilesLookedAtMax)
             .Where(file => Path.GetFileName(file).Replace(".copy", "", StringComparison.Ordinal) is "devices.json" or "certificates.json" or "keys.json" or "credentials.json" || Path.GetExtension(file) is ".pem" or ".key" or ".pfx").ToList();
         var open = secret.Where(file => !OperatingSystem.IsWindows() && (File.GetUnixFileMode(file) & others) != 0).ToList();
-        return open.Count == 0 ? new("secret files", CheckStatus.Ok, $"{secret.Count} files, for their owner alone")
+        return open.Count == 0 ? new("secret files", CheckStatus.Ok, secret.Count == 0 ? "none here" : $"{secret.Count} files, for their owner alone")
             : new("secret files", CheckStatus.Fail, $"others may read {string.Join(", ", open)}", $"chmod 600 {string.Join(' ', open)}");
     }
 

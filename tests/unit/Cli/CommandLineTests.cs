@@ -1,3 +1,4 @@
+using System.CommandLine;
 using System.Globalization;
 using System.Net;
 using System.Text;
@@ -193,6 +194,26 @@ public sealed class CommandLineTests : IDisposable
         var line = JsonSerializer.Serialize(new Foretier.Cli.Up.UpLine("127.0.0.1:1883", "http://127.0.0.1:8080", "g", "a", new(1, 2, 3),
             "acme", "boiler-1", "acme/*", "s", "k"), Protocol.Api.ApiJson.Options);
         Assert.Equal("""{"mqtt":"127.0.0.1:1883","router":"http://127.0.0.1:8080","gateway":"g","agent":"a","pids":{"agent":1,"gateway":2,"router":3},"account":"acme","device":"boiler-1","user":"acme/*","secret":"s","apiKey":"k"}""", line);
+    }
+
+    [Fact]
+    public void The_line_by_which_a_command_is_listed_is_a_whole_sentence()
+    {
+        // Of a description a list shows the first line.
+        static IEnumerable<Command> Below(Command command) => command.Subcommands.SelectMany(one => Below(one).Prepend(one));
+        Assert.All(Below(CommandLine.Root()), command => Assert.EndsWith(".", command.Description!.Split('\n')[0], StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_command_that_only_has_others_below_it_names_them_and_a_refusal_names_the_whole_command()
+    {
+        var (code, _, error) = await RunAsync("models");
+        Assert.Equal(ExitCode.BadUsage, code);
+        Assert.StartsWith("foretier: what of 'foretier models'? There are sign, publish, list, status, promote, pause, stop and rollback.", error, StringComparison.Ordinal);
+        Assert.Contains("'such'", (await RunAsync("models", "such")).Error, StringComparison.Ordinal);
+
+        var refused = await AskAsync(404, """{"title":"Unknown","status":404,"detail":"there is no image 1.0.0"}""", "fleet", "update", "start", "1.0.0");
+        Assert.StartsWith("foretier fleet update start: Unknown (404)", refused.Error, StringComparison.Ordinal);
     }
 
     [Fact]
