@@ -111,7 +111,10 @@ public sealed class ImageUpdates
             var noRoom = download is null ? null : WhyNoRoom(release!, download);
             var need = _state.IsPaused || noRoom is not null ? null : download?.Need;
             var image = new BoxImage(_running, Unable, candidate?.Phase ?? ImagePhase.Idle, release?.Version, download?.Bytes ?? release?.Bytes ?? 0, release?.Bytes ?? 0,
-                noRoom ?? _trouble, _state.Last, [.. Problems()], _state.ProblemsBefore) { BytesKept = candidate?.BytesKept ?? 0 };
+                noRoom ?? _trouble, _state.Last, [.. Problems()], _state.ProblemsBefore)
+            {
+                BytesKept = candidate?.BytesKept ?? 0,
+            };
             return new(_options.Labels, image, need is null ? null : new(release!.Version, need.File, need.Offset, need.Bytes));
         }
     }
