@@ -38,7 +38,8 @@ internal static class ReplayCommand
               moves: promotions + demotions; move amp: bytes moved / bytes ingested (of t,k: moves / reads)
               prealloc: written into a partition made ahead, within its reservation / written; over, under: reserved in vain, missing / written
               coverage: partitions and windows that stayed within their reservation; gap closed: hot hit's way from lru (0) to clairvoyant (1)
-              cost, latency: modelled, by prices and speeds of the tiers (Replay/Events/TierModel.cs)
+              cost, latency: modelled, by prices and speeds of the tiers (Replay/Events/TierModel.cs); below the table, what the same reads take
+              where everything is built and on flash, which no placement gets below
             """) { trace, workload, seed, devices, length, export, policies, hot, days, epoch, model, html };
         command.SetAction(CommandLine.Run(async (session, parse, cancel) =>
         {

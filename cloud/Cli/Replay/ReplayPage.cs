@@ -22,14 +22,14 @@ internal static class ReplayPage
             <style>body{font:15px/1.5 system-ui,sans-serif;margin:2em;max-width:70em}table{border-collapse:collapse}td,th{padding:.2em .9em;text-align:right}td:first-child,th:first-child{text-align:left}tr+tr{border-top:1px solid #ddd}</style>
             <h1>Replay of {{Text(result.Trace)}}</h1>
             <p>{{result.Rows[0].Reads:N0}} reads in the last {{result.Options.ScoredDays}} days; {{Text(result.About)}}.</p>
-            <table><tr><th>policy<th>hot hit<th>by size<th>moves<th>move amp<th>presynth<th>waste<th>prealloc<th>over<th>cost, USD<th>mean, ms<th>p95, ms</tr>
+            <table><tr><th>policy<th>hot hit<th>by size<th>moves<th>move amp<th>presynth<th>waste<th>prealloc<th>over<th>cost, USD<th>mean, ms<th>p95, ms<th>p99, ms</tr>
 
             """);
         for (var i = 0; i < result.Rows.Count; i++)
         {
             var (s, e) = (result.Rows[i], result.Rows[i].Events);
             page.AppendLine(CultureInfo.InvariantCulture,
-                $"<tr><td><span style=\"color:{Colours[i % Colours.Length]}\">&#9632;</span> {Text(s.Policy)}<td>{s.HotHit:0.0000}<td>{s.HotHitBytes:0.0000}<td>{s.Promotions + s.Demotions:N0}<td>{s.MoveAmp:0.000}<td>{e?.PreSynthHit:0.0000}<td>{e?.SynthWaste:0.000}<td>{e?.Reservation.PreAllocHit:0.0000}<td>{e?.Reservation.OverRes:0.000}<td>{e?.Cost:0.0000}<td>{e?.LatencyMean * 1000:0.00}<td>{e?.LatencyP95 * 1000:0.00}</tr>");
+                $"<tr><td><span style=\"color:{Colours[i % Colours.Length]}\">&#9632;</span> {Text(s.Policy)}<td>{s.HotHit:0.0000}<td>{s.HotHitBytes:0.0000}<td>{s.Promotions + s.Demotions:N0}<td>{s.MoveAmp:0.000}<td>{e?.PreSynthHit:0.0000}<td>{e?.SynthWaste:0.000}<td>{e?.Reservation.PreAllocHit:0.0000}<td>{e?.Reservation.OverRes:0.000}<td>{e?.Cost:0.0000}<td>{e?.LatencyMean * 1000:0.00}<td>{e?.LatencyP95 * 1000:0.00}<td>{e?.LatencyP99 * 1000:0.00}</tr>");
         }
         page.AppendLine(CultureInfo.InvariantCulture, $"</table><p>Lines are means of {SmoothDays} days.</p>");
         for (var chart = 0; chart < result.Rows[0].Charts.Count; chart++)

@@ -47,6 +47,8 @@ internal sealed record ReplayResult(string Trace, ReplayOptions Options, IReadOn
                 about = About,
                 scoredDays = Options.ScoredDays,
                 reads = Rows[0].Reads,
+                latencyOnFlashMeanMs = Known(Rows[0].Events?.OnFlash.Mean * 1000),
+                latencyOnFlashP95Ms = Known(Rows[0].Events?.OnFlash.P95 * 1000),
                 model = Model is null ? null : $"{Model.Id} {Model.Version}, trained until {Model.TrainedUntil:yyyy-MM-dd}",
                 policies = Rows.Select(Document),
             });
@@ -58,6 +60,10 @@ internal sealed record ReplayResult(string Trace, ReplayOptions Options, IReadOn
             terminal.Write(EventTable());
         }
         terminal.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Trace}: {Rows[0].Reads:N0} reads in the last {Options.ScoredDays} days; {About}"));
+        if (Rows[0].Events is { } any)
+        {
+            terminal.WriteLine(string.Create(CultureInfo.InvariantCulture, $"were everything they ask for built and on flash: mean {any.OnFlash.Mean * 1000:0.00} ms, p95 {any.OnFlash.P95 * 1000:0.00} ms"));
+        }
         if (Model is not null)
         {
             terminal.WriteLine($"predictive with {Model.Id} {Model.Version}, trained until {Model.TrainedUntil:yyyy-MM-dd}");
@@ -83,6 +89,7 @@ internal sealed record ReplayResult(string Trace, ReplayOptions Options, IReadOn
         cost = Known(row.Events?.Cost),
         latencyMeanMs = Known(row.Events?.LatencyMean * 1000),
         latencyP95Ms = Known(row.Events?.LatencyP95 * 1000),
+        latencyP99Ms = Known(row.Events?.LatencyP99 * 1000),
     };
 
     private Spectre.Console.Table AccessTable()
@@ -98,11 +105,11 @@ internal sealed record ReplayResult(string Trace, ReplayOptions Options, IReadOn
 
     private Spectre.Console.Table EventTable()
     {
-        var table = Terminal.NewTable("policy", ">presynth", ">waste", ">prealloc", ">over", ">under", ">coverage", ">cost, USD", ">mean, ms", ">p95, ms");
+        var table = Terminal.NewTable("policy", ">presynth", ">waste", ">prealloc", ">over", ">under", ">coverage", ">cost, USD", ">mean, ms", ">p95, ms", ">p99, ms");
         foreach (var s in Rows.Select(r => r.Events).OfType<EventScore>())
         {
             Terminal.AddRow(table, s.Policy, Figure(s.PreSynthHit), Figure(s.SynthWaste), Figure(s.Reservation.PreAllocHit), Figure(s.Reservation.OverRes),
-                Figure(s.Reservation.UnderRes), Figure(s.Reservation.Coverage), Figure(s.Cost), Figure(s.LatencyMean * 1000, "0.00"), Figure(s.LatencyP95 * 1000, "0.00"));
+                Figure(s.Reservation.UnderRes), Figure(s.Reservation.Coverage), Figure(s.Cost), Figure(s.LatencyMean * 1000, "0.00"), Figure(s.LatencyP95 * 1000, "0.00"), Figure(s.LatencyP99 * 1000, "0.00"));
         }
         return table;
     }

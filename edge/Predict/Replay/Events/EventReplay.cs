@@ -44,7 +44,7 @@ public static class EventReplay
         var tiers = new SegmentTiers(trace, CapacityOf(trace, options), decides.HasAllRollups);
         var scoredFrom = Math.Max(0, trace.Days - options.ScoredDays);
         var days = new DaySums[trace.Days - scoredFrom];
-        var latencies = new List<double>();
+        var (latencies, onFlash) = (new List<double>(), new List<double>());
         var (sums, at, ssdByteHours) = (new DaySums(), 0, 0.0);
         for (var hour = 0; hour < trace.Days * 24; hour++)
         {
@@ -67,21 +67,27 @@ public static class EventReplay
                     days[hour / 24 - scoredFrom].Add(found);
                     sums.Add(found);
                     latencies.Add(found.Seconds);
+                    onFlash.Add(found.FlashSeconds);
                 }
             }
             ssdByteHours += hour >= scoredFrom * 24 ? tiers.Used : 0;
             progress?.Invoke((hour + 1.0) / (trace.Days * 24));
         }
         latencies.Sort();
+        onFlash.Sort();
         var count = tiers.Count;
         return new(policy, sums.Reads, sums.HotHit, sums.HotBytes / sums.Bytes, sums.PreSynthHit, count.Built == 0 ? 0 : 1 - (double)count.BuiltAndRead / count.Built,
             count.Promotions, count.Demotions, count.MovedBytes / Math.Max(1, count.Ingested), reservation,
             Cost(trace, scoredFrom, count, ssdByteHours + reservation.ReservedByteHours, decides.HasAllRollups),
-            sums.Seconds / Math.Max(1, sums.Reads), latencies.Count == 0 ? double.NaN : latencies[(int)(0.95 * (latencies.Count - 1))])
+            sums.Seconds / Math.Max(1, sums.Reads), At(latencies, 0.95))
         {
+            LatencyP99 = At(latencies, 0.99),
+            OnFlash = (onFlash.Sum() / Math.Max(1, onFlash.Count), At(onFlash, 0.95)),
             Daily = [.. days.Select(day => new DayScore(day.HotHit, day.PreSynthHit, day.Reads == 0 ? double.NaN : day.Seconds / day.Reads))],
         };
     }
+
+    private static double At(List<double> sorted, double share) => sorted.Count == 0 ? double.NaN : sorted[(int)(share * (sorted.Count - 1))];
 
     private static SegmentPolicy Make(string policy, EventTrace trace, IInference? ranker) => policy switch
     {

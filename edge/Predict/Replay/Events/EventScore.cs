@@ -9,12 +9,18 @@ namespace Foretier.Predict.Replay.Events;
 /// <param name="Reservation">How room was reserved for what was written.</param>
 /// <param name="Cost">USD, by <see cref="TierModel"/>: what was held, reserved, moved.</param>
 /// <param name="LatencyMean">Modelled, seconds.</param>
-/// <param name="LatencyP95">Modelled, seconds.</param>
+/// <param name="LatencyP95">Modelled, seconds: 95 of 100 reads wait no longer.</param>
 public sealed record EventScore(
     string Policy, long Reads, double HotHit, double HotHitBytes, double PreSynthHit, double SynthWaste, long Promotions, long Demotions, double MoveAmp,
     ReservationScore Reservation, double Cost, double LatencyMean, double LatencyP95)
 {
     public long Moves => Promotions + Demotions;
+
+    /// <summary>Modelled, seconds.</summary>
+    public double LatencyP99 { get; init; }
+
+    /// <summary>What the same reads take where all they ask for is built and on the fast tier, whatever room that would take: modelled, seconds. No placement gets its p95 below that.</summary>
+    public (double Mean, double P95) OnFlash { get; init; }
 
     /// <summary>By scored day: hot hits, rollups found built, mean latency in seconds.</summary>
     public IReadOnlyList<DayScore> Daily { get; init; } = [];

@@ -4,7 +4,8 @@ namespace Foretier.Predict.Replay.Events;
 /// <param name="IsHot">All of it was on the fast tier.</param>
 /// <param name="Bytes">What it asked for, and how much of that was there.</param>
 /// <param name="Buckets">Closed rollup buckets it asked for, and how many of them had been built before.</param>
-internal readonly record struct ReadFound(bool IsHot, double Bytes, double HotBytes, double Buckets, double BuiltBuckets, double Seconds);
+/// <param name="Seconds">How long it took; <c>FlashSeconds</c>: with all it asked for built and on the fast tier.</param>
+internal readonly record struct ReadFound(bool IsHot, double Bytes, double HotBytes, double Buckets, double BuiltBuckets, double Seconds, double FlashSeconds);
 
 /// <summary>
 /// Where every segment (a series' UTC day at a resolution) is in a replay, and what it cost to bring it there. Raw samples of today are on the
@@ -151,7 +152,7 @@ internal sealed class SegmentTiers
     {
         var (first, last) = DaysOf(read);
         var (bytes, hot, buckets, built) = (0.0, 0.0, 0.0, 0.0);
-        var parts = new ReadParts();
+        var (parts, days) = (new ReadParts(), 0);
         var isHot = true;
         for (var day = first; day <= last; day++)
         {
@@ -166,7 +167,7 @@ internal sealed class SegmentTiers
             var unit = UnitOf(read.Series, read.Resolution, day);
             var share = read.Resolution == 0 ? 1 : BuiltShare(read.Resolution, unit, from, to, ref buckets, ref built);
             var isThere = _isHot[unit] && share >= 1;
-            bytes += asked;
+            (bytes, days) = (bytes + asked, days + 1);
             hot += _isHot[unit] ? asked * share : 0;
             if (!isThere)
             {
@@ -179,7 +180,7 @@ internal sealed class SegmentTiers
             }
             Take(ref parts, read.Resolution, unit, day, asked * share, read.Resolution == 0 ? 0 : raw * (1 - share), UnitOf(read.Series, 0, day));
         }
-        return new(isHot, bytes, hot, buckets, built, TierModel.Seconds(parts));
+        return new(isHot, bytes, hot, buckets, built, TierModel.Seconds(parts), TierModel.Seconds(new(days, bytes, 0, 0, 0, 0, 0)));
     }
 
     /// <summary>The days a read touches of which there may be data; none: the second is before the first.</summary>
