@@ -41,7 +41,7 @@ internal sealed class HostileMapMode : IAsyncDisposable
     private readonly Random _random;
     private readonly EtcdFigures _figures = new();
     private readonly ConcurrentQueue<string> _wrong = new();
-    private readonly ConcurrentQueue<(TimeSpan Began, TimeSpan Ended)> _starved = new();
+    private readonly ConcurrentQueue<(TimeSpan Began, TimeSpan Ended, string Place)> _starved = new();
     private readonly ConcurrentQueue<(TimeSpan Began, TimeSpan Ended, string What)> _lacking = new();
     private readonly CancellationTokenSource _done = new();
     private readonly Stopwatch _elapsed = Stopwatch.StartNew();
@@ -238,7 +238,7 @@ internal sealed class HostileMapMode : IAsyncDisposable
             var (phase, began) = (_phase, _elapsed.Elapsed);
             try
             {
-                var outcome = await WatchedAsync(asker.AskAsync);
+                var outcome = await WatchedAsync(asker, asker.AskAsync);
                 var ended = _elapsed.Elapsed;
                 phase.Count(outcome, ended - began);
                 if (outcome != Outcome.Whole && phase == _phase && !phase.MayLack)
@@ -254,7 +254,7 @@ internal sealed class HostileMapMode : IAsyncDisposable
     }
 
     /// <summary>Notes whether somebody took too long.</summary>
-    private async Task<T> WatchedAsync<T>(Func<Task<T>> ask)
+    private async Task<T> WatchedAsync<T>(Questioner asker, Func<Task<T>> ask)
     {
         var began = _elapsed.Elapsed;
         try
@@ -266,7 +266,7 @@ internal sealed class HostileMapMode : IAsyncDisposable
             var ended = _elapsed.Elapsed;
             if (ended - began > StarvedAfter)
             {
-                _starved.Enqueue((began, ended));
+                _starved.Enqueue((began, ended, asker.Place.Name));
             }
         }
     }
@@ -286,7 +286,8 @@ internal sealed class HostileMapMode : IAsyncDisposable
         }
         if (excused > 0)
         {
-            Console.WriteLine($"{excused} answers said what they lack while others took more than {StarvedAfter.TotalSeconds:0} s: the machine is too busy for its map to be told apart from it");
+            var places = string.Join(", ", _starved.CountBy(starved => starved.Place).Select(count => $"{count.Value} of {count.Key}"));
+            Console.WriteLine($"{excused} answers said what they lack while others took more than {StarvedAfter.TotalSeconds:0} s ({places}): the machine is too busy for its map to be told apart from it");
         }
     }
 
@@ -316,7 +317,7 @@ internal sealed class HostileMapMode : IAsyncDisposable
     {
         try
         {
-            return await WatchedAsync(() => asker.HasAllAsync(time));
+            return await WatchedAsync(asker, () => asker.HasAllAsync(time));
         }
         catch (WrongAnswerException) when (_phase.Name == "calm")
         {
