@@ -41,11 +41,13 @@ public struct Rollup
         Detail?.Add(this, time, value, state);
         if (Count == 0 || time < FirstTime)
         {
-            (FirstTime, First, FirstState) = (time, value, state);
+            (FirstTime, First) = (time, value);
+            Put(ref FirstState, state);
         }
         if (Count == 0 || time >= LastTime)
         {
-            (LastTime, Last, LastState) = (time, value, state);
+            (LastTime, Last) = (time, value);
+            Put(ref LastState, state);
         }
         Count++;
         if (state is not null)
@@ -73,12 +75,12 @@ public struct Rollup
         if (Count == 0 || times[0] < FirstTime)
         {
             (FirstTime, First) = (times[0], values[0]);
-            Forget(ref FirstState);
+            Put(ref FirstState, null);
         }
         if (Count == 0 || times[^1] >= LastTime)
         {
             (LastTime, Last) = (times[^1], values[^1]);
-            Forget(ref LastState);
+            Put(ref LastState, null);
         }
         var (min, max, high, low) = Numbers == 0 ? (values[0], values[0], SumHigh, _sumLow) : (Min, Max, SumHigh, _sumLow);
         foreach (var value in values)
@@ -92,12 +94,12 @@ public struct Rollup
         Numbers += values.Length;
     }
 
-    private static void Forget(ref string? state)
+    private static void Put(ref string? into, string? state)
     {
-        // Writing a reference, even none, is a call.
-        if (state is not null)
+        // Writing a reference, even none, is a call; and most series have no states.
+        if (state is not null || into is not null)
         {
-            state = null;
+            into = state;
         }
     }
 

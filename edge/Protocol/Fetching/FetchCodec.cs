@@ -234,7 +234,13 @@ public static class FetchCodec
         for (var i = 0; i < count; i++)
         {
             var start = from.Int64();
-            var rollup = ReadFlag(ref from) ? Single(from.Int64(), ReadDouble(ref from)) : ReadRollup(ref from);
+            var isSingle = ReadFlag(ref from);
+            if (isSingle && parts == RollupParts.None)
+            {
+                rows.Add(start, from.Int64(), ReadDouble(ref from), null);
+                continue;
+            }
+            var rollup = isSingle ? Single(from.Int64(), ReadDouble(ref from)) : ReadRollup(ref from);
             rollup.Detail = parts == RollupParts.None ? null : ReadDetail(ref from, parts);
             rows.Merge(start, rollup);
         }

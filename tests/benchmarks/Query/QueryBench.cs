@@ -22,7 +22,7 @@ internal static class QueryBench
     private static readonly TimeSpan RoundTime = TimeSpan.FromSeconds(0.5);
 
     /// <summary>What answers a question is compiled anew beside the answers of its first ten seconds; the peers were compiled before they were started.</summary>
-    private static readonly TimeSpan UntilCompiled = TimeSpan.FromSeconds(10);
+    internal static readonly TimeSpan UntilCompiled = TimeSpan.FromSeconds(10);
 
     /// <returns>True where every target is met.</returns>
     public static async Task<bool> RunAsync()
