@@ -21,6 +21,7 @@ public sealed class ArchiveCatalog(ObjectStore store, string? site = null, long 
     private readonly Dictionary<string, Entry> _entries = [];
     private readonly Dictionary<(string Edge, Window Window, long After, long Through), Entry> _byLayers = [];
     private readonly Dictionary<(string Name, string Edge), (SeriesInfo Info, Window Window)> _series = [];
+    private readonly ConcurrentDictionary<string, bool> _lost = new(StringComparer.Ordinal);
 
     // What callers of RefreshAsync have been told.
     private Dictionary<HoldingKey, Holding> _toldHoldings = [];
@@ -86,6 +87,31 @@ public sealed class ArchiveCatalog(ObjectStore store, string? site = null, long 
         }
     }
 
+    /// <summary>Whose manifests these are; null: of all sites.</summary>
+    internal string? Site => site;
+
+    /// <summary>
+    /// Lists the archive and returns every manifest with the files that it names, for those who keep a site in order. What <see cref="RefreshAsync"/> will tell
+    /// is as before.
+    /// </summary>
+    /// <exception cref="ArchiveException">The store cannot be read; nothing has changed.</exception>
+    internal async Task<IReadOnlyList<PublishedLayers>> ListAsync(CancellationToken cancel)
+    {
+        await _refreshing.WaitAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            await ReadAsync(_root, cancel).ConfigureAwait(false);
+            lock (_lock)
+            {
+                return [.. _entries.Values.Select(entry => new PublishedLayers(entry.Key, entry.Files, entry.Fault))];
+            }
+        }
+        finally
+        {
+            _refreshing.Release();
+        }
+    }
+
     public void Dispose() => _refreshing.Dispose();
 
     /// <summary>
@@ -139,6 +165,11 @@ public sealed class ArchiveCatalog(ObjectStore store, string? site = null, long 
     /// <summary>What was read of a manifest is not as the store has it: it is to be read anew.</summary>
     internal void Doubt(ManifestKey key) => _manifests.Remove(key.ToString());
 
+    /// <summary>True for a file that was looked for in vain, or found damaged, since the archive was listed last.</summary>
+    internal bool IsLost(string key) => _lost.ContainsKey(key);
+
+    internal void NoteLost(string key) => _lost[key] = true;
+
     private ArchiveManifest Keep(string name, ArchiveManifest manifest, int textBytes)
     {
         // As objects it takes about twice its text.
@@ -179,7 +210,7 @@ public sealed class ArchiveCatalog(ObjectStore store, string? site = null, long 
                 {
                     var bytes = await store.GetAsync(item.Info.Key, stop).ConfigureAwait(false);
                     var manifest = Keep(item.Info.Key, ArchiveManifest.Parse(item.Key, bytes), bytes.Length);
-                    read.Add((new(item.Info, item.Key, manifest.ToHolding(), null), manifest));
+                    read.Add((new(item.Info, item.Key, manifest.ToHolding(), null, FilesOf(manifest)), manifest));
                 }
                 catch (ArchiveException e) when (e.Kind == ArchiveFault.NotFound)
                 {
@@ -187,9 +218,14 @@ public sealed class ArchiveCatalog(ObjectStore store, string? site = null, long 
                 }
                 catch (ArchiveException e) when (e.Kind == ArchiveFault.Damaged)
                 {
-                    read.Add((new(item.Info, item.Key, null, e), null));
+                    read.Add((new(item.Info, item.Key, null, e, []), null));
                 }
             }).ConfigureAwait(false);
+        if (prefix == _root)
+        {
+            // What was lost may have been put back.
+            _lost.Clear();
+        }
         lock (_lock)
         {
             vanished.ForEach(Forget);
@@ -275,8 +311,20 @@ public sealed class ArchiveCatalog(ObjectStore store, string? site = null, long 
         return new(_revision, reset, series, put, removed);
     }
 
-    private sealed record Entry(ObjectInfo Info, ManifestKey Key, Holding? Holding, ArchiveException? Fault)
+    /// <summary>A site's own files are kept in order by it; of those of all sites nobody keeps order.</summary>
+    private PublishedFile[] FilesOf(ArchiveManifest manifest) => site is null ? []
+        : [.. manifest.Files.SelectMany(file => file.Rollups is { } rollups ? [new PublishedFile(file.Key, file.Bytes, false), new(rollups.Key, rollups.Bytes, true)]
+            : new[] { new PublishedFile(file.Key, file.Bytes, false) })];
+
+    private sealed record Entry(ObjectInfo Info, ManifestKey Key, Holding? Holding, ArchiveException? Fault, IReadOnlyList<PublishedFile> Files)
     {
         public (string, Window, long, long) Layers => (Key.Edge, Key.Window, Key.After, Key.Through);
     }
 }
+
+/// <summary>What a manifest publishes.</summary>
+/// <param name="Fault">Why the manifest cannot be read, and nobody knows what it names; null where it can.</param>
+internal sealed record PublishedLayers(ManifestKey Key, IReadOnlyList<PublishedFile> Files, ArchiveException? Fault);
+
+/// <param name="IsRollups">Without it the samples answer.</param>
+internal sealed record PublishedFile(string Key, long Bytes, bool IsRollups);

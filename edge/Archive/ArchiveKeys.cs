@@ -48,12 +48,20 @@ public sealed record ManifestKey(string Site, string Edge, Window Window, long A
 internal static class ArchiveKeys
 {
     /// <summary><c>v1/raw/site={s}/date=YYYY-MM-DD/b={edge hash}/{first µs}-{last µs}-{sha256:16}.parquet</c>: the content names the file.</summary>
-    public static string Raw(string site, string edge, Window window, long minTime, long maxTime, string sha256) =>
-        string.Create(CultureInfo.InvariantCulture,
-            $"{RawOf(site)}date={Instant.ToDateTimeOffset(window.Start):yyyy-MM-dd}/b={Bucket(edge)}/{minTime}-{maxTime}-{sha256[..16]}.parquet");
+    public static string Raw(string site, string edge, Window window, long minTime, long maxTime, string sha256) => $"{RawOf(site)}{Name(edge, window, minTime, maxTime, sha256)}";
 
-    /// <summary>Of all files of a site.</summary>
-    public static string RawOf(string site) => $"v1/raw/site={Part(site)}/";
+    /// <summary><c>v1/rollup=1h/…</c>, then as of samples: nobody who reads all of those reads this among them.</summary>
+    public static string Rollup(string site, string edge, Window window, long minTime, long maxTime, string sha256) => $"{RollupOf(site)}{Name(edge, window, minTime, maxTime, sha256)}";
+
+    private static string RawOf(string site) => $"v1/raw/site={Part(site)}/";
+
+    private static string RollupOf(string site) => $"v1/rollup=1h/site={Part(site)}/";
+
+    /// <summary>Where all files of a site are that manifests name.</summary>
+    public static IReadOnlyList<string> FilesOf(string site) => [RawOf(site), RollupOf(site)];
+
+    private static string Name(string edge, Window window, long minTime, long maxTime, string sha256) => string.Create(CultureInfo.InvariantCulture,
+        $"date={Instant.ToDateTimeOffset(window.Start):yyyy-MM-dd}/b={Bucket(edge)}/{minTime}-{maxTime}-{sha256[..16]}.parquet");
 
     /// <summary>A name as one part of a key.</summary>
     /// <exception cref="ArchiveException">The name is empty or too long.</exception>

@@ -32,16 +32,23 @@ public sealed record ArchiveWriterOptions
     public required string ScratchPath { get; init; }
 
     /// <summary>A file ends with the series that reaches this; 16 million rows are about 64 MB.</summary>
-    public int RowsPerFile { get; init; } = 16_000_000;
-}
+    public int RowsPerFile { get; init; } = 16_000_000;}
 
 /// <summary>
-/// Puts windows into the archive: (1) packs the samples into Parquet files, (2) uploads each, (3) stats and reads it back and compares
-/// its SHA-256, (4) publishes all of them with one manifest. Until (4) nothing of it can be seen; a crash before leaves at most files that
+/// Puts windows into the archive: (1) packs the samples into Parquet files, and their hourly rollups into one beside each, (2) uploads each, (3) stats and reads it
+/// back and compares its SHA-256, (4) publishes all of them with one manifest. Until (4) nothing of it can be seen; a crash before leaves at most files that
 /// no manifest names, and packing again gives the same keys.
 /// </summary>
 public sealed class ArchiveWriter(ObjectStore store, ArchiveWriterOptions options)
 {
+    private const string RollupSuffix = ".rollup";
+    internal const long RollupStep = Instant.Hour;
+
+    /// <summary>
+    /// Rollups are kept where they take no more than a third of their samples. (Readings a minute apart: a quarter, 10 s apart: a tenth.)
+    /// </summary>
+    internal const int RollupShare = 3;
+
     private readonly int _rowsPerFile = options.RowsPerFile > 0
         ? options.RowsPerFile
         : throw new ArgumentOutOfRangeException(nameof(options), options.RowsPerFile, "RowsPerFile is at least 1");
@@ -61,17 +68,23 @@ public sealed class ArchiveWriter(ObjectStore store, ArchiveWriterOptions option
             var pending = new Queue<SeriesInfo>(pack.Series.OrderBy(s => s.Name, StringComparer.Ordinal));
             while (pending.Count > 0)
             {
-                using var content = new FileStream(scratch, FileMode.Create, FileAccess.ReadWrite);
-                var series = Fill(content, pack, pending, cancel);
-                if (series.Count > 0)
+                using var samples = new FileStream(scratch, FileMode.Create, FileAccess.ReadWrite);
+                using var rollups = new FileStream(scratch + RollupSuffix, FileMode.Create, FileAccess.ReadWrite);
+                if (await FillAsync(samples, rollups, pack, pending, cancel).ConfigureAwait(false) is { } file)
                 {
-                    files.Add(await UploadAsync(content, pack, series, cancel).ConfigureAwait(false));
+                    await UploadAsync(samples, file.Key, file.Sha256, cancel).ConfigureAwait(false);
+                    if (file.Rollups is { } kept)
+                    {
+                        await UploadAsync(rollups, kept.Key, kept.Sha256, cancel).ConfigureAwait(false);
+                    }
+                    files.Add(file);
                 }
             }
         }
         finally
         {
             File.Delete(scratch);
+            File.Delete(scratch + RollupSuffix);
         }
         var manifest = new ArchiveManifest(
             pack.Erased.Count > 0 ? ArchiveManifest.CurrentFormat : 1, options.Site, pack.Edge, pack.Window.ToString(), pack.After, pack.Through, files)
@@ -97,16 +110,19 @@ public sealed class ArchiveWriter(ObjectStore store, ArchiveWriterOptions option
         }
     }
 
-    private IReadOnlyList<ArchivedSeries> Fill(Stream content, ArchivePack pack, Queue<SeriesInfo> pending, CancellationToken cancel)
+    /// <returns>What will be published, keys and digests included; null where there is not a sample.</returns>
+    private async Task<ArchivedFile?> FillAsync(FileStream content, FileStream rollupContent, ArchivePack pack, Queue<SeriesInfo> pending, CancellationToken cancel)
     {
-        using var file = new RawFileWriter(content, new Dictionary<string, string>
+        var metadata = new Dictionary<string, string>
         {
             [RawSchema.SiteKey] = options.Site,
             [RawSchema.EdgeKey] = pack.Edge,
             [RawSchema.WindowKey] = pack.Window.ToString(),
             [RawSchema.AfterKey] = pack.After.ToString(CultureInfo.InvariantCulture),
             [RawSchema.ThroughKey] = pack.Through.ToString(CultureInfo.InvariantCulture),
-        });
+        };
+        using var file = new RawFileWriter(content, metadata);
+        using var rollups = new RollupFileWriter(rollupContent, RollupStep, metadata);
         while (file.Rows < _rowsPerFile && pending.TryDequeue(out var series))
         {
             cancel.ThrowIfCancellationRequested();
@@ -120,19 +136,32 @@ public sealed class ArchiveWriter(ObjectStore store, ArchiveWriterOptions option
                 throw new ArgumentException($"{series.Name} has samples outside of window {pack.Window}", nameof(pack));
             }
             file.Add(series, samples);
+            rollups.Add(series, samples);
         }
         file.Close();
-        return file.Series;
+        if (file.Series.Count == 0)
+        {
+            return null;
+        }
+        var sha256 = await DigestAsync(content, cancel).ConfigureAwait(false);
+        long minTime = file.Series.Min(s => s.MinTime), maxTime = file.Series.Max(s => s.MaxTime);
+        var archived = new ArchivedFile(ArchiveKeys.Raw(options.Site, pack.Edge, pack.Window, minTime, maxTime, sha256), content.Length, sha256,
+            file.Series.Sum(s => s.Count), minTime, maxTime, file.Series);
+        rollups.Close(sha256);
+        if (rollups.Rows.All(rows => rows == 0) || rollupContent.Length * RollupShare > content.Length)
+        {
+            return archived;
+        }
+        var rollupSha256 = await DigestAsync(rollupContent, cancel).ConfigureAwait(false);
+        return archived with
+        {
+            Rollups = new(ArchiveKeys.Rollup(options.Site, pack.Edge, pack.Window, minTime, maxTime, rollupSha256), rollupContent.Length, rollupSha256,
+                RollupStep, rollups.Rows, rollups.Parts),
+        };
     }
 
-    private async Task<ArchivedFile> UploadAsync(
-        FileStream content, ArchivePack pack, IReadOnlyList<ArchivedSeries> series, CancellationToken cancel)
+    private async Task UploadAsync(FileStream content, string key, string sha256, CancellationToken cancel)
     {
-        content.Position = 0;
-        var sha256 = Convert.ToHexStringLower(await SHA256.HashDataAsync(content, cancel).ConfigureAwait(false));
-        long minTime = series.Min(s => s.MinTime), maxTime = series.Max(s => s.MaxTime);
-        var key = ArchiveKeys.Raw(options.Site, pack.Edge, pack.Window, minTime, maxTime, sha256);
-
         // An earlier attempt may have brought it there; the digest below tells whether it did so whole.
         var present = await store.StatAsync(key, cancel).ConfigureAwait(false);
         if (present?.Bytes != content.Length || await store.DigestAsync(key, cancel).ConfigureAwait(false) != sha256)
@@ -141,7 +170,12 @@ public sealed class ArchiveWriter(ObjectStore store, ArchiveWriterOptions option
             await store.PutAsync(key, content, cancel).ConfigureAwait(false);
             await VerifyAsync(key, content.Length, sha256, cancel).ConfigureAwait(false);
         }
-        return new(key, content.Length, sha256, series.Sum(s => s.Count), minTime, maxTime, series);
+    }
+
+    private static async Task<string> DigestAsync(FileStream content, CancellationToken cancel)
+    {
+        content.Position = 0;
+        return Convert.ToHexStringLower(await SHA256.HashDataAsync(content, cancel).ConfigureAwait(false));
     }
 
     private async Task VerifyAsync(string key, long bytes, string sha256, CancellationToken cancel)

@@ -63,8 +63,8 @@ return await NodeHost.RunAsync(args, "gateway", async args =>
     var retired = new RetiredEdges(maps, follower, hub, logs.CreateLogger<RetiredEdges>(), Roster.Open(Path.Combine(options.Data, "retired.json")), store.Knows);
     var volume = new DriveInfo(Path.GetFullPath(options.Data));
     var room = new RoomAhead(store, () => maps.Current, care, () => volume.AvailableFreeSpace, clock, logs.CreateLogger<RoomAhead>());
-    await using var caretaker = new Caretaker(store, packer, writer is null ? null : new ArchiveTidy(archive!, writer, options.Site, clock),
-        archive is null ? null : new ArchiveAudit(archive, options.Site), new Expiry(store, writer is null ? null : writer.PublishAsync, logs.CreateLogger<Expiry>()), room, care, clock, logs.CreateLogger<Caretaker>());
+    await using var caretaker = new Caretaker(store, packer, writer is null ? null : new ArchiveTidy(archive!, archived!, writer, clock),
+        archive is null ? null : new ArchiveAudit(archive, archived!), new Expiry(store, writer is null ? null : writer.PublishAsync, logs.CreateLogger<Expiry>()), room, care, clock, logs.CreateLogger<Caretaker>());
     caretaker.Start();
 
     // Questions: of its own disk, of the archive, and of the edges behind it.

@@ -64,32 +64,12 @@ internal sealed class RawFileReader : IDisposable
             : throw new InvalidDataException($"it has {seen} of {wanted.Sum(w => w.Series.Count)} rows");
     }
 
-    /// <summary>
-    /// Where the columns lie that <see cref="Read"/> will read: offsets [From, To) in the file. A writer leaves no gaps between columns, so that their
-    /// lengths tell; in a file of another writer they might lie elsewhere, which costs time and nothing else.
-    /// </summary>
-    public IEnumerable<(long From, long To)> ColumnsOf(IReadOnlyList<(ArchivedSeries Series, long Start)> wanted)
+    /// <summary>Where the columns lie that <see cref="Read"/> will read: offsets [From, To) in the file.</summary>
+    public IEnumerable<(long From, long To)> ColumnsOf(IReadOnlyList<(ArchivedSeries Series, long Start)> wanted) => ColumnPlaces.Of(_file, (from, to) =>
     {
-        var (groupStart, offset) = (0L, (long)"PAR1".Length);
-        for (var g = 0; g < _file.FileMetaData.NumRowGroups; g++)
-        {
-            using var group = _file.RowGroup(g);
-            var metadata = group.MetaData;
-            var groupEnd = groupStart + metadata.NumRows;
-            var inGroup = wanted.Where(w => w.Start < groupEnd && w.Start + w.Series.Count > groupStart).ToList();
-            for (var c = 0; c < metadata.NumColumns; c++)
-            {
-                using var column = metadata.GetColumnChunkMetaData(c);
-                var end = offset + column.TotalCompressedSize;
-                if (inGroup.Count > 0 && (c is RawSchema.Time or RawSchema.Value || (c == RawSchema.State && inGroup.Exists(w => w.Series.States > 0))))
-                {
-                    yield return (offset, end);
-                }
-                offset = end;
-            }
-            groupStart = groupEnd;
-        }
-    }
+        var inGroup = wanted.Where(w => w.Start < to && w.Start + w.Series.Count > from).ToList();
+        return inGroup.Count == 0 ? [] : inGroup.Exists(w => w.Series.States > 0) ? [RawSchema.Time, RawSchema.Value, RawSchema.State] : [RawSchema.Time, RawSchema.Value];
+    });
 
     public void Dispose() => _file.Dispose();
 

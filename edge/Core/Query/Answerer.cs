@@ -142,10 +142,10 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
                     again |= avoid.Add(fetch.Node);
                     unanswered.AddRange(fetch.Request.Parts.Select(p => p.Range));
                 }
-                else if (result.Gone.Count > 0)
+                else
                 {
-                    again = true;
-                    unanswered.AddRange(result.Gone.Select(part => fetch.Request.Parts[part].Range));
+                    again |= result.Gone.Count > 0;
+                    unanswered.AddRange(result.Gone.Concat(result.Lost).Select(part => fetch.Request.Parts[part].Range));
                 }
             }
             if (!again || attempt == AttemptsMax)

@@ -83,7 +83,7 @@ public sealed class BucketRows(RollupParts parts = RollupParts.None, int capacit
     }
 
     /// <summary>How many buckets the samples would take; the times must be sorted.</summary>
-    internal static int CountOf(SampleColumns samples, in BucketGrid grid)
+    public static int CountOf(SampleColumns samples, in BucketGrid grid)
     {
         var count = 0;
         for (var i = 0; i < samples.Count; count++)

@@ -32,6 +32,7 @@ internal sealed class Caretaker : IAsyncDisposable
     private Task _loop = Task.CompletedTask;
     private Task _scrub = Task.CompletedTask;
     private DateTimeOffset _tidyAt;
+    private IReadOnlyList<ArchiveLack> _slow = [];
     private string? _failure, _untidy, _said;
 
     /// <param name="packer">Null where there is no archive; then windows stay.</param>
@@ -59,7 +60,7 @@ internal sealed class Caretaker : IAsyncDisposable
         var blind = await TryAsync(() => _room.LookAsync(cancel)).ConfigureAwait(false);
         var room = IsNearlyFull ? string.Create(CultureInfo.InvariantCulture,
             $"{_store.HeldBytes} of the {_room.Disk.Most} bytes for samples (Care:BytesMax, or the disk) are used and nothing more can be archived") : _room.Problem;
-        Problem = string.Join("; ", new[] { _failure ?? _untidy, room ?? blind }.OfType<string>()) is { Length: > 0 } problem ? problem : null;
+        Problem = string.Join("; ", new[] { _failure ?? _untidy, Slow, room ?? blind }.OfType<string>()) is { Length: > 0 } problem ? problem : null;
     }
 
     public async ValueTask DisposeAsync()
@@ -71,6 +72,10 @@ internal sealed class Caretaker : IAsyncDisposable
     }
 
     private bool IsNearlyFull => _room.Disk is var disk && disk.Used > disk.Most / 10 * 9;
+
+    /// <summary>What of the archive's rollups is lacking, as last seen and not mended.</summary>
+    private string? Slow => _slow.Count == 0 ? null
+        : $"{_slow[0].What}: what is asked by the hour is read from the samples{(_slow.Count > 1 ? string.Create(CultureInfo.InvariantCulture, $" (and so in {_slow.Count - 1} more)") : "")}";
 
     private async Task RoundAsync(CancellationToken cancel)
     {
@@ -84,6 +89,7 @@ internal sealed class Caretaker : IAsyncDisposable
             return;
         }
         await AuditAsync(cancel).ConfigureAwait(false);
+        await MendAsync(cancel).ConfigureAwait(false);
         var moved = _options.ArchiveAfterDays > 0
             ? await _packer.PackQuietAsync(now - TimeSpan.FromDays(_options.ArchiveAfterDays), () => false, cancel).ConfigureAwait(false) : new(0, 0);
         if (_room.IsDiskNearlyFull)
@@ -123,7 +129,8 @@ internal sealed class Caretaker : IAsyncDisposable
     private async Task RunAsync(CancellationToken stop)
     {
         // What is lost is said from the first minute on, not from the second hour.
-        Problem = _failure = await TryAsync(() => AuditAsync(stop)).ConfigureAwait(false);
+        _failure = await TryAsync(() => AuditAsync(stop)).ConfigureAwait(false);
+        Problem = _failure ?? Slow;
         while (true)
         {
             await Task.Delay(_failure is not null || _room.IsDiskNearlyFull ? Soon : Every, _clock, stop).ConfigureAwait(false);
@@ -134,8 +141,30 @@ internal sealed class Caretaker : IAsyncDisposable
     private Task WithoutPackingAsync(Func<Task> action, CancellationToken cancel) => _packer is null ? action() : _packer.WithoutPackingAsync(action, cancel);
 
     private Task AuditAsync(CancellationToken cancel) => _audit is null ? Task.CompletedTask : WithoutPackingAsync(async () =>
-        await _store.NoteLacksAsync(await _audit.LookAsync(await _store.ReadArchivedAsync(cancel).ConfigureAwait(false), cancel).ConfigureAwait(false), cancel)
-            .ConfigureAwait(false), cancel);
+    {
+        var findings = await _audit.LookAsync(await _store.ReadArchivedAsync(cancel).ConfigureAwait(false), cancel).ConfigureAwait(false);
+        _slow = findings.Slow;
+        await _store.NoteLacksAsync(findings.Lost, cancel).ConfigureAwait(false);
+    }, cancel);
+
+    /// <summary>Makes rollups in the archive anew that are gone, of the samples there; one at a time, so that moves to it come in between.</summary>
+    private async Task MendAsync(CancellationToken cancel)
+    {
+        if (_tidy is null)
+        {
+            return;
+        }
+        foreach (var lack in _slow)
+        {
+            var failure = await TryAsync(() => WithoutPackingAsync(() => _tidy.MendAsync(lack.Holding, cancel), cancel)).ConfigureAwait(false);
+            if (failure is not null)
+            {
+                return;
+            }
+            _log.LogWarning("{What}: made anew of the samples", lack.What);
+            _slow = [.. _slow.Where(other => other != lack)];
+        }
+    }
 
     /// <summary>What cannot be put together does not keep the rest from it.</summary>
     private async Task TidyAsync(ArchiveTidy tidy, CancellationToken cancel)

@@ -37,8 +37,9 @@ public static class FetchCodec
     {
         var isErased = result.Slices.Any(slice => slice.Erased.Count > 0);
         to.UInt32((uint)(isErased ? BeginErased : Begin));
-        to.UInt32((uint)result.Gone.Count);
-        foreach (var part in result.Gone)
+        // Who asks from afar plans anew, in vain for what is lost.
+        to.UInt32((uint)(result.Gone.Count + result.Lost.Count));
+        foreach (var part in result.Gone.Concat(result.Lost))
         {
             to.UInt32((uint)part);
         }

@@ -150,16 +150,16 @@ internal static class RouterBench
         var to = EndOf(set);
         string PathOf(int series) => string.Create(CultureInfo.InvariantCulture,
             $"api/v1/query?series=acme/{set.Series[series].Series}/m.v&from={to - Days * Day}&to={to}&fn=avg&step=1h");
-        async Task<(double Milliseconds, int Requests)> AskAsync(int series)
+        async Task<(double Milliseconds, int Requests, long Bytes)> AskAsync(int series)
         {
-            var (asked, began) = (s3.Requests.Count, Stopwatch.GetTimestamp());
+            var (asked, sent, began) = (s3.Requests.Count, s3.BytesSent, Stopwatch.GetTimestamp());
             var answer = await site.GetAsync(PathOf(series));
             var took = Stopwatch.GetElapsedTime(began).TotalMilliseconds;
             if (answer.GetProperty("results")[0].GetProperty("points").GetArrayLength() != Days * 24 || answer.GetProperty("meta").GetProperty("partial").GetBoolean())
             {
                 throw new InvalidOperationException("not the whole month: " + answer.GetProperty("meta").GetRawText());
             }
-            return (took, s3.Requests.Count - asked);
+            return (took, s3.Requests.Count - asked, s3.BytesSent - sent);
         }
         // Code and connections warm, then a router that has read nothing yet of the files: another series has others.
         await AskAsync(0);
@@ -170,7 +170,7 @@ internal static class RouterBench
         var cold = await AskAsync(SeriesCount - 1);
         s3.Delay = TimeSpan.Zero;
         targets.AtMost("a month by the hour from the archive, 80 ms more a request: rounds of requests", cold.Milliseconds / S3Delay.TotalMilliseconds, 4, "× 80 ms in all (3 rounds, and the work)");
-        Targets.Tell("    requests", $"{cold.Requests}, {cold.Milliseconds:0} ms");
+        Targets.Tell("    requests", string.Create(CultureInfo.InvariantCulture, $"{cold.Requests}, {cold.Bytes / 1e3:0.0} kB, {cold.Milliseconds:0} ms"));
         var again = new List<double>();
         for (var i = 0; i < 30; i++)
         {

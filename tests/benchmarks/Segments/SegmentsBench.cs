@@ -66,6 +66,9 @@ internal static class SegmentsBench
             }
             peers.Add((peer.Name, peer.BytesOf(set)));
         }
+        var archive = ParquetSize.ByDay(set, "gauge");
+        Targets.Tell($"{set.Name}: archive, hourly rollups beside the samples", string.Create(CultureInfo.InvariantCulture,
+            $"{archive.Rollups} beside {archive.Samples} bytes, on {archive.DaysWithRollups} of {archive.Days} days"));
         foreach (var (name, bytes) in peers)
         {
             targets.AtMost($"{set.Name}: segments / {name} ({Text(bytes)})", ours / bytes, 1, "");

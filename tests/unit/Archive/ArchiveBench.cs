@@ -19,12 +19,18 @@ internal sealed class ArchiveBench : IDisposable
         Root = Directory.CreateTempSubdirectory("foretier-archive-").FullName;
         Store = store ?? new DirectoryStore(Path.Combine(Root, "objects"));
         Catalog = new(Store);
+        Own = new(Store, "home");
     }
 
     public string Root { get; }
     public string Objects => Path.Combine(Root, "objects");
     public ObjectStore Store { get; }
     public ArchiveCatalog Catalog { get; }
+
+    /// <summary>That of the site, which keeps it in order.</summary>
+    public ArchiveCatalog Own { get; }
+
+    public ArchiveTidy Tidy => new(Store, Own, Writer(), TimeProvider.System);
 
     public ArchiveWriter Writer(int rowsPerFile = 1_000_000, ObjectStore? store = null) =>
         new(store ?? Store, new() { Site = "home", ScratchPath = Path.Combine(Root, "scratch"), RowsPerFile = rowsPerFile });
@@ -35,7 +41,7 @@ internal sealed class ArchiveBench : IDisposable
     public static ArchivePack Pack(
         IReadOnlyDictionary<string, SampleColumns> samples, long after = 0, long through = 4, Window? window = null, string edge = Edge) =>
         new(edge, window ?? Day, after, through,
-            [.. samples.Select(s => new SeriesInfo(s.Key, edge, UnitOf(s.Key), s.Value.States.IsEmpty ? "gauge" : "state"))],
+            [.. samples.Select(s => new SeriesInfo(s.Key, edge, UnitOf(s.Key), !s.Value.States.IsEmpty ? "state" : s.Key.Contains("/counter", StringComparison.Ordinal) ? "counter" : "gauge"))],
             series => samples[series.Name]);
 
     public static string? UnitOf(string series) => series.EndsWith("temperature", StringComparison.Ordinal) ? "Cel" : null;
@@ -77,6 +83,7 @@ internal sealed class ArchiveBench : IDisposable
     public void Dispose()
     {
         Catalog.Dispose();
+        Own.Dispose();
         Store.Dispose();
         Directory.Delete(Root, recursive: true);
     }

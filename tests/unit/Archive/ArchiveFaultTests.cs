@@ -120,20 +120,33 @@ public sealed class ArchiveFaultTests : IDisposable
     }
 
     [Fact]
-    public async Task A_missing_file_makes_its_part_gone_and_others_are_answered()
+    public async Task A_missing_file_makes_its_part_lost_others_are_answered_and_nobody_looks_for_it_again_until_the_archive_is_listed()
     {
         var next = new Window(ArchiveBench.Day.Start + Instant.Day, Instant.Day);
         var tomorrow = new SampleColumns();
         tomorrow.Add(next.Start + 1, 1.5);
         await _bench.Writer().PublishAsync(ArchiveBench.Pack(_samples), default);
-        File.Delete(_bench.Files("*.parquet").Single());
+        var file = (await _bench.Store.ListAsync("v1/raw/", default).ToListAsync()).Single().Key;
+        var bytes = await _bench.Store.GetAsync(file, default);
+        await _bench.Store.DeleteAsync(file, default);
         await _bench.Writer().PublishAsync(
             ArchiveBench.Pack(new Dictionary<string, SampleColumns> { ["a/zoo/odd"] = tomorrow }, window: next), default);
 
-        var result = await _bench.Source().FetchAsync(new(["a/zoo/odd"],
-            [new("edge-1", ArchiveBench.Day, 0, 4, ArchiveBench.Day.Range), new("edge-1", next, 0, 4, next.Range)], true, 0, 0), default);
-        Assert.Equal([0], result.Gone);
-        Assert.Equal(1, result.Slices.Single().Part);
+        var store = new MeddledStore(_bench.Store);
+        var source = _bench.Source(new() { CacheBytes = 0 }, store);
+        for (var asked = 0; asked < 3; asked++)
+        {
+            var result = await source.FetchAsync(new(["a/zoo/odd"],
+                [new("edge-1", ArchiveBench.Day, 0, 4, ArchiveBench.Day.Range), new("edge-1", next, 0, 4, next.Range)], true, 0, 0), default);
+            Assert.Equal([0], result.Lost);
+            Assert.Empty(result.Gone);
+            Assert.Equal(1, result.Slices.Single().Part);
+            Assert.Single(store.Reads, key => key == file);
+        }
+
+        await _bench.Store.PutAsync(file, bytes, default);
+        await _bench.Catalog.RefreshAsync(default);
+        Assert.Single((await source.FetchAsync(ArchiveBench.Ask(["a/zoo/odd"]), default)).Slices);
     }
 
     [Theory]

@@ -17,9 +17,10 @@ public sealed class ArchiveRoundsTests : IDisposable
     public void Dispose() => _bench.Dispose();
 
     [Theory]
-    [InlineData(1 << 20, 1)]
-    [InlineData(0, 2)]
-    public async Task A_month_of_one_series_takes_one_round_for_files_or_two_for_their_pages(int wholeFileBytesMax, int rounds)
+    [InlineData(1 << 20, 60, 1)]
+    [InlineData(1 << 20, 30, 1)]
+    [InlineData(0, 30, 2)]
+    public async Task A_month_of_one_series_takes_one_round_for_files_or_two_for_their_pages(int wholeFileBytesMax, int stepMinutes, int rounds)
     {
         var parts = new List<FetchPart>();
         for (var day = 0; day < Days; day++)
@@ -30,7 +31,7 @@ public sealed class ArchiveRoundsTests : IDisposable
         }
         await _bench.Catalog.RefreshAsync(default);
         using var store = new HeldStore(_bench.Store);
-        var asking = _bench.Source(new() { WholeFileBytesMax = wholeFileBytesMax }, store).FetchAsync(new([Series], parts, Raw: false, Instant.Hour, 0), default);
+        var asking = _bench.Source(new() { WholeFileBytesMax = wholeFileBytesMax }, store).FetchAsync(new([Series], parts, Raw: false, stepMinutes * Instant.Minute, 0), default);
 
         for (var round = 0; round < rounds; round++)
         {
@@ -40,7 +41,7 @@ public sealed class ArchiveRoundsTests : IDisposable
         }
         var result = await asking;
         Assert.Equal(rounds * Days, store.Requests);
-        Assert.Equal(Days * 24, result.Slices.Sum(slice => slice.Rows!.Count));
+        Assert.Equal(Days * 24 * 60 / stepMinutes, result.Slices.Sum(slice => slice.Rows!.Count));
     }
 
     private static Dictionary<string, SampleColumns> SamplesOf(Window window)

@@ -19,7 +19,7 @@ public class ArchiveTidyTests : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    private ArchiveTidy Tidy => new(_bench.Store, _bench.Writer(), "home", TimeProvider.System);
+    private ArchiveTidy Tidy => _bench.Tidy;
 
     [Fact]
     public async Task Layers_become_one_the_later_over_the_earlier_and_deletions_done_with()

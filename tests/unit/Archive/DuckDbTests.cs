@@ -1,5 +1,6 @@
 using System.Globalization;
 using DuckDB.NET.Data;
+using Foretier.Core.Rollups;
 using Foretier.Core.Samples;
 
 namespace Foretier.Tests.Unit.Archive;
@@ -51,10 +52,42 @@ public sealed class DuckDbTests : IDisposable
     }
 
     [Fact]
+    public async Task DuckDb_reads_rollups_as_partitions_of_their_own_that_say_what_the_samples_say()
+    {
+        var samples = ArchiveRollupTests.Readings();
+        await _bench.Writer().PublishAsync(ArchiveBench.Pack(samples), default);
+        var rollups = $"read_parquet('{_bench.Objects}/v1/rollup=1h/**/*.parquet', hive_partitioning = true)";
+        var raw = $"read_parquet('{_bench.Objects}/v1/raw/**/*.parquet', hive_partitioning = true)";
+
+        Assert.Equal([samples.Values.Sum(s => s.Count)], Row($"SELECT count(*) FROM {raw}"));
+        Assert.Equal([samples.Count * 24], Row($"SELECT count(*) FROM {rollups} WHERE site = 'home' AND date = DATE '2017-03-09' AND rollup = '1h'"));
+        Assert.Equal([0L], Row($"SELECT count(*) FROM {rollups} WHERE date = DATE '2017-03-10'"));
+        // Every column against what DuckDB itself makes of the samples.
+        Assert.Equal([samples.Count * 24], Row($"""
+            SELECT count(*) FROM {rollups} AS r JOIN (SELECT series, time_bucket(INTERVAL 1 hour, ts) AS hour, count(*) AS count, sum(value) AS sum, min(value) AS min, max(value) AS max,
+                arg_min(value, ts) AS first, arg_max(value, ts) AS last, min(ts) AS first_ts, max(ts) AS last_ts, var_pop(value) * count(value) AS m2, arg_min(state, ts) AS first_state, arg_max(state, ts) AS last_state
+                FROM {raw} GROUP BY ALL) AS s ON r.series = s.series AND r.ts = s.hour
+            WHERE r.count = s.count AND r.min IS NOT DISTINCT FROM s.min AND r.max IS NOT DISTINCT FROM s.max AND r.first IS NOT DISTINCT FROM s.first AND r.last IS NOT DISTINCT FROM s.last
+                AND r.first_ts = s.first_ts AND r.last_ts = s.last_ts AND (r.sum IS NULL AND s.sum IS NULL OR abs(r.sum - s.sum) < 1e-6)
+                AND (r.m2 IS NULL AND s.m2 IS NULL OR abs(r.m2 - s.m2) < 1e-3) AND r.first_state IS NOT DISTINCT FROM s.first_state AND r.last_state IS NOT DISTINCT FROM s.last_state
+            """));
+        // What a counter grew by, within its hours; how long a state held; how many numbers a sketch has.
+        List<RollupDetail> DetailsOf(string series)
+        {
+            using var rows = new BucketRows(RollupParts.All);
+            rows.Add(samples[series], new(TimeRange.Everything, Instant.Hour));
+            return [.. rows.Rows.ToArray().Select(row => row.Rollup.Detail!)];
+        }
+        Assert.Equal(DetailsOf("a/d/counter").Sum(hour => hour.Increase), Cell<double>($"SELECT sum(last - first + resets) FROM {rollups} WHERE series = 'a/d/counter'"), 1e-6);
+        Assert.Equal([DetailsOf("a/d/state").Sum(hour => hour.Durations["on"])], Row($"SELECT sum(durations['on'])::BIGINT FROM {rollups} WHERE series = 'a/d/state'"));
+        Assert.Equal([samples["a/d/counter"].Count], Row($"SELECT sum(list_sum(map_values(sketch)))::BIGINT FROM {rollups} WHERE series = 'a/d/counter'"));
+    }
+
+    [Fact]
     public async Task The_file_says_what_it_is()
     {
         await _bench.Writer().PublishAsync(ArchiveBench.Pack(ArchiveBench.SomeSamples(), 3, 8), default);
-        var file = _bench.Files("*.parquet").Single();
+        var file = _bench.Files("*.parquet").Single(f => f.Contains("/v1/raw/", StringComparison.Ordinal));
         string Of(string key) => Cell<string>($"SELECT decode(value) FROM parquet_kv_metadata('{file}') WHERE decode(key) = '{key}'");
 
         Assert.Equal("1", Of("foretier.format"));

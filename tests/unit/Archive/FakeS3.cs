@@ -13,6 +13,7 @@ internal sealed class FakeS3 : IDisposable
     private readonly ConcurrentDictionary<string, byte[]> _objects = new();
     private readonly string _bucket;
     private readonly Task _serving;
+    private long _bytesSent;
 
     public FakeS3(string bucket)
     {
@@ -29,6 +30,9 @@ internal sealed class FakeS3 : IDisposable
 
     public Uri Endpoint { get; }
     public ConcurrentQueue<string> Requests { get; } = [];
+
+    /// <summary>Of all answers so far.</summary>
+    public long BytesSent => Interlocked.Read(ref _bytesSent);
 
     /// <summary>Before every answer.</summary>
     public TimeSpan Delay { get; set; }
@@ -131,8 +135,9 @@ internal sealed class FakeS3 : IDisposable
 
     private static byte[] Error(string code) => Encoding.UTF8.GetBytes($"<Error><Code>{code}</Code><Message>as asked</Message></Error>");
 
-    private static async Task SendAsync(HttpListenerContext context, int status, byte[] content, bool headOnly = false)
+    private async Task SendAsync(HttpListenerContext context, int status, byte[] content, bool headOnly = false)
     {
+        Interlocked.Add(ref _bytesSent, headOnly ? 0 : content.Length);
         try
         {
             context.Response.StatusCode = status;

@@ -84,3 +84,7 @@ public sealed class ArchiveCatalogOnRadosTests(RadosServer server) : ArchiveCata
 /// <summary>An archive on a real S3 server put in order.</summary>
 [Collection(RadosServer.Collection)]
 public sealed class ArchiveTidyOnRadosTests(RadosServer server) : ArchiveTidyTests(new ArchiveBench(new S3Store(server.Options())));
+
+/// <summary>Rollups on a real S3 server.</summary>
+[Collection(RadosServer.Collection)]
+public sealed class ArchiveRollupOnRadosTests(RadosServer server) : ArchiveRollupTests(new ArchiveBench(new S3Store(server.Options())));

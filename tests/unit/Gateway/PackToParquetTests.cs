@@ -22,16 +22,20 @@ public sealed class PackToParquetTests : IDisposable
     private readonly ObjectStore _objects;
     private readonly ArchiveWriter _writer;
     private readonly ArchiveCatalog _archived;
+    private readonly ArchiveCatalog _own;
 
     public PackToParquetTests()
     {
         _objects = ObjectStore.Open(Path.Combine(_folder, "archive"));
         _writer = new(_objects, new() { Site = "site-1", ScratchPath = Path.Combine(_folder, "scratch") });
         _archived = new(_objects);
+        _own = new(_objects, "site-1");
     }
 
     public void Dispose()
     {
+        _archived.Dispose();
+        _own.Dispose();
         _objects.Dispose();
         Directory.Delete(_folder, recursive: true);
     }
@@ -164,7 +168,7 @@ public sealed class PackToParquetTests : IDisposable
         await using var bed = await WarmBed.OpenAsync();
         using var packer = new Packer(bed.Store, _writer.PublishAsync, NullLogger<Packer>.Instance);
         using var store = new MeddledStore(_objects);
-        await using var care = new Caretaker(bed.Store, packer, new ArchiveTidy(store, _writer, "site-1", bed.Clock), null, new(bed.Store, null, NullLogger<Expiry>.Instance),
+        await using var care = new Caretaker(bed.Store, packer, new ArchiveTidy(store, _own, _writer, bed.Clock), null, new(bed.Store, null, NullLogger<Expiry>.Instance),
             new(bed.Store, () => PartitionMap.Empty, new(), () => long.MaxValue / 4, bed.Clock, NullLogger<RoomAhead>.Instance), new() { ArchiveAfterDays = 0 }, bed.Clock, NullLogger<Caretaker>.Instance);
         await FillAsync(bed);
         await packer.PackAsync(long.MaxValue, default);
@@ -182,6 +186,33 @@ public sealed class PackToParquetTests : IDisposable
         await care.CareAsync(default);
         Assert.Null(care.Problem);
         Assert.Equal((0L, 6L), Layers(bed).Single());
+    }
+
+    [Fact]
+    public async Task Rollups_gone_from_the_archive_are_named_lose_nothing_and_are_made_anew()
+    {
+        await using var bed = await WarmBed.OpenAsync();
+        using var packer = new Packer(bed.Store, _writer.PublishAsync, NullLogger<Packer>.Instance);
+        using var store = new MeddledStore(_objects);
+        await using var care = new Caretaker(bed.Store, packer, new ArchiveTidy(store, _own, _writer, bed.Clock), new ArchiveAudit(_objects, _own), new(bed.Store, null, NullLogger<Expiry>.Instance),
+            new(bed.Store, () => PartitionMap.Empty, new(), () => long.MaxValue / 4, bed.Clock, NullLogger<RoomAhead>.Instance), new() { ArchiveAfterDays = 0 }, bed.Clock, NullLogger<Caretaker>.Instance);
+        await bed.ReceiveAsync(new(Day, 0, 1, [.. ArchiveRollupTests.Readings().Select(series => Shipped(series.Key, 1, series.Value))]));
+        await packer.PackAsync(long.MaxValue, default);
+        var released = bed.BalancedLedger().Released;
+        var rollups = (await _objects.ListAsync("v1/rollup=1h/", default).ToListAsync()).Single().Key;
+        var whole = await _objects.GetAsync(rollups, default);
+        await _objects.DeleteAsync(rollups, default);
+
+        store.FailGet = key => key.EndsWith(".parquet", StringComparison.Ordinal);
+        await care.CareAsync(default);
+        Assert.Contains(rollups, care.Problem, StringComparison.Ordinal);
+        Assert.Empty(bed.Store.Problems);
+        Assert.Equal((released, 0L), (bed.BalancedLedger().Released, bed.BalancedLedger().Lost));
+
+        store.FailGet = _ => false;
+        await care.CareAsync(default);
+        Assert.Null(care.Problem);
+        Assert.Equal(whole, await _objects.GetAsync(rollups, default));
     }
 
     [Theory]
@@ -326,7 +357,7 @@ public sealed class PackToParquetTests : IDisposable
     }
 
     private Caretaker CareOf(WarmBed bed, Packer? packer, CareOptions options) => new(bed.Store, packer,
-        packer is null ? null : new ArchiveTidy(_objects, _writer, "site-1", bed.Clock), packer is null ? null : new ArchiveAudit(_objects, "site-1"),
+        packer is null ? null : new ArchiveTidy(_objects, _own, _writer, bed.Clock), packer is null ? null : new ArchiveAudit(_objects, _own),
         new(bed.Store, packer is null ? null : _writer.PublishAsync, NullLogger<Expiry>.Instance),
         new(bed.Store, () => PartitionMap.Empty, new(), () => long.MaxValue / 4, bed.Clock, NullLogger<RoomAhead>.Instance), options, bed.Clock, NullLogger<Caretaker>.Instance);
 

@@ -69,6 +69,18 @@ public class AnswererTests
     }
 
     [Fact]
+    public async Task What_a_source_has_lost_is_missing_by_range_at_once_and_the_rest_is_answered()
+    {
+        Hold("edge", Tier.Ssd, 0, Holding.Latest, count: 1);
+        _edge.Setup(Fetch).ReturnsAsync(new FetchResult([], [], []) { Lost = [0] });
+
+        var answer = await AskAsync();
+
+        Assert.Equal([Day.Range], answer.Missing);
+        _edge.Verify(Fetch, Times.Once);
+    }
+
+    [Fact]
     public async Task A_source_that_is_late_is_given_up_where_another_has_the_same_and_what_the_others_said_is_not_asked_again()
     {
         var clock = new FakeTimeProvider();
