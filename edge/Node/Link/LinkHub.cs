@@ -198,7 +198,7 @@ public sealed class LinkedNode : IAsyncDisposable
         {
             try
             {
-                pulse.Sent();
+                pulse.Sent(buffer.Length);
                 await inner.WriteAsync(buffer, cancellationToken).ConfigureAwait(false);
             }
             catch

@@ -23,7 +23,11 @@ internal sealed class LinkPulse(TimeProvider clock)
     /// <summary>Shares of the newest measurement, as in TCP (RFC 6298).</summary>
     private const double NewestMean = 1 / 8.0, NewestDeviation = 1 / 4.0;
 
+    /// <summary>Of the slowest links there are (256 kbit/s): as long as what was sent before a question may be under way.</summary>
+    private const int SlowBytesPerSecond = 32_000;
+
     private long _unansweredSince;
+    private long _deliveredAt;
     private volatile RoundTrip _roundTrip = new(false, TimeSpan.FromSeconds(0.2), TimeSpan.FromSeconds(0.1));
 
     /// <summary>So long nothing may come to what was sent.</summary>
@@ -36,16 +40,28 @@ internal sealed class LinkPulse(TimeProvider clock)
         }
     }
 
-    /// <summary>Something was sent, and nothing has come since, for too long.</summary>
-    public bool IsSilent => Volatile.Read(ref _unansweredSince) is > 0 and var since && clock.GetElapsedTime(since) > SilentAfter;
-
-    /// <summary>Something is sent.</summary>
-    public void Sent()
+    /// <summary>Something was sent, and nothing has come since, for too long after even a slow link would have delivered it.</summary>
+    public bool IsSilent
     {
-        if (Volatile.Read(ref _unansweredSince) == 0)
+        get
         {
-            Interlocked.CompareExchange(ref _unansweredSince, clock.GetTimestamp(), 0);
+            if (Volatile.Read(ref _unansweredSince) is not (> 0 and var since))
+            {
+                return false;
+            }
+            var silence = clock.GetElapsedTime(since);
+            return silence > SilenceMax || silence - clock.GetElapsedTime(since, Math.Max(since, Volatile.Read(ref _deliveredAt))) > SilentAfter;
         }
+    }
+
+    /// <summary>Something is sent. (By one at a time.)</summary>
+    public void Sent(int bytes)
+    {
+        var (now, way) = (clock.GetTimestamp(), bytes * clock.TimestampFrequency / SlowBytesPerSecond);
+        var isFirst = Interlocked.CompareExchange(ref _unansweredSince, now, 0) == 0;
+        // What follows unanswered is told from what went before by its bytes alone: else every question would put off the end of the waiting.
+        var deliveredAt = (isFirst ? Math.Max(now, _deliveredAt) : _deliveredAt) + way;
+        Volatile.Write(ref _deliveredAt, Math.Min(deliveredAt, now + (long)(SilenceMax.TotalSeconds * clock.TimestampFrequency)));
     }
 
     /// <summary>Something has come, whatever it is: answers that wait behind it come too.</summary>

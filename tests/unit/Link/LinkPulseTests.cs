@@ -6,6 +6,8 @@ namespace Foretier.Tests.Unit.Link;
 /// <summary>When a link is taken for silent.</summary>
 public class LinkPulseTests
 {
+    private const int Few = 100, PartOfImage = 256 << 10;
+
     private readonly FakeTimeProvider _clock = new();
     private readonly LinkPulse _pulse;
 
@@ -16,17 +18,54 @@ public class LinkPulseTests
     {
         Pass(3_600);
         Assert.False(_pulse.IsSilent);
-        _pulse.Sent();
+        _pulse.Sent(Few);
         Assert.False(_pulse.IsSilent);
         // What is sent after it does not make the silence any shorter.
         Pass(2);
-        _pulse.Sent();
+        _pulse.Sent(Few);
         Pass(2);
         Assert.True(_pulse.IsSilent);
         _pulse.Heard();
         Assert.False(_pulse.IsSilent);
         Pass(3_600);
         Assert.False(_pulse.IsSilent);
+    }
+
+    [Fact]
+    public void A_question_behind_a_part_of_an_image_is_waited_for_as_long_as_a_slow_link_takes_over_that()
+    {
+        _pulse.Sent(PartOfImage);
+        Pass(1);
+        // The poll that was asked before is answered; the next one stands behind the part.
+        _pulse.Heard();
+        _pulse.Sent(Few);
+        Pass(8.5);
+        Assert.False(_pulse.IsSilent);
+        Pass(1.6);
+        Assert.True(_pulse.IsSilent);
+
+        // When that is long over, it counts no more.
+        _pulse.Heard();
+        Pass(60);
+        _pulse.Sent(Few);
+        Pass(4);
+        Assert.True(_pulse.IsSilent);
+    }
+
+    [Fact]
+    public void However_much_is_sent_it_is_silent_after_ten_seconds()
+    {
+        _pulse.Sent(100 * PartOfImage);
+        Pass(9.9);
+        Assert.False(_pulse.IsSilent);
+        Pass(0.2);
+        Assert.True(_pulse.IsSilent);
+
+        // A quick link has long delivered it, and is then as soon found out as ever.
+        _pulse.Heard();
+        _pulse.Sent(Few);
+        Pass(4);
+        Assert.True(_pulse.IsSilent);
     }
 
     [Fact]
