@@ -8,6 +8,9 @@ internal sealed class Relay : IDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly int _target;
+
+    // Else the collector closes those that nobody waits for any more, and both ends are told.
+    private readonly List<TcpClient> _open = [];
     private CancellationTokenSource _frozen = new();
 
     public Relay(int target)
@@ -45,6 +48,7 @@ internal sealed class Relay : IDisposable
                 var (lower, upper) = (await _listener.AcceptTcpClientAsync(), new TcpClient());
                 await upper.ConnectAsync(IPAddress.Loopback, _target);
                 Connections++;
+                _open.AddRange([lower, upper]);
                 upper.ReceiveBufferSize = lower.ReceiveBufferSize = 32 << 10;
                 _ = PassAsync(lower.GetStream(), upper.GetStream(), _frozen.Token);
                 _ = PassAsync(upper.GetStream(), lower.GetStream(), _frozen.Token);
