@@ -135,7 +135,7 @@ public sealed partial class HotStore
                 found.Erase(entry.Name, range, part, version);
             }
             var samples = snapshot.Sorted(part.Range);
-            if (samples.Count > 0 && samples.FirstTime < part.Range.To && samples.LastTime >= part.Range.From)
+            if (samples.LowerBound(part.Range.From) < samples.LowerBound(part.Range.To))
             {
                 found.AddMemory(entry.Name, Layer.Of(version, samples));
             }

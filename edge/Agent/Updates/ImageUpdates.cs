@@ -206,12 +206,16 @@ public sealed class ImageUpdates
 
     private ImageCandidate TakeKept(ImageCandidate candidate)
     {
-        if (_keepsNothing || _kept.IsEmpty)
+        if (_keepsNothing)
         {
             return candidate;
         }
         try
         {
+            if (_kept.IsEmpty)
+            {
+                return candidate;
+            }
             var release = candidate.Release.AsImage();
             if (DownloadOf(candidate).Take(_kept) is > 0 and var saved)
             {

@@ -13,6 +13,9 @@ internal sealed class KeptBlobs(string folder, long bytesMax)
 {
     private const int DigestCharacters = 64;
 
+    /// <summary>Of the disk, however much may be kept: the rest is for what was measured.</summary>
+    private const int DiskShare = 20;
+
     public bool IsEmpty => !Directory.Exists(folder) || !Directory.EnumerateFiles(folder).Any();
 
     /// <summary>Keeps what was fetched whole, by moving it here.</summary>
@@ -26,11 +29,12 @@ internal sealed class KeptBlobs(string folder, long bytesMax)
         {
             return;
         }
-        if (!others || Bytes(found) + Bytes(Kept) > bytesMax)
+        var most = Math.Min(bytesMax, new DriveInfo(from).TotalSize / DiskShare);
+        if (!others || Bytes(found) + Bytes(Kept) > most)
         {
             Clear();
         }
-        if (Bytes(found) > bytesMax)
+        if (Bytes(found) > most)
         {
             return;
         }
@@ -46,8 +50,9 @@ internal sealed class KeptBlobs(string folder, long bytesMax)
     /// <exception cref="IOException">It cannot be read or moved.</exception>
     public bool TryTake(ReleasedFile file, string to)
     {
-        var from = new FileInfo(PathOf(file.Sha256.ToLowerInvariant()));
-        if (!IsBlob(from.Name) || !from.Exists)
+        var name = file.Sha256.ToLowerInvariant();
+        var from = new FileInfo(PathOf(name));
+        if (from.Name != name || !IsBlob(name) || !from.Exists)
         {
             return false;
         }

@@ -26,7 +26,7 @@ public sealed record UpdateOptions
     /// <summary>Resident memory that it may take. Default 128 MB (volume-lstm takes 85).</summary>
     public long MemoryBytesMax { get; init; } = 128 << 20;
 
-    /// <summary>Of layers of images that came from afar, so many bytes are kept for the next image, which then brings only what is new in it. Default 512 MB; 0: none.</summary>
+    /// <summary>Of layers of images that came from afar, so many bytes are kept for the next image, which then brings only what is new in it. Default 512 MB, and never more than a twentieth of the disk; 0: none.</summary>
     public long KeepBytesMax { get; init; } = 512 << 20;
 
     /// <exception cref="ArgumentException">A value is impossible; the message names it.</exception>

@@ -13,6 +13,8 @@ internal sealed class LinkPatience : IDisposable
 
     private readonly LinkedNode _link;
     private readonly TimeSpan _within;
+    private readonly TimeSpan _atMost;
+    private readonly long _began;
     private readonly CancellationTokenSource _stop;
     private readonly ITimer _timer;
     private long _movedAt;
@@ -20,10 +22,12 @@ internal sealed class LinkPatience : IDisposable
     private string? _reason;
 
     /// <param name="within">How long nothing of what is waited for may come, over a link that does say something; infinite: for ever.</param>
+    /// <param name="atMost">How long it may take in all, however it moves; infinite: for ever.</param>
     /// <param name="cancel">Ends the waiting as well, and so does the link's end.</param>
-    public LinkPatience(LinkedNode link, TimeSpan within, CancellationToken cancel)
+    public LinkPatience(LinkedNode link, TimeSpan within, TimeSpan atMost, CancellationToken cancel)
     {
-        (_link, _within, _movedAt) = (link, within, link.Clock.GetTimestamp());
+        (_link, _within, _atMost, _began) = (link, within, atMost, link.Clock.GetTimestamp());
+        _movedAt = _began;
         _stop = CancellationTokenSource.CreateLinkedTokenSource(cancel, link.Ended);
         _timer = link.Clock.CreateTimer(static patience => ((LinkPatience)patience!).Look(), this, LookEvery, LookEvery);
     }
@@ -43,11 +47,14 @@ internal sealed class LinkPatience : IDisposable
         _stop.Dispose();
     }
 
+    private bool IsOver(TimeSpan time, long since) => time != Timeout.InfiniteTimeSpan && _link.Clock.GetElapsedTime(since) > time;
+
     private void Look()
     {
         _silentLooks = _link.Pulse.IsSilent ? _silentLooks + 1 : 0;
         var reason = _silentLooks >= LooksMin ? $"the link of {_link.Name} says nothing any more"
-            : _within != Timeout.InfiniteTimeSpan && _link.Clock.GetElapsedTime(Volatile.Read(ref _movedAt)) > _within ? "no answer in time" : null;
+            : IsOver(_within, Volatile.Read(ref _movedAt)) ? "no answer in time"
+            : IsOver(_atMost, _began) ? "no whole answer in time" : null;
         if (reason is null)
         {
             return;

@@ -14,9 +14,11 @@ public sealed class LinkSource(string node, LinkedNode link, bool behind) : IDat
 {
     /// <summary>
     /// How long nothing of an answer may come over a link that lives: as long as what is sent before it may take over a slow one (256 kbit/s), and a slow disk may be read.
-    /// Not how long all of it may take.
     /// </summary>
     private static readonly TimeSpan StalledMax = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long all of it may take, so that what only trickles keeps no question, and nobody else's stream on the link, for ever: 15 MB at 1 Mbit/s.</summary>
+    private static readonly TimeSpan AnswerMax = TimeSpan.FromMinutes(2);
 
     public string Node => node;
 
@@ -25,7 +27,7 @@ public sealed class LinkSource(string node, LinkedNode link, bool behind) : IDat
 
     public async Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel)
     {
-        using var patience = new LinkPatience(link, StalledMax, cancel);
+        using var patience = new LinkPatience(link, StalledMax, AnswerMax, cancel);
         try
         {
             var asked = link.Clock.GetTimestamp();

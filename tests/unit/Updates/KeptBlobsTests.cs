@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Foretier.Agent.Updates;
 using Foretier.Protocol.Api;
 
 namespace Foretier.Tests.Unit.Updates;
@@ -102,6 +103,16 @@ public sealed class KeptBlobsTests : IDisposable
         _box.Asked.Clear();
         Install("1.3.0");
         Assert.Contains(Shared, _box.Asked);
+    }
+
+    [Fact]
+    public void Only_files_of_its_own_folder_are_looked_at_whatever_a_release_calls_them()
+    {
+        var other = _box.In(Own);
+        File.WriteAllText(other, "another's");
+        var kept = Directory.CreateDirectory(_box.In("updates/kept")).FullName;
+        Assert.False(new KeptBlobs(kept, 1_000_000).TryTake(new("layer", 1, $"../../{Own}"), _box.In("updates/taken")));
+        Assert.Equal("another's", File.ReadAllText(other));
     }
 
     private void Install(string version)
