@@ -49,6 +49,9 @@ public sealed class EtcdMapStore : PartitionMapStore
     /// <summary>Times the whole map was read; for tests.</summary>
     internal int Loads => _follower.Loads;
 
+    /// <summary>(Revisions of etcd begin with 1.)</summary>
+    public override Task ReadyAsync(CancellationToken cancel) => _follower.ReachAsync(1, cancel);
+
     public override async Task<bool> RemoveAsync(string edge, CancellationToken cancel)
     {
         var prefix = _documents.PrefixOf(edge);
@@ -167,7 +170,7 @@ public sealed class EtcdMapStore : PartitionMapStore
                 lying.Add(read);
             }
         }, cancel).ConfigureAwait(false);
-        return lying.Make(PartitionMap.Empty, 0);
+        return lying.To(0, PartitionMap.Empty).ApplyTo(PartitionMap.Empty);
     }
 
     private Compare HeadIs(string edge, long at) => new()
@@ -218,7 +221,7 @@ public sealed class EtcdMapStore : PartitionMapStore
         {
             if (edge.Length > 0)
             {
-                parts.Add(new(edge, lying.Make(PartitionMap.Empty, lying.Head?.Revision ?? 0)));
+                parts.Add(new(edge, Make(lying, PartitionMap.Empty, lying.Head?.Revision ?? 0)));
             }
         }
         return new(key =>
@@ -250,7 +253,7 @@ public sealed class EtcdMapStore : PartitionMapStore
             }
         }
         var whole = _pending.Where(edge => edge.Value.IsWhole).Select(edge =>
-            KeyValuePair.Create(edge.Key, edge.Value.Head is { } head ? edge.Value.Make(Current.Of(edge.Key), head.Revision) : null)).ToList();
+            KeyValuePair.Create(edge.Key, edge.Value.Head is { } head ? Make(edge.Value, Current.Of(edge.Key), head.Revision) : null)).ToList();
         foreach (var (edge, _) in whole)
         {
             _pending.Remove(edge);
@@ -260,6 +263,8 @@ public sealed class EtcdMapStore : PartitionMapStore
             Swap(Current.With(Math.Max(revision, Current.Revision + 1), whole));
         }
     }
+
+    private static PartitionMap Make(PendingChange change, PartitionMap older, long revision) => MemberNames.Apply(change.To(revision, older), older);
 
     private PendingChange Pending(string edge)
     {

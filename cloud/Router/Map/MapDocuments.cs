@@ -2,6 +2,7 @@ using System.Text.Json;
 using Etcdserverpb;
 using Foretier.Core.Partitions;
 using Foretier.Node.Hosting;
+using Foretier.Node.Map;
 using Google.Protobuf;
 
 namespace Foretier.Router.Map;
@@ -13,7 +14,7 @@ internal sealed record MapHead(long Revision, bool IsBeingWritten);
 
 /// <summary>
 /// How the maps lie in etcd: below <c>PREFIXmap/EDGE/</c> a key <c>head</c>, <c>e/PARTITION</c> for each entry (JSON), and <c>g/ACCOUNT/GROUP@VERSION</c>
-/// for each membership (<see cref="PackedMembers"/>).
+/// for each membership (<see cref="PackedJson"/>).
 /// </summary>
 /// <param name="shared">Keeps one copy of what the read ones repeat; null where they are not kept.</param>
 internal sealed class MapDocuments(string prefix, SharedNames? shared)
@@ -28,7 +29,7 @@ internal sealed class MapDocuments(string prefix, SharedNames? shared)
 
     public RequestOp Put(PartitionEntry entry) => Put(KeyOf(entry.Edge, entry.Id), JsonSerializer.SerializeToUtf8Bytes(entry, NodeJson.Options));
 
-    public RequestOp Put(GroupMembers group) => Put(KeyOf(group), PackedMembers.Pack(group));
+    public RequestOp Put(GroupMembers group) => Put(KeyOf(group), PackedJson.Pack(group));
 
     public RequestOp Delete(string edge, PartitionId id) => Delete(KeyOf(edge, id));
 
@@ -77,6 +78,7 @@ internal sealed class MapDocuments(string prefix, SharedNames? shared)
             return false;
         }
         var (edge, rest) = (text[Prefix.Length..slash], text[(slash + 1)..]);
+        shared?.Begin(edge);
         try
         {
             switch (rest)
@@ -88,8 +90,8 @@ internal sealed class MapDocuments(string prefix, SharedNames? shared)
                     // Members that no entry names are forgotten with the entry.
                     return false;
                 case ['g', '/', ..]:
-                    read = new(edge, null, null, In(PackedMembers.Open(key.Value.ToByteArray())), null);
-                    return read.Group!.Edge == edge;
+                    read = new(edge, null, null, In(PackedJson.Unpack<GroupMembers>(key.Value.Span, Options)), null);
+                    return read.Group!.Edge == edge && !read.Group.Series.Contains(null!);
                 case ['e', '/', ..] when PartitionId.TryParse(rest[2..], out var id):
                     read = new(edge, null, isDeleted ? null : In(Json<PartitionEntry>(key.Value.Span)), null, id);
                     return isDeleted || (read.Entry!.Edge == edge && read.Entry.Id == id);
@@ -103,6 +105,8 @@ internal sealed class MapDocuments(string prefix, SharedNames? shared)
         }
     }
 
+    private JsonSerializerOptions Options => shared?.Options ?? NodeJson.Strict;
+
     private PartitionEntry In(PartitionEntry entry) => shared?.In(entry) ?? entry;
     private GroupMembers In(GroupMembers group) => shared?.In(group) ?? group;
 
@@ -114,7 +118,7 @@ internal sealed class MapDocuments(string prefix, SharedNames? shared)
 
     private static RequestOp Delete(string key) => new() { RequestDeleteRange = new() { Key = ByteString.CopyFromUtf8(key) } };
 
-    private static T Json<T>(ReadOnlySpan<byte> value) => JsonSerializer.Deserialize<T>(value, NodeJson.Strict) ?? throw new JsonException("null");
+    private T Json<T>(ReadOnlySpan<byte> value) => JsonSerializer.Deserialize<T>(value, Options) ?? throw new JsonException("null");
 }
 
 /// <summary>A key of a map, read.</summary>

@@ -59,15 +59,17 @@ internal sealed class MapTables : IDisposable
     {
         revision = (long)Scalar("SELECT revision FROM store")!;
         var shared = new SharedNames();
-        var members = Documents<GroupMembers>("SELECT node, document FROM members", shared.In);
-        var entries = Documents<PartitionEntry>("SELECT node, document FROM entry", shared.In);
         var maps = new Dictionary<string, PartitionMap>(StringComparer.Ordinal);
         using var command = Command("SELECT node, revision FROM node");
         using var rows = command.ExecuteReader();
         while (rows.Read())
         {
+            // One at a time: the names of all edges would be more than a router has room for before they are packed.
             var node = rows.GetString(0);
-            maps[node] = new(rows.GetInt64(1), [.. members[node]], [.. entries[node]]);
+            shared.Begin(node);
+            var whole = new PartitionMapUpdate(0, rows.GetInt64(1), Reset: true, Documents<GroupMembers>("SELECT document FROM members WHERE node = $node", node, shared).ConvertAll(shared.In),
+                Documents<PartitionEntry>("SELECT document FROM entry WHERE node = $node", node, shared).ConvertAll(shared.In), []);
+            maps[node] = MemberNames.Apply(whole, PartitionMap.Empty);
         }
         return maps;
     }
@@ -123,17 +125,16 @@ internal sealed class MapTables : IDisposable
         Run("DELETE FROM members WHERE node = $node", ("$node", node));
     }
 
-    private ILookup<string, T> Documents<T>(string sql, Func<T, T> shared)
+    private List<T> Documents<T>(string sql, string node, SharedNames shared)
     {
-        using var command = Command(sql);
+        using var command = Command(sql, ("$node", node));
         using var rows = command.ExecuteReader();
-        List<(string Node, T Document)> documents = [];
+        List<T> documents = [];
         while (rows.Read())
         {
-            documents.Add((rows.GetString(0), shared(JsonSerializer.Deserialize<T>(rows.GetString(1), NodeJson.Options)
-                ?? throw new JsonException("a document is null"))));
+            documents.Add(JsonSerializer.Deserialize<T>(rows.GetString(0), shared.Options) ?? throw new JsonException("a document is null"));
         }
-        return documents.ToLookup(d => d.Node, d => d.Document);
+        return documents;
     }
 
     private void Run(string sql, params ReadOnlySpan<(string Name, object Value)> parameters)

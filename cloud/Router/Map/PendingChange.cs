@@ -31,7 +31,7 @@ internal sealed class PendingChange
         }
     }
 
-    /// <summary>The map that results.</summary>
-    public PartitionMap Make(PartitionMap older, long revision) => new PartitionMapUpdate(older.Revision, revision, Reset: false, _groups,
-        [.. _entries.Values.OfType<PartitionEntry>()], [.. _entries.Keys]).ApplyTo(older);
+    /// <summary>What makes of the edge's map before it that of a revision.</summary>
+    public PartitionMapUpdate To(long revision, PartitionMap older) => new(older.Revision, revision, Reset: false, _groups,
+        [.. _entries.Values.OfType<PartitionEntry>()], [.. _entries.Keys]);
 }

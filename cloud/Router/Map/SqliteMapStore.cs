@@ -49,7 +49,7 @@ public sealed class SqliteMapStore : MemoryMapStore
     protected override PartitionMap Write(string edge, PartitionMap older, PartitionMapUpdate update, long revision)
     {
         update = update with { Entries = [.. update.Entries.Select(_shared.In)], Groups = [.. update.Groups.Select(_shared.In)] };
-        var newer = update.ApplyTo(older);
+        var newer = MemberNames.Apply(update, older);
         Write(() => _tables.Write(edge, older, newer, update, revision));
         return newer;
     }

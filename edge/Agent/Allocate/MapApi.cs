@@ -1,4 +1,5 @@
 using Foretier.Node.Hosting;
+using Foretier.Node.Map;
 
 namespace Foretier.Agent.Allocate;
 
@@ -7,10 +8,10 @@ public static class MapApi
 {
     private static readonly TimeSpan PollMax = TimeSpan.FromSeconds(20);
 
-    /// <summary>GET map?since=REV: answers when the map is another than REV, at the latest after twenty seconds.</summary>
+    /// <summary>GET map?since=REV[&amp;packed=true]: answers when the map is another than REV, at the latest after twenty seconds; as JSON, or that packed.</summary>
     public static void MapUpdates(this RouteGroupBuilder inner, MapRefresh map)
     {
-        inner.MapGet("/map", async (long since, IHostApplicationLifetime lifetime, CancellationToken cancel) =>
+        inner.MapGet("/map", async (long since, bool? packed, IHostApplicationLifetime lifetime, CancellationToken cancel) =>
         {
             using var wait = CancellationTokenSource.CreateLinkedTokenSource(cancel, lifetime.ApplicationStopping);
             wait.CancelAfter(PollMax);
@@ -22,7 +23,8 @@ public static class MapApi
             {
                 // No news within the poll.
             }
-            return Results.Json(map.ChangesSince(since), NodeJson.Options);
+            var changes = map.ChangesSince(since);
+            return packed == true ? Results.Bytes(PackedJson.Pack(changes), PackedJson.MediaType) : Results.Json(changes, NodeJson.Options);
         });
     }
 }

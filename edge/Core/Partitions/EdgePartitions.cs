@@ -13,7 +13,7 @@ internal sealed class EdgePartitions
 
     /// <summary>Of each entry the place of its group, -1 where the group is not known.</summary>
     private readonly int[] _groupOf;
-    private readonly Lazy<Dictionary<string, int[]>> _groupsOf;
+    private readonly Lazy<GroupIndex> _groupsOf;
 
     public EdgePartitions(long revision, IEnumerable<GroupMembers> groups, IEnumerable<PartitionEntry> entries)
     {
@@ -27,7 +27,7 @@ internal sealed class EdgePartitions
         {
             _groupOf[i] = Math.Max(-1, PlaceOf(KeyOf(_entries[i].Id)));
         }
-        _groupsOf = new(IndexSeries);
+        _groupsOf = new(() => GroupIndex.Of(_groups));
     }
 
     /// <summary>Of the edge's own map.</summary>
@@ -59,7 +59,7 @@ internal sealed class EdgePartitions
 
     public IEnumerable<PartitionEntry> FindAll(string series, TimeRange range)
     {
-        if (!HasAccountOf(series) || !_groupsOf.Value.TryGetValue(series, out var groups))
+        if (!HasAccountOf(series) || _groupsOf.Value.Find(series) is not { } groups)
         {
             yield break;
         }
@@ -83,31 +83,6 @@ internal sealed class EdgePartitions
             }
         }
         return false;
-    }
-
-    /// <summary>Series with the same history of groups share one array.</summary>
-    private Dictionary<string, int[]> IndexSeries()
-    {
-        var index = new Dictionary<string, int[]>(StringComparer.Ordinal);
-        for (var i = 0; i < _groups.Length; i++)
-        {
-            var grown = new Dictionary<int[], int[]>(ReferenceEqualityComparer.Instance);
-            int[] alone = [i];
-            foreach (var series in _groups[i].Series)
-            {
-                if (!index.TryGetValue(series, out var before))
-                {
-                    index[series] = alone;
-                    continue;
-                }
-                if (!grown.TryGetValue(before, out var after))
-                {
-                    grown[before] = after = [.. before, i];
-                }
-                index[series] = after;
-            }
-        }
-        return index;
     }
 
     private int PlaceOf((string Account, string Group, int Version) key)

@@ -30,6 +30,7 @@ public sealed class Catalog
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<(string Name, string Edge), (SeriesInfo Info, long Revision, bool IsOld)> _series = [];
+    private readonly Dictionary<string, string> _words = new(StringComparer.Ordinal);
     private readonly Dictionary<HoldingKey, (Holding Holding, long Revision)> _holdings = [];
     private readonly Dictionary<HoldingKey, long> _removed = [];
     private readonly Signal _changed = new();
@@ -63,6 +64,8 @@ public sealed class Catalog
             }
             if (!isKnown || known.Info != series)
             {
+                // What hundreds of thousands of series say alike is kept once: read from documents, each has its own.
+                series = series with { Edge = Word(series.Edge), Unit = series.Unit is null ? null : Word(series.Unit), Kind = Word(series.Kind) };
                 _series[(series.Name, series.Edge)] = (series, Advance(), isOld);
                 _listed = null;
             }
@@ -155,6 +158,15 @@ public sealed class Catalog
         {
             return _revision > revision ? Task.CompletedTask : _changed.Next.WaitAsync(cancel);
         }
+    }
+
+    private string Word(string text)
+    {
+        if (!_words.TryGetValue(text, out var word))
+        {
+            _words[text] = word = text;
+        }
+        return word;
     }
 
     private long Advance()

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Http.Json;
 using System.Text.Json;
 using Foretier.Core.Partitions;
 using Foretier.Node.Hosting;
@@ -12,7 +11,7 @@ namespace Foretier.Node.Map;
 public sealed class MapFollower
 {
     /// <summary>
-    /// Maps that this process takes in at once, of those that have arrived. Each takes ten times its bytes meanwhile, and after a start every edge of a fleet sends its own.
+    /// Maps that this process takes in at once, of those that have arrived. Each takes fifty times its bytes meanwhile, and after a start every edge of a fleet sends its own.
     /// </summary>
     private static readonly SemaphoreSlim Taking = new(8);
 
@@ -32,12 +31,18 @@ public sealed class MapFollower
 
     private async Task FollowAsync(string node, LinkedNode link, string path)
     {
-        var since = _store.RevisionOf(node);
+        var since = -1L;
         while (!link.Ended.IsCancellationRequested)
         {
             try
             {
-                using var response = await link.Http.GetAsync($"{path}internal/v1/map?since={since}", link.Ended).ConfigureAwait(false);
+                if (since < 0)
+                {
+                    await _store.ReadyAsync(link.Ended).ConfigureAwait(false);
+                    since = _store.RevisionOf(node);
+                }
+                // (Agents of before know of no packed ones, and answer as they did.)
+                using var response = await link.Http.GetAsync($"{path}internal/v1/map?since={since}&packed=true", link.Ended).ConfigureAwait(false);
                 if (response.StatusCode == HttpStatusCode.NotFound)
                 {
                     // A node without a map of its own.
@@ -51,7 +56,7 @@ public sealed class MapFollower
                     return;
                 }
             }
-            catch (Exception error) when (error is HttpRequestException or IOException or JsonException or OperationCanceledException)
+            catch (Exception error) when (error is HttpRequestException or IOException or InvalidDataException or JsonException or OperationCanceledException)
             {
                 if (link.Ended.IsCancellationRequested)
                 {
@@ -71,8 +76,9 @@ public sealed class MapFollower
         await Taking.WaitAsync(ended).ConfigureAwait(false);
         try
         {
-            var update = await response.Content.ReadFromJsonAsync<PartitionMapUpdate>(NodeJson.Strict, ended).ConfigureAwait(false)
-                ?? throw new JsonException("empty map update");
+            var body = await response.Content.ReadAsByteArrayAsync(ended).ConfigureAwait(false);
+            var update = response.Content.Headers.ContentType?.MediaType == PackedJson.MediaType ? PackedJson.Unpack<PartitionMapUpdate>(body, NodeJson.Strict)
+                : JsonSerializer.Deserialize<PartitionMapUpdate>(body, NodeJson.Strict) ?? throw new JsonException("empty map update");
             var put = await _store.PutAsync(node, update, ended).ConfigureAwait(false);
             return (put, put == MapPut.NeedWhole ? 0 : update.Revision);
         }

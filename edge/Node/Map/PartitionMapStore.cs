@@ -35,6 +35,9 @@ public abstract class PartitionMapStore : IAsyncDisposable
     /// <summary>Why the store cannot be used now, in words for the health page; null while it can.</summary>
     public abstract string? Problem { get; }
 
+    /// <summary>Returns when <see cref="Current"/> has what was stored before this process: asking edges for what is there already would cost both sides all of it.</summary>
+    public virtual Task ReadyAsync(CancellationToken cancel) => Task.CompletedTask;
+
     /// <summary>The revision of an edge's own map that is stored here; 0 where there is none, which asks for all of it.</summary>
     public long RevisionOf(string edge) => _current.RevisionOf(edge);
 

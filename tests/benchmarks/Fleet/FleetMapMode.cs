@@ -67,6 +67,8 @@ internal sealed class FleetMapMode : IAsyncDisposable
         }
         // A watcher of its settings for each of hundreds of nodes in this process is more than a user may have.
         Environment.SetEnvironmentVariable("DOTNET_hostBuilder__reloadConfigOnChange", "false");
+        // Routers run as in their image and under 'foretier up'.
+        Environment.SetEnvironmentVariable("DOTNET_GCgen0size", "2000000");
         await using var mode = new FleetMapMode(options);
         await mode.RunAsync();
         return mode._targets.AllMet ? 0 : 1;

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text;
+using System.Text.Json;
 using Foretier.Agent.Allocate;
 using Foretier.Core.Partitions;
 using Foretier.Core.Query;
@@ -7,6 +8,7 @@ using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
 using Foretier.Node.Hosting;
 using Foretier.Node.Keys;
+using Foretier.Node.Map;
 using Foretier.Node.Serve;
 using Foretier.Predict.Models;
 using Foretier.Predict.Replay;
@@ -130,7 +132,11 @@ internal sealed class MadeEdge : IAsyncDisposable
         var bytes = kept.GetBuffer().AsMemory(0, (int)kept.Length);
         if (name != Name)
         {
-            Rename(bytes.Span, Encoding.ASCII.GetBytes(Name), Encoding.ASCII.GetBytes(name));
+            var isPacked = http.Response.ContentType == PackedJson.MediaType;
+            var text = isPacked ? Encoding.UTF8.GetBytes(PackedJson.Unpack<JsonElement>(bytes.Span, NodeJson.Options).GetRawText()) : bytes;
+            Rename(text.Span, Encoding.ASCII.GetBytes(Name), Encoding.ASCII.GetBytes(name));
+            bytes = isPacked ? PackedJson.Pack(JsonSerializer.Deserialize<JsonElement>(text.Span)) : text;
+            http.Response.ContentLength = http.Response.ContentLength is null ? null : bytes.Length;
         }
         if (http.Request.Path.StartsWithSegments("/internal/v1/map", StringComparison.Ordinal))
         {

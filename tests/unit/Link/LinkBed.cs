@@ -30,7 +30,8 @@ internal sealed class LinkBed(LinkOptions? link = null) : IAsyncDisposable
 
     /// <param name="map">What the node expects; null: it has no map.</param>
     /// <param name="more">Maps what it has besides.</param>
-    public async Task<TestNode> StartAsync(string name, string? upstream, PartitionMap? map = null, Action<WebApplication>? more = null)
+    /// <param name="packs">False: as an agent of before maps were packed.</param>
+    public async Task<TestNode> StartAsync(string name, string? upstream, PartitionMap? map = null, Action<WebApplication>? more = null, bool packs = true)
     {
         var options = link ?? new();
         string[] args = ["--Foretier:Node", name, "--Foretier:Data", Path.Combine(_folder, name), "--Foretier:Http", "http://127.0.0.1:0",
@@ -38,7 +39,7 @@ internal sealed class LinkBed(LinkOptions? link = null) : IAsyncDisposable
             "--Foretier:Keys:Bootstrap", Convert.ToHexString(SHA256.HashData("test-key"u8)), "--Foretier:Upstream", upstream ?? ""];
         var builder = NodeHost.CreateBuilder<NodeOptions>(args, out _);
         var app = builder.Build();
-        var node = new TestNode(name, Path.Combine(_folder, name), app, options, map);
+        var node = new TestNode(name, Path.Combine(_folder, name), app, options, map, packs);
         more?.Invoke(app);
         await app.StartAsync();
         Apps.Add(app);
@@ -67,7 +68,7 @@ internal sealed class TestNode : IDataSource
     private readonly List<AccessCount> _counted = [];
     private long _streamed;
 
-    public TestNode(string name, string folder, WebApplication app, LinkOptions link, PartitionMap? map)
+    public TestNode(string name, string folder, WebApplication app, LinkOptions link, PartitionMap? map, bool packs)
     {
         Node = name;
         var health = new SourceHealth(TimeProvider.System);
@@ -90,7 +91,7 @@ internal sealed class TestNode : IDataSource
         retired.Map(inner);
         if (map is not null)
         {
-            inner.MapGet("/map", (long since, CancellationToken cancel) => ServeMapAsync(map, since, cancel));
+            inner.MapGet("/map", (long since, bool? packed, CancellationToken cancel) => ServeMapAsync(map, since, packs && packed == true, cancel));
         }
         Forwarder = new(name, folder, Hub, follower, _catalog, TimeProvider.System, NullLogger<AccessForwarder>.Instance);
         var access = new AccessBook(TimeProvider.System, _counted.Add, Forwarder);
@@ -105,13 +106,14 @@ internal sealed class TestNode : IDataSource
 
     public Func<IReadOnlyList<NodeStatus>> Nodes { get; }
 
-    private static async Task<IResult> ServeMapAsync(PartitionMap own, long since, CancellationToken cancel)
+    private static async Task<IResult> ServeMapAsync(PartitionMap own, long since, bool packed, CancellationToken cancel)
     {
         if (since == own.Revision)
         {
             await Task.Delay(Timeout.InfiniteTimeSpan, cancel);
         }
-        return Results.Json(PartitionMapUpdate.Whole(own), NodeJson.Options);
+        var whole = PartitionMapUpdate.Whole(own);
+        return packed ? Results.Bytes(PackedJson.Pack(whole), PackedJson.MediaType) : Results.Json(whole, NodeJson.Options);
     }
 
     /// <summary>Tells the nodes below when the test says so.</summary>

@@ -46,13 +46,15 @@ public sealed class LinkTests : IAsyncLifetime
         await Assert.ThrowsAsync<HttpRequestException>(() => link.Http.GetAsync("internal/v1/catalog?since=0"));
     }
 
-    [Fact]
-    public async Task An_edge_out_of_service_is_forgotten_by_router_and_gateway_and_one_that_is_connected_is_not()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_edge_out_of_service_is_forgotten_by_router_and_gateway_and_one_that_is_connected_is_not(bool packs)
     {
         var router = await StartAsync("router", null);
         var gateway = await StartAsync("gateway", router.Url);
         var entry = new PartitionEntry(new("acme", "g0", 1, Day), "edge", 1, 10, 12, default, AccessPattern.Rare, Tier.Ssd, [], 1);
-        await _bed.StartAsync("edge", gateway.Url, new(1, [new("edge", "acme", "g0", 1, ["acme/d/m"], 1)], [entry]));
+        await _bed.StartAsync("edge", gateway.Url, new(1, [new("edge", "acme", "g0", 1, ["acme/d/m"], 1)], [entry]), packs: packs);
         await Eventually.BeAsync(() => router.Maps.Current.Entries.Count == 1 && gateway.Maps.Current.Entries.Count == 1);
 
         using var http = router.Client();

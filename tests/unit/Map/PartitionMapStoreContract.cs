@@ -150,6 +150,67 @@ public abstract class PartitionMapStoreContract
         Assert.All(store.Current.Entries, entry => Assert.Equal($"edge-{entry.SamplesP50}", entry.Edge));
     }
 
+    [Fact]
+    public async Task Members_of_each_version_are_those_that_were_told_whatever_came_before()
+    {
+        var entries = new List<PartitionEntry>();
+        var told = new Dictionary<int, string[]>
+        {
+            [1] = ["acme/b/t", "acme/d/t"],
+            [2] = ["acme/b/t"],
+            // New names before, between and after those that are known.
+            [3] = ["acme/a/t", "acme/b/t", "acme/c/t", "acme/é\"\n/t", "zeta/z/t"],
+            [4] = [],
+            [5] = ["acme/d/t", "zeta/z/t"],
+        };
+        string Shown(PartitionMap map) => string.Join('|', map.GroupsOf("edge-1").Select(g => $"{g.Version}:{string.Join(',', g.Series)}={g.Series.Count}"));
+        string Wanted(int from, int to) => string.Join('|', Enumerable.Range(from, to - from + 1).Select(version => $"{version}:{string.Join(',', told[version])}={told[version].Length}"));
+        await using (var store = await OpenAsync())
+        {
+            for (var version = 1; version <= 5; version++)
+            {
+                var entry = Entry("edge-1", Window.DayOf(Today.Start + version * Instant.Day), version) with { Revision = version };
+                // From the third on each takes the place of the oldest, whose members nobody names any more.
+                PartitionId[] gone = version > 2 ? [entries[version - 3].Id] : [];
+                entries.Add(entry);
+                Assert.Equal(MapPut.Stored, await store.PutAsync("edge-1", new(version - 1, version, version == 1, [Group("edge-1", version, told[version]) with { Revision = version }], [entry], gone), None));
+                Assert.Equal(Wanted(Math.Max(1, version - 1), version), Shown(store.Current));
+            }
+            Assert.Equal(5, store.Current.Find("acme/d/t", entries[4].Id.Window.Start)!.Id.Version);
+            Assert.Null(store.Current.Find("acme/b/t", entries[4].Id.Window.Start));
+        }
+        await using var again = await OpenAsync();
+        Assert.Equal(Wanted(4, 5), Shown(again.Current));
+        Assert.Equal(MapPut.Stored, await again.PutAsync("edge-1", new(5, 6, false, [], [], [entries[3].Id]), None));
+        Assert.Equal(Wanted(5, 5), Shown(again.Current));
+    }
+
+    [Fact]
+    public async Task Members_that_come_in_disorder_or_twice_are_in_order_once()
+    {
+        var own = new PartitionMap(1, [Group("edge-1", 1, "acme/c/t", "acme/a/t", "acme/c/t")], [Entry("edge-1", Today, 1)]);
+        await using (var store = await OpenAsync())
+        {
+            Assert.Equal(MapPut.Stored, await store.PutAsync("edge-1", PartitionMapUpdate.Whole(own), None));
+        }
+        await using var again = await OpenAsync();
+        var series = again.Current.Groups.Single().Series;
+        Assert.Equal(["acme/a/t", "acme/c/t"], series);
+        Assert.Equal("acme/c/t", series[1]);
+    }
+
+    [Fact]
+    public async Task Store_is_ready_when_it_has_what_was_stored_before()
+    {
+        await using (var store = await OpenAsync())
+        {
+            await store.PutAsync("edge-1", PartitionMapUpdate.Whole(First), None);
+        }
+        await using var again = await OpenAsync();
+        await again.ReadyAsync(None).WaitAsync(TimeSpan.FromSeconds(60));
+        Assert.Equal(First.Revision, again.RevisionOf("edge-1"));
+    }
+
     /// <summary>The first map of edge-1.</summary>
     protected static PartitionMap First { get; } = new(10, [Group("edge-1", 1, "acme/a/t")], [Entry("edge-1", Today, 1), Entry("edge-1", Tomorrow, 1)]);
 
