@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using Foretier.Node.Hosting;
 using Microsoft.Extensions.Hosting;
 
 namespace Foretier.Agent;
@@ -7,7 +7,7 @@ namespace Foretier.Agent;
 /// Gives back what an agent leaves behind that nobody publishes to. The collector waits for 8 MB of garbage before it runs, so that a busy agent
 /// is not held up; an idle one would gather them for hours, a tenth of what it may take of the box.
 /// </summary>
-internal sealed partial class IdleMemory(TimeProvider clock, Func<long> allocated, Action collect) : BackgroundService
+internal sealed class IdleMemory(TimeProvider clock, Func<long> allocated, Action collect) : BackgroundService
 {
     /// <summary>Bytes: who allocates fewer in a minute is idle.</summary>
     private const long Little = 4 << 20;
@@ -21,7 +21,7 @@ internal sealed partial class IdleMemory(TimeProvider clock, Func<long> allocate
     private long _collectedAt;
 
     public IdleMemory()
-        : this(TimeProvider.System, () => GC.GetTotalAllocatedBytes(), GiveBack)
+        : this(TimeProvider.System, () => GC.GetTotalAllocatedBytes(), Intake.GiveBack)
     {
     }
 
@@ -35,23 +35,6 @@ internal sealed partial class IdleMemory(TimeProvider clock, Func<long> allocate
         {
             collect();
             _before = _collectedAt = allocated();
-        }
-    }
-
-    private static void GiveBack()
-    {
-        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
-        if (OperatingSystem.IsLinux())
-        {
-            try
-            {
-                // What the compiler of the start freed, the C library keeps: 2 to 3 MB.
-                _ = Native.malloc_trim(0);
-            }
-            catch (EntryPointNotFoundException)
-            {
-                // Another C library than GNU's.
-            }
         }
     }
 
@@ -69,11 +52,5 @@ internal sealed partial class IdleMemory(TimeProvider clock, Func<long> allocate
         {
             // The agent stops.
         }
-    }
-
-    private static partial class Native
-    {
-        [LibraryImport("libc")]
-        internal static partial int malloc_trim(nuint pad);
     }
 }

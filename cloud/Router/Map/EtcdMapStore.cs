@@ -1,5 +1,6 @@
 using Etcdserverpb;
 using Foretier.Core.Partitions;
+using Foretier.Node.Hosting;
 using Foretier.Node.Map;
 using Foretier.Router.Etcd;
 using Google.Protobuf;
@@ -20,6 +21,9 @@ public sealed class EtcdMapStore : PartitionMapStore
     /// <summary>etcd takes 128 operations and 1.5 MB in one transaction.</summary>
     private const int OperationsMax = 120;
     private const int BytesMax = 1 << 20;
+
+    /// <summary>Reading the maps of so many leaves more than a collection costs.</summary>
+    private const int ManyEdges = 100;
 
     private const int TriesMax = 20;
     private static readonly TimeSpan WriterPatience = TimeSpan.FromSeconds(10);
@@ -240,6 +244,12 @@ public sealed class EtcdMapStore : PartitionMapStore
         {
             Finish();
             Swap(PartitionMap.Empty.With(Math.Max(revision, Current.Revision + 1), parts));
+            var isLarge = parts.Count >= ManyEdges;
+            parts.Clear();
+            if (isLarge)
+            {
+                Intake.GiveBack();
+            }
         });
     }
 

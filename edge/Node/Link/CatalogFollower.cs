@@ -102,6 +102,7 @@ public sealed class CatalogFollower
                 _catalog.Apply(message.Update, key => learned.ContainsKey(key) && !kept.Contains(key.Node));
                 if (message.Update.Series.Count > 0)
                 {
+                    Intake.OfThisProcess.Took(message.Update.Series.Count);
                     Learnt?.Invoke(message.Update.Series);
                 }
                 foreach (var holding in message.Update.Holdings)
