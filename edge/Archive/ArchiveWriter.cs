@@ -32,7 +32,8 @@ public sealed record ArchiveWriterOptions
     public required string ScratchPath { get; init; }
 
     /// <summary>A file ends with the series that reaches this; 16 million rows are about 64 MB.</summary>
-    public int RowsPerFile { get; init; } = 16_000_000;}
+    public int RowsPerFile { get; init; } = 16_000_000;
+}
 
 /// <summary>
 /// Puts windows into the archive: (1) packs the samples into Parquet files, and their hourly rollups into one beside each, (2) uploads each, (3) stats and reads it
