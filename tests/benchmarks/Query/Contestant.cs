@@ -17,7 +17,7 @@ internal sealed class Contestant(string name, Uri root, string? key, string ping
 {
     private readonly HttpClient _http = Client(root, key);
 
-    private static readonly TimeSpan Short = TimeSpan.FromSeconds(3);
+    internal static readonly TimeSpan Short = TimeSpan.FromSeconds(3);
 
     public string Name => name;
 

@@ -121,7 +121,7 @@ internal static class QueryBench
     /// <summary>All in turn, round by round: what else the machine does meets each of them.</summary>
     private static Dictionary<Contestant, Figures> Measure(List<Contestant> all, IReadOnlyList<BenchQuestion>? questions)
     {
-        all.ForEach(one => one.Time(questions, one.WarmUp));
+        all.ForEach(one => one.Time(questions, questions is null ? Contestant.Short : one.WarmUp));
         var figures = all.ToDictionary(one => one, _ => new Figures(0, []));
         for (var round = 0; round < Rounds; round++)
         {
