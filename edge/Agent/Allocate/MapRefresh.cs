@@ -3,6 +3,7 @@ using Foretier.Agent.Hot;
 using Foretier.Core.Partitions;
 using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
+using Foretier.Node.Hosting;
 using Foretier.Predict;
 using Foretier.Predict.Access;
 using Foretier.Predict.Models;
@@ -155,7 +156,7 @@ public sealed partial class MapRefresh : IAsyncDisposable
     {
         if (isLarge)
         {
-            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+            Intake.GiveBack();
         }
     }
 

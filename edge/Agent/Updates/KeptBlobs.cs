@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Foretier.Durable;
 using Foretier.Protocol.Releases;
 
@@ -56,7 +55,7 @@ internal sealed class KeptBlobs(string folder, long bytesMax)
         {
             return false;
         }
-        if (from.Length != file.Bytes || !DigestOf(from.FullName).Equals(file.Sha256, StringComparison.OrdinalIgnoreCase))
+        if (from.Length != file.Bytes || !ReleaseDownload.DigestOf(from.FullName).Equals(file.Sha256, StringComparison.OrdinalIgnoreCase))
         {
             from.Delete();
             return false;
@@ -82,12 +81,6 @@ internal sealed class KeptBlobs(string folder, long bytesMax)
     private static bool IsBlob(string path) => Path.GetFileName(path) is { Length: DigestCharacters } name && name.All(char.IsAsciiHexDigitLower);
 
     private static long Bytes(IEnumerable<string> files) => files.Sum(file => new FileInfo(file).Length);
-
-    private static string DigestOf(string path)
-    {
-        using var content = File.OpenRead(path);
-        return Convert.ToHexStringLower(SHA256.HashData(content));
-    }
 
     private string PathOf(string name) => Path.Combine(folder, name);
 }

@@ -54,11 +54,7 @@ internal sealed class ReleaseDownload(string folder, IReadOnlyList<ReleasedFile>
             }
             to.Flush(flushToDisk: true);
         }
-        string actual;
-        using (var written = File.OpenRead(path))
-        {
-            actual = Convert.ToHexStringLower(SHA256.HashData(written));
-        }
+        var actual = DigestOf(path);
         if (actual.Equals(file.Sha256, StringComparison.OrdinalIgnoreCase))
         {
             File.Move(path, PathOf(name), overwrite: true);
@@ -71,6 +67,14 @@ internal sealed class ReleaseDownload(string folder, IReadOnlyList<ReleasedFile>
         {
             throw new ReleaseRefusedException($"{name} is not what was signed: its SHA-256 is {actual} instead of {file.Sha256}");
         }
+    }
+
+    /// <summary>SHA-256 of a file, lower-case hex.</summary>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    internal static string DigestOf(string path)
+    {
+        using var content = File.OpenRead(path);
+        return Convert.ToHexStringLower(SHA256.HashData(content));
     }
 
     private string PathOf(string name) => Path.Combine(folder, name);

@@ -13,12 +13,7 @@ internal sealed class RawFileReader : IDisposable
 
     /// <param name="content">Seekable; not owned.</param>
     /// <exception cref="ParquetException">The content is not a Parquet file.</exception>
-    public RawFileReader(Stream content)
-    {
-        using var properties = ReaderProperties.GetDefaultReaderProperties();
-        properties.EnablePageChecksumVerification();
-        _file = new(content, properties, leaveOpen: true);
-    }
+    public RawFileReader(Stream content) => _file = SeriesFiles.Open(content);
 
     public long Rows => _file.FileMetaData.NumRows;
     public IReadOnlyDictionary<string, string> Metadata => _file.FileMetaData.KeyValueMetadata;

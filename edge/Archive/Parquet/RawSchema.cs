@@ -39,15 +39,10 @@ internal static class RawSchema
         return new("schema", Repetition.Required, [series, ts, value, state]);
     }
 
-    /// <summary>zstd level 3; deltas for the times; dictionaries elsewhere, which fall back to plain values where they do not pay.</summary>
+    /// <summary>Deltas for the times; dictionaries elsewhere, which fall back to plain values where they do not pay.</summary>
     public static WriterProperties Writing()
     {
-        using var builder = new WriterPropertiesBuilder();
-        return builder.Compression(Compression.Zstd).CompressionLevel(3)
-            .DisableDictionary("ts").Encoding("ts", Encoding.DeltaBinaryPacked)
-            .EnableWritePageIndex().EnablePageChecksum()
-            .SortingColumns([new(Series, false, false), new(Time, false, false)])
-            .CreatedBy("foretier")
-            .Build();
+        using var builder = SeriesFiles.Writing();
+        return builder.DisableDictionary("ts").Encoding("ts", Encoding.DeltaBinaryPacked).EnableWritePageIndex().Build();
     }
 }

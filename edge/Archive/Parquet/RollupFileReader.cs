@@ -17,9 +17,7 @@ internal sealed class RollupFileReader : IDisposable
     /// <exception cref="InvalidDataException">It is of a version that this program does not know.</exception>
     public RollupFileReader(Stream content)
     {
-        using var properties = ReaderProperties.GetDefaultReaderProperties();
-        properties.EnablePageChecksumVerification();
-        _file = new(content, properties, leaveOpen: true);
+        _file = SeriesFiles.Open(content);
         if (Metadata.GetValueOrDefault(RawSchema.FormatKey) is var format && format != RollupSchema.Format)
         {
             _file.Dispose();
@@ -122,63 +120,54 @@ internal sealed class RollupFileReader : IDisposable
     private static long[] ReadIntegers(RowGroupReader group, int index, List<Stretch> stretches)
     {
         using var column = (ColumnReader<long>)group.Column(index);
-        var all = new long[stretches.Sum(stretch => stretch.Count)];
-        var (row, at) = (0L, 0);
-        foreach (var stretch in stretches)
-        {
-            column.Skip(stretch.Row - row);
-            for (var end = at + stretch.Count; at < end;)
-            {
-                var got = (int)column.ReadBatch(end - at, all.AsSpan(at), out _);
-                at = got > 0 ? at + got : throw new InvalidDataException("it ends early");
-            }
-            row = stretch.Row + stretch.Count;
-        }
+        var all = new long[RowsIn(stretches)];
+        Forward(stretches, column.Skip, (at, rows) => (int)column.ReadBatch(rows, all.AsSpan(at), out _));
         return all;
     }
 
     private static double?[] ReadNumbers(RowGroupReader group, int index, List<Stretch> stretches)
     {
         using var column = (ColumnReader<double>)group.Column(index);
-        var all = new double?[stretches.Sum(stretch => stretch.Count)];
+        var all = new double?[RowsIn(stretches)];
         var (levels, packed) = (new short[all.Length], new double[all.Length]);
-        var (row, at) = (0L, 0);
-        foreach (var stretch in stretches)
+        Forward(stretches, column.Skip, (at, rows) =>
         {
-            column.Skip(stretch.Row - row);
-            for (var end = at + stretch.Count; at < end;)
+            var got = (int)column.ReadBatch(rows, levels, default, packed, out _);
+            for (int i = 0, p = 0; i < got; i++)
             {
-                var got = (int)column.ReadBatch(end - at, levels, default, packed, out _);
-                if (got <= 0)
-                {
-                    throw new InvalidDataException("it ends early");
-                }
-                for (int i = 0, p = 0; i < got; i++)
-                {
-                    all[at++] = levels[i] != 0 ? packed[p++] : null;
-                }
+                all[at + i] = levels[i] != 0 ? packed[p++] : null;
             }
-            row = stretch.Row + stretch.Count;
-        }
+            return got;
+        });
         return all;
     }
 
     private static T[] ReadColumn<T>(RowGroupReader group, int index, List<Stretch> stretches)
     {
         using var column = group.Column(index).LogicalReader<T>();
-        var all = new T[stretches.Sum(stretch => stretch.Count)];
+        var all = new T[RowsIn(stretches)];
+        Forward(stretches, column.Skip, (at, rows) => column.ReadBatch(all.AsSpan(at, rows)));
+        return all;
+    }
+
+    private static int RowsIn(List<Stretch> stretches) => stretches.Sum(stretch => stretch.Count);
+
+    /// <summary>Goes through a column once.</summary>
+    /// <param name="skip">Passes over so many rows.</param>
+    /// <param name="read">Reads at most so many rows to a place in the result, and returns how many.</param>
+    private static void Forward(List<Stretch> stretches, Func<long, long> skip, Func<int, int, int> read)
+    {
         var (row, at) = (0L, 0);
         foreach (var stretch in stretches)
         {
-            column.Skip(stretch.Row - row);
+            skip(stretch.Row - row);
             for (var end = at + stretch.Count; at < end;)
             {
-                var got = column.ReadBatch(all.AsSpan(at, end - at));
+                var got = read(at, end - at);
                 at = got > 0 ? at + got : throw new InvalidDataException("it ends early");
             }
             row = stretch.Row + stretch.Count;
         }
-        return all;
     }
 
     private static void Check(RollupRun run, List<BucketRow> rows)

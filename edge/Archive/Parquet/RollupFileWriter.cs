@@ -17,9 +17,6 @@ public sealed class RollupFileWriter : IDisposable
     /// <summary>A sketch is as long as the samples until they are many more than its intervals.</summary>
     private const int SamplesPerSketchMin = 64;
 
-    /// <summary>A device has a dozen states; what has more is text, of which nobody asks how long it held.</summary>
-    private const int StatesMax = 64;
-
     private readonly long _step;
     private readonly Dictionary<string, string> _metadata;
     private readonly ParquetFileWriter _file;
@@ -93,15 +90,7 @@ public sealed class RollupFileWriter : IDisposable
         }
         if (!samples.States.IsEmpty)
         {
-            var seen = new HashSet<string>(StringComparer.Ordinal);
-            foreach (var state in samples.States)
-            {
-                if (state is null || (seen.Add(state) && seen.Count > StatesMax))
-                {
-                    return null;
-                }
-            }
-            return RollupParts.Durations;
+            return RollupBlock.HasFewStates(samples) ? RollupParts.Durations : null;
         }
         foreach (var value in samples.Values)
         {

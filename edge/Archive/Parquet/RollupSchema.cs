@@ -89,17 +89,11 @@ internal static class RollupSchema
         }
     }
 
-    /// <summary>zstd level 3; no dictionaries of sums and spreads, which are each their own; no statistics but of what rows are chosen by: the footer of a small file is a good part of it.</summary>
+    /// <summary>No dictionaries of sums and spreads, which are each their own; no statistics but of what rows are chosen by: the footer of a small file is a good part of it.</summary>
     public static WriterProperties Writing()
     {
-        using var builder = new WriterPropertiesBuilder();
-        return builder.Compression(Compression.Zstd).CompressionLevel(3)
-            .DisableDictionary("sum").DisableDictionary("m2")
-            .DisableStatistics().EnableStatistics("series").EnableStatistics("ts")
-            .EnablePageChecksum()
-            .SortingColumns([new(Series, false, false), new(Time, false, false)])
-            .CreatedBy("foretier")
-            .Build();
+        using var builder = SeriesFiles.Writing();
+        return builder.DisableDictionary("sum").DisableDictionary("m2").DisableStatistics().EnableStatistics("series").EnableStatistics("ts").Build();
     }
 
     /// <summary>The columns to read for rows that have or need these, beside those that say which rows they are.</summary>

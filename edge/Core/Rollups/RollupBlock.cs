@@ -74,7 +74,7 @@ public static class RollupBlock
     }
 
     /// <summary>True where times by state are worth keeping. Numbers count as states too, each as its own: then they would be as long as the samples.</summary>
-    private static bool HasFewStates(SampleColumns samples)
+    public static bool HasFewStates(SampleColumns samples)
     {
         var seen = new HashSet<string>(StringComparer.Ordinal);
         foreach (var state in samples.States)

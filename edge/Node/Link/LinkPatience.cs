@@ -12,8 +12,7 @@ internal sealed class LinkPatience : IDisposable
     private const int LooksMin = 2;
 
     private readonly LinkedNode _link;
-    private readonly TimeSpan _within;
-    private readonly TimeSpan _atMost;
+    private readonly TimeSpan? _within, _atMost;
     private readonly long _began;
     private readonly CancellationTokenSource _stop;
     private readonly ITimer _timer;
@@ -21,10 +20,10 @@ internal sealed class LinkPatience : IDisposable
     private int _silentLooks;
     private string? _reason;
 
-    /// <param name="within">How long nothing of what is waited for may come, over a link that does say something; infinite: for ever.</param>
-    /// <param name="atMost">How long it may take in all, however it moves; infinite: for ever.</param>
     /// <param name="cancel">Ends the waiting as well, and so does the link's end.</param>
-    public LinkPatience(LinkedNode link, TimeSpan within, TimeSpan atMost, CancellationToken cancel)
+    /// <param name="within">How long nothing of what is waited for may come, over a link that does say something; null: for ever.</param>
+    /// <param name="atMost">How long it may take in all, however it moves; null: for ever.</param>
+    public LinkPatience(LinkedNode link, CancellationToken cancel, TimeSpan? within = null, TimeSpan? atMost = null)
     {
         (_link, _within, _atMost, _began) = (link, within, atMost, link.Clock.GetTimestamp());
         _movedAt = _began;
@@ -47,7 +46,7 @@ internal sealed class LinkPatience : IDisposable
         _stop.Dispose();
     }
 
-    private bool IsOver(TimeSpan time, long since) => time != Timeout.InfiniteTimeSpan && _link.Clock.GetElapsedTime(since) > time;
+    private bool IsOver(TimeSpan? time, long since) => _link.Clock.GetElapsedTime(since) > time;
 
     private void Look()
     {

@@ -27,7 +27,7 @@ public sealed class LinkSource(string node, LinkedNode link, bool behind) : IDat
 
     public async Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel)
     {
-        using var patience = new LinkPatience(link, StalledMax, AnswerMax, cancel);
+        using var patience = new LinkPatience(link, cancel, StalledMax, AnswerMax);
         try
         {
             var asked = link.Clock.GetTimestamp();

@@ -206,7 +206,7 @@ public sealed class Cascade(NodeDuties own, LinkHub? below, TimeProvider clock, 
         async Task<Answered<TReply>> AskAsync(LinkedNode node)
         {
             using var request = node.Request(method, $"internal/v1/{path}", body is null ? null : JsonContent.Create(body, body.GetType(), options: NodeJson.Options));
-            using var patience = new LinkPatience(node, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan, cancel);
+            using var patience = new LinkPatience(node, cancel);
             try
             {
                 using var response = await node.Http.SendAsync(request, patience.Token).ConfigureAwait(false);

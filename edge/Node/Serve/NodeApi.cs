@@ -81,7 +81,7 @@ public static class NodeApi
                 request.Content.Headers.TryAddWithoutValidation("Content-Type", http.Request.ContentType);
             }
             // (One may wait for news there for as long as it likes, over a link that lives.)
-            using var patience = new LinkPatience(link, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan, cancel);
+            using var patience = new LinkPatience(link, cancel);
             try
             {
                 using var response = await link.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token).ConfigureAwait(false);

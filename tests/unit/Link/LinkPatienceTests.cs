@@ -8,7 +8,7 @@ public class LinkPatienceTests
     public async Task An_answer_that_trickles_is_not_waited_for_for_ever()
     {
         await using var link = new LinkedNode("edge", new MemoryStream(), new());
-        using var patience = new LinkPatience(link, within: TimeSpan.FromMinutes(1), atMost: TimeSpan.FromMilliseconds(100), CancellationToken.None);
+        using var patience = new LinkPatience(link, CancellationToken.None, within: TimeSpan.FromMinutes(1), atMost: TimeSpan.FromMilliseconds(100));
         await Eventually.BeAsync(() =>
         {
             patience.Moved();
