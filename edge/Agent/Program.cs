@@ -38,7 +38,6 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     MqttIngest? ingest = null;
     var builder = NodeHost.CreateBuilder<AgentOptions>(args, out var options);
     var mqtt = ConfigurationException.Check(() => options.CheckedTogether().MqttChecked());
-    builder.WebHost.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true);
     builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(mqtt, () => ingest!));
     builder.Services.Configure<SocketTransportOptions>(MqttEndpoints.BoundSockets);
     builder.Services.AddHostedService(_ => new IdleMemory());

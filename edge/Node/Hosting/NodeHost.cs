@@ -115,6 +115,8 @@ public static class NodeHost
             }
             dialers.ForEach(dialer => kestrel.Listen(dialer, listen => listen.Protocols = HttpProtocols.Http2));
         });
+        // Who was woken by a socket goes on with the request: a hop to another thread costs as much as a small question.
+        builder.WebHost.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true);
         builder.Services.AddSingleton<IConnectionListenerFactory, LinkDialer>();
         var clock = ScaledClock.Parse(options.Clock);
         builder.Services.AddSingleton(clock);
