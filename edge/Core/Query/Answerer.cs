@@ -68,10 +68,10 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
     public string? Unheard => health.Picture.Awaited is { Count: > 0 } awaited
         ? $"{string.Join(", ", awaited.Order(StringComparer.Ordinal))} has not been heard since this node started (one that is out of service: 'foretier map forget')" : null;
 
-    public Plan Plan(Question question, IReadOnlyCollection<SeriesInfo> series, IReadOnlySet<string>? avoid = null) =>
+    public Plan Plan(Question question, IReadOnlyCollection<SeriesInfo> series, Func<Holding, bool>? avoid = null) =>
         Plan(question, series, health.Picture, avoid);
 
-    private Plan Plan(Question question, IReadOnlyCollection<SeriesInfo> series, SourcePicture sources, IReadOnlySet<string>? avoid = null)
+    private Plan Plan(Question question, IReadOnlyCollection<SeriesInfo> series, SourcePicture sources, Func<Holding, bool>? avoid = null)
     {
         var plan = Planner.Make(catalog.View, map?.Invoke() ?? PartitionMap.Empty, question, series, sources, avoid);
         var unheard = UnheardOf(question, series, sources);
@@ -122,32 +122,41 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
 
     private async Task<Answer> AskAsync(Question question, IReadOnlyCollection<SeriesInfo> series, CancellationToken cancel)
     {
-        var avoid = new HashSet<string>();
+        var failed = new HashSet<string>();
+        var lost = new HashSet<(string Node, string Edge, Window Window, long After)>();
+        bool Avoid(Holding holding) => failed.Contains(holding.Node) || lost.Contains((holding.Node, holding.Edge, holding.Window, holding.After));
         var made = new List<Fetched>();
         for (var attempt = 1; ; attempt++)
         {
             var watermark = WatermarkOf(series);
             var sources = health.Picture;
-            var plan = Plan(question, series, sources, avoid);
+            var plan = Plan(question, series, sources, Avoid);
             ProbeIfDue(question, series, sources, plan);
-            var fetched = await _fetching.AllAsync(plan.Fetches, made, late => IsReplaceable(question, series, plan, [.. avoid, .. late]), cancel).ConfigureAwait(false);
+            var fetched = await _fetching.AllAsync(plan.Fetches, made, late => IsReplaceable(question, series, plan, holding => Avoid(holding) || late.Contains(holding.Node)), cancel).ConfigureAwait(false);
             made.AddRange(fetched.Where(f => !made.Exists(m => ReferenceEquals(m.Cost, f.Cost))));
 
             var again = false;
             var unanswered = new List<TimeRange>();
+            var news = false;
             foreach (var (fetch, result, _) in fetched)
             {
                 if (result is null)
                 {
-                    again |= avoid.Add(fetch.Node);
+                    again |= failed.Add(fetch.Node);
                     unanswered.AddRange(fetch.Request.Parts.Select(p => p.Range));
                 }
                 else
                 {
                     again |= result.Gone.Count > 0;
                     unanswered.AddRange(result.Gone.Concat(result.Lost).Select(part => fetch.Request.Parts[part].Range));
+                    foreach (var part in result.Lost.Select(part => fetch.Request.Parts[part]))
+                    {
+                        news |= lost.Add((fetch.Node, part.Edge, part.Window, part.After));
+                    }
                 }
             }
+            // What is lost there somebody else may have.
+            again = again || (news && Length(Plan(question, series, sources, Avoid).Missing) < Length(plan.Missing.Concat(unanswered)));
             if (!again || attempt == AttemptsMax)
             {
                 var (answers, uses) = Merge(question, series, fetched);
@@ -160,9 +169,11 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
         }
     }
 
-    /// <summary>True where a plan without these nodes misses no more than this one.</summary>
-    private bool IsReplaceable(Question question, IReadOnlyCollection<SeriesInfo> series, Plan plan, HashSet<string> without) =>
+    /// <summary>True where a plan without these misses no more than this one.</summary>
+    private bool IsReplaceable(Question question, IReadOnlyCollection<SeriesInfo> series, Plan plan, Func<Holding, bool> without) =>
         Planner.Union(plan.Missing.Concat(Plan(question, series, without).Missing)).SequenceEqual(plan.Missing);
+
+    private static long Length(IEnumerable<TimeRange> ranges) => Planner.Union(ranges).Sum(range => range.Length);
 
     /// <summary>Asks one source that would be asked if it were as fast as it once was, beside the answer.</summary>
     private void ProbeIfDue(Question question, IReadOnlyCollection<SeriesInfo> series, SourcePicture sources, Plan plan)

@@ -63,7 +63,7 @@ public sealed record Slice(int Part, string Series, SampleColumns? Samples, Buck
 /// <param name="Uses">What was touched to answer, for the provenance.</param>
 public sealed record FetchResult(IReadOnlyList<Slice> Slices, IReadOnlyList<int> Gone, IReadOnlyList<TierUse> Uses) : IDisposable
 {
-    /// <summary>Indexes of parts whose samples are gone from where they should be: nothing of them is in Slices, and planning anew would not help.</summary>
+    /// <summary>Indexes of parts whose samples are gone from where they should be, though the source's catalog has them: nothing of them is in Slices. Another holder may have them.</summary>
     public IReadOnlyList<int> Lost { get; init; } = [];
 
     /// <summary>Gives the rows back.</summary>

@@ -20,9 +20,9 @@ public static class Planner
     /// <param name="question">What is asked.</param>
     /// <param name="series">The series it names.</param>
     /// <param name="sources">Who can be reached, at what cost.</param>
-    /// <param name="avoid">Nodes not to ask, because they failed this question already.</param>
+    /// <param name="avoid">Holdings not to ask for, because this question found that they cannot be had; null: none.</param>
     public static Plan Make(CatalogView catalog, PartitionMap map, Question question, IReadOnlyCollection<SeriesInfo> series, SourcePicture sources,
-        IReadOnlySet<string>? avoid = null)
+        Func<Holding, bool>? avoid = null)
     {
         var missing = new List<TimeRange>();
         var shares = new Dictionary<(string Edges, string Node, Tier Tier, bool Raw), Share>();

@@ -18,7 +18,7 @@ internal sealed class Route
 
     private readonly Question _question;
     private readonly SourcePicture _sources;
-    private readonly IReadOnlySet<string>? _avoid;
+    private readonly Func<Holding, bool>? _avoid;
     private readonly IReadOnlyList<Holding> _holdings;
     private readonly FetchWork _work;
     private readonly Tier? _preferred;
@@ -26,7 +26,7 @@ internal sealed class Route
     /// <summary>The flush that an edge says is the last there is; 0: there may be more.</summary>
     private readonly long _settled;
 
-    private Route(IReadOnlyList<Holding> holdings, Question question, SourcePicture sources, IReadOnlySet<string>? avoid, FetchWork work, Tier? preferred) =>
+    private Route(IReadOnlyList<Holding> holdings, Question question, SourcePicture sources, Func<Holding, bool>? avoid, FetchWork work, Tier? preferred) =>
         (_holdings, _question, _sources, _avoid, _work, _preferred, _settled) =
         (holdings, question, sources, avoid, work, preferred, holdings.Max(holding => holding.Settled));
 
@@ -34,10 +34,10 @@ internal sealed class Route
     /// <param name="holdings">Of one window of one edge; a handful.</param>
     /// <param name="question">What is asked.</param>
     /// <param name="sources">Who can be reached, at what cost.</param>
-    /// <param name="avoid">Nodes that failed this question already.</param>
+    /// <param name="avoid">Holdings that this question found it cannot have; null: none.</param>
     /// <param name="work">Of the whole window.</param>
     /// <param name="predictedPartition">Of the series, in this window; null where the map says nothing.</param>
-    public static IReadOnlyList<Link> Choose(IReadOnlyList<Holding> holdings, Question question, SourcePicture sources, IReadOnlySet<string>? avoid, FetchWork work,
+    public static IReadOnlyList<Link> Choose(IReadOnlyList<Holding> holdings, Question question, SourcePicture sources, Func<Holding, bool>? avoid, FetchWork work,
         PartitionEntry? predictedPartition)
     {
         Path Best(IReadOnlyList<Holding> among) => new Route(among, question, sources, avoid, work, predictedPartition is null ? null : PreferredTier(predictedPartition)).Best(0);
@@ -52,7 +52,7 @@ internal sealed class Route
     }
 
     /// <summary>The chain where there is nobody to choose from, as mostly: neither cost nor map need be asked.</summary>
-    public static IReadOnlyList<Link> Only(Holding holding, Question question, SourcePicture sources, IReadOnlySet<string>? avoid) =>
+    public static IReadOnlyList<Link> Only(Holding holding, Question question, SourcePicture sources, Func<Holding, bool>? avoid) =>
         holding.Through <= holding.After ? []
         : [new(holding, !ReachOf(holding).Overlaps(question.Range) || IsAvailable(holding, question, sources, avoid), holding.After)];
 
@@ -99,8 +99,8 @@ internal sealed class Route
         return best.Chain.Count == 0 && next is > 0 and < long.MaxValue ? Best(next) : best;
     }
 
-    private static bool IsAvailable(Holding holding, Question question, SourcePicture sources, IReadOnlySet<string>? avoid) =>
-        sources.IsAvailable(holding.Node) && avoid?.Contains(holding.Node) != true && IsAnswerable(holding, question);
+    private static bool IsAvailable(Holding holding, Question question, SourcePicture sources, Func<Holding, bool>? avoid) =>
+        sources.IsAvailable(holding.Node) && avoid?.Invoke(holding) != true && IsAnswerable(holding, question);
 
     /// <summary>Rollups without their samples answer questions whose steps they make up.</summary>
     private static bool IsAnswerable(Holding holding, Question question) => holding.Resolution == 0

@@ -81,6 +81,26 @@ public class AnswererTests
     }
 
     [Fact]
+    public async Task What_a_source_has_lost_is_asked_of_another_that_has_the_same_and_the_rest_still_of_the_first()
+    {
+        Hold("edge", Tier.Ssd, 0, Holding.Latest, count: 1);
+        Hold("gateway", Tier.Hdd, 0, 5, count: 1);
+        var next = new Window(Day.End, Instant.Day);
+        _catalog.Put(HoldingOf("edge", Tier.Ssd, 0, Holding.Latest, 1) with { Window = next, Extent = next.Range });
+        _edge.Setup(Fetch).ReturnsAsync((FetchRequest request, CancellationToken _) => new FetchResult([], [], [])
+        {
+            Lost = [.. Enumerable.Range(0, request.Parts.Count).Where(part => request.Parts[part].Window == Day)],
+        });
+        _gateway.Setup(Fetch).ReturnsAsync(Samples(2.5));
+
+        var answer = await AskAsync(to: "2017-03-11");
+
+        Assert.Equal([2.5], answer.Series[0].Raw!.Values.ToArray());
+        Assert.False(answer.IsPartial);
+        _edge.Verify(Fetch, Times.Exactly(2));
+    }
+
+    [Fact]
     public async Task A_source_that_is_late_is_given_up_where_another_has_the_same_and_what_the_others_said_is_not_asked_again()
     {
         var clock = new FakeTimeProvider();
