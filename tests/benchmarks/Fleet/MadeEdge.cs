@@ -143,7 +143,11 @@ internal sealed class MadeEdge : IAsyncDisposable
             await Gate;
             Interlocked.Add(ref _told, bytes.Length);
         }
-        await body.WriteAsync(bytes);
+        if (bytes.Length > 0)
+        {
+            // (Nothing may be written where there is no content, not even nothing.)
+            await body.WriteAsync(bytes);
+        }
     }
 
     private static void Rename(Span<byte> text, ReadOnlySpan<byte> from, ReadOnlySpan<byte> to)
