@@ -3,7 +3,8 @@ using Foretier.Core.Tiers;
 namespace Foretier.Protocol;
 
 /// <summary>What a node tells the one above: what changed in its catalog, and which nodes it can reach.</summary>
-public sealed record CatalogMessage(CatalogUpdate Update, IReadOnlyList<NodeStatus> Nodes);
+/// <param name="WaitedMilliseconds">How long it waited for news before it answered; null: a node that does not say so.</param>
+public sealed record CatalogMessage(CatalogUpdate Update, IReadOnlyList<NodeStatus> Nodes, double? WaitedMilliseconds = null);
 
 /// <param name="Connected">Whether questions to it get through.</param>
 /// <param name="SilentMilliseconds">Time since it was last heard; null if never.</param>

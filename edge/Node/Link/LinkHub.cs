@@ -87,7 +87,7 @@ public sealed class LinkedNode : IAsyncDisposable
     {
         Name = name;
         _stream = new WatchedStream(stream, Pulse = new(Clock), End);
-        Http = new HttpClient(_handler = new EndingHandler(name, new SocketsHttpHandler
+        Http = new HttpClient(_handler = new AnsweredHandler(name, Pulse, new SocketsHttpHandler
         {
             ConnectCallback = (_, _) => Interlocked.Exchange(ref _taken, 1) == 0
                 ? ValueTask.FromResult<Stream>(_stream)
@@ -147,14 +147,20 @@ public sealed class LinkedNode : IAsyncDisposable
         _handler.Dispose();
     }
 
-    /// <summary>Who found the link just before it ended, and asks just after, is told as if it had ended meanwhile: the client outlives what it works with.</summary>
-    private sealed class EndingHandler(string name, HttpMessageHandler inner) : DelegatingHandler(inner)
+    /// <summary>
+    /// Tells what has been delivered. Who found the link just before it ended, and asks just after, is told as if it had ended meanwhile: the client outlives what it works with.
+    /// </summary>
+    private sealed class AnsweredHandler(string name, LinkPulse pulse, HttpMessageHandler inner) : DelegatingHandler(inner)
     {
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
             try
             {
-                return await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
+                var before = pulse.SentBytes;
+                var response = await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
+                // Who says yes has read all of it; who refuses may have looked at its beginning alone.
+                pulse.Delivered(before + (response.IsSuccessStatusCode ? request.Content?.Headers.ContentLength ?? 0 : 0));
+                return response;
             }
             catch (ObjectDisposedException ended)
             {

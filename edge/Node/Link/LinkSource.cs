@@ -30,10 +30,8 @@ public sealed class LinkSource(string node, LinkedNode link, bool behind) : IDat
         using var patience = new LinkPatience(link, cancel, StalledMax, AnswerMax);
         try
         {
-            var asked = link.Clock.GetTimestamp();
             using var question = link.Request(HttpMethod.Post, PathOf(node, behind) + "internal/v1/fetch", JsonContent.Create(request, options: NodeJson.Options));
             using var response = await link.Http.SendAsync(question, HttpCompletionOption.ResponseHeadersRead, patience.Token).ConfigureAwait(false);
-            link.Pulse.Answered(link.Clock.GetElapsedTime(asked));
             patience.Moved();
             if (!response.IsSuccessStatusCode)
             {

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Foretier.Core.Query;
 using Foretier.Core.Tiers;
 using Foretier.Node.Hosting;
@@ -93,6 +94,30 @@ public class LinkFlowTests
     }
 
     [Fact]
+    public async Task A_link_that_is_half_open_right_after_a_large_question_was_answered_is_as_soon_found_out_as_ever()
+    {
+        await using var bed = new LinkBed(new LinkOptions { PingEvery = TimeSpan.FromMinutes(10), PingTimeout = TimeSpan.FromMinutes(10) });
+        var router = await bed.StartAsync("router", null);
+        using var relay = new Relay(new Uri(router.Url).Port);
+        var edge = await bed.StartAsync("edge", $"http://127.0.0.1:{relay.Port}");
+        edge.Hold(LinkBed.Day, [(LinkBed.Day.Start + 1, 1.5)]);
+        await router.AnswerAsync("acme/d/m", points: 1);
+        var link = router.Hub.Find("edge")!;
+        var large = Whole with { Series = [.. Enumerable.Range(0, 20_000).Select(i => $"acme/device-{i}/temperature")] };
+        // (It says how long it is, as the parts of an image do.)
+        using var question = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(large, NodeJson.Options));
+        question.Headers.ContentType = new("application/json");
+        (await link.Http.PostAsync("internal/v1/fetch", question)).EnsureSuccessStatusCode();
+
+        relay.Freeze();
+
+        var since = link.Clock.GetTimestamp();
+        await Assert.ThrowsAsync<DataSourceUnavailableException>(() => new LinkSource("edge", link, behind: false).FetchAsync(Whole, CancellationToken.None));
+        // The slowest link there is would take 20 s over such a question.
+        Assert.InRange(link.Clock.GetElapsedTime(since).TotalSeconds, 0, 8);
+    }
+
+    [Fact]
     public async Task A_large_answer_over_a_slow_link_is_waited_for_as_long_as_it_comes()
     {
         await using var bed = new LinkBed();
@@ -101,7 +126,7 @@ public class LinkFlowTests
         var edge = await bed.StartAsync("edge", $"http://127.0.0.1:{relay.Port}");
         var random = new Random(1);
         edge.Hold(LinkBed.Day, [.. Enumerable.Range(0, 80_000).Select(i => (LinkBed.Day.Start + i * 1_000_000L, random.NextDouble()))]);
-        await Eventually.BeAsync(() => router.Hub.Find("edge") is not null);
+        await Eventually.BeAsync(() => router.Follower.SourceOf("edge") is not null);
         var link = router.Hub.Find("edge")!;
 
         relay.BytesPerSecond = 150_000;

@@ -53,6 +53,33 @@ public class LinkPulseTests
     }
 
     [Fact]
+    public void What_was_answered_has_arrived_and_is_waited_for_no_more()
+    {
+        _pulse.Sent(PartOfImage);
+        var part = _pulse.SentBytes;
+        Pass(0.1);
+        _pulse.Heard();
+        _pulse.Delivered(part);
+        _pulse.Sent(Few);
+        Pass(4);
+        Assert.True(_pulse.IsSilent);
+    }
+
+    [Fact]
+    public void An_answer_to_what_was_asked_before_a_part_of_an_image_says_nothing_about_the_part()
+    {
+        _pulse.Sent(Few);
+        var poll = _pulse.SentBytes;
+        _pulse.Sent(PartOfImage);
+        Pass(1);
+        _pulse.Heard();
+        _pulse.Delivered(poll);
+        _pulse.Sent(Few);
+        Pass(8);
+        Assert.False(_pulse.IsSilent);
+    }
+
+    [Fact]
     public void However_much_is_sent_it_is_silent_after_ten_seconds()
     {
         _pulse.Sent(100 * PartOfImage);
