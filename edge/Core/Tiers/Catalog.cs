@@ -29,7 +29,9 @@ public sealed record HoldingKey(string Edge, Window Window, string Node, Tier Ti
 public sealed class Catalog
 {
     private readonly Lock _lock = new();
-    private readonly Dictionary<(string Name, string Edge), (SeriesInfo Info, long Revision, bool IsOld)> _series = [];
+
+    /// <summary>By edge and name. (One table of all would be copied whole, tens of megabytes at a time, as a fleet's catalogs come in.)</summary>
+    private readonly Dictionary<string, Dictionary<string, (SeriesInfo Info, long Revision, bool IsOld)>> _series = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> _words = new(StringComparer.Ordinal);
     private readonly Dictionary<HoldingKey, (Holding Holding, long Revision)> _holdings = [];
     private readonly Dictionary<HoldingKey, long> _removed = [];
@@ -44,7 +46,7 @@ public sealed class Catalog
         {
             lock (_lock)
             {
-                _listed ??= new([.. _series.Values.Select(s => s.Info)]);
+                _listed ??= new([.. _series.Values.SelectMany(edge => edge.Values).Select(s => s.Info)]);
                 return _view ??= new(_revision, _listed, [.. _holdings.Values.Select(h => h.Holding)]);
             }
         }
@@ -57,7 +59,11 @@ public sealed class Catalog
     {
         lock (_lock)
         {
-            var isKnown = _series.TryGetValue((series.Name, series.Edge), out var known);
+            if (!_series.TryGetValue(series.Edge, out var ofEdge))
+            {
+                _series[series.Edge] = ofEdge = new(StringComparer.Ordinal);
+            }
+            var isKnown = ofEdge.TryGetValue(series.Name, out var known);
             if (isKnown && isOld && !known.IsOld)
             {
                 return;
@@ -66,12 +72,12 @@ public sealed class Catalog
             {
                 // What hundreds of thousands of series say alike is kept once: read from documents, each has its own.
                 series = series with { Edge = Word(series.Edge), Unit = series.Unit is null ? null : Word(series.Unit), Kind = Word(series.Kind) };
-                _series[(series.Name, series.Edge)] = (series, Advance(), isOld);
+                ofEdge[series.Name] = (series, Advance(), isOld);
                 _listed = null;
             }
             else if (known.IsOld && !isOld)
             {
-                _series[(series.Name, series.Edge)] = known with { IsOld = false };
+                ofEdge[series.Name] = known with { IsOld = false };
             }
         }
     }
@@ -145,7 +151,7 @@ public sealed class Catalog
         {
             var reset = since <= 0 || since > _revision;
             return new(_revision, reset,
-                [.. _series.Values.Where(s => reset || s.Revision > since).Select(s => s.Info)],
+                [.. _series.Values.SelectMany(edge => edge.Values).Where(s => reset || s.Revision > since).Select(s => s.Info)],
                 [.. _holdings.Values.Where(h => reset || h.Revision > since).Select(h => h.Holding)],
                 reset ? [] : [.. _removed.Where(r => r.Value > since).Select(r => r.Key)]);
         }

@@ -17,6 +17,12 @@ namespace Foretier.Node.Link;
 /// </summary>
 public sealed class CatalogFollower
 {
+    /// <summary>
+    /// Catalogs that this process takes in at once, of those that have arrived. Each takes forty times its bytes meanwhile, and after a start a whole fleet sends its own:
+    /// read all at once, what is dead of them by then looks alive to the collector.
+    /// </summary>
+    private static readonly SemaphoreSlim Taking = new(2);
+
     private readonly Catalog _catalog;
     private readonly SourceHealth _health;
     private readonly TimeProvider _clock;
@@ -89,29 +95,13 @@ public sealed class CatalogFollower
             while (!link.Ended.IsCancellationRequested)
             {
                 var (asked, sent) = (_health.Moment, link.Clock.GetTimestamp());
-                var message = await link.Http.GetFromJsonAsync<CatalogMessage>($"internal/v1/catalog?since={since}", NodeJson.Options, link.Ended).ConfigureAwait(false)
-                    ?? throw new JsonException("empty catalog message");
-                if (link.Clock.GetElapsedTime(sent) - NodeApi.PollMax is { Ticks: > 0 } way)
+                using var response = await link.Http.GetAsync($"internal/v1/catalog?since={since}&packed=true", HttpCompletionOption.ResponseHeadersRead, link.Ended).ConfigureAwait(false);
+                var took = link.Clock.GetElapsedTime(sent);
+                response.EnsureSuccessStatusCode();
+                var message = await TakeAsync(response.Content, learned, kept, link.Ended).ConfigureAwait(false);
+                if (RoundTrip(took, message) is { } way)
                 {
                     link.Pulse.Answered(way);
-                }
-                if (message.Update.Reset)
-                {
-                    kept = Unheard(message);
-                }
-                _catalog.Apply(message.Update, key => learned.ContainsKey(key) && !kept.Contains(key.Node));
-                if (message.Update.Series.Count > 0)
-                {
-                    Intake.OfThisProcess.Took(message.Update.Series.Count);
-                    Learnt?.Invoke(message.Update.Series);
-                }
-                foreach (var holding in message.Update.Holdings)
-                {
-                    learned[HoldingKey.Of(holding)] = true;
-                }
-                foreach (var key in message.Update.Removed)
-                {
-                    learned.TryRemove(key, out _);
                 }
                 // Once they are heard there, all is asked for anew: what they no longer have was not taken back by the one between.
                 since = kept.Overlaps(message.Nodes.Where(status => status.Connected).Select(status => status.Node)) ? 0 : message.Update.Revision;
@@ -123,7 +113,7 @@ public sealed class CatalogFollower
                 }
             }
         }
-        catch (Exception error) when (error is HttpRequestException or IOException or OperationCanceledException or JsonException)
+        catch (Exception error) when (error is HttpRequestException or IOException or OperationCanceledException or JsonException or InvalidDataException)
         {
             if (!link.Ended.IsCancellationRequested)
             {
@@ -140,6 +130,62 @@ public sealed class CatalogFollower
                 Lost(link, node);
             }
         }
+    }
+
+    /// <param name="kept">Nodes of which a reset takes nothing away; changed by one.</param>
+    private async Task<CatalogMessage> TakeAsync(HttpContent body, ConcurrentDictionary<HoldingKey, bool> learned, HashSet<string> kept, CancellationToken ended)
+    {
+        if (body.Headers.ContentType?.MediaType != PackedJson.MediaType)
+        {
+            // A few words of news, or very many, read as they come; or as an older node says everything.
+            var message = await body.ReadFromJsonAsync<CatalogMessage>(NodeJson.Options, ended).ConfigureAwait(false) ?? throw new JsonException("empty catalog message");
+            Take(message, learned, kept);
+            return message;
+        }
+        // Nobody waits for what is still under way over a slow link.
+        await body.LoadIntoBufferAsync(ended).ConfigureAwait(false);
+        await Taking.WaitAsync(ended).ConfigureAwait(false);
+        try
+        {
+            var message = await PackedJson.ReadAsync<CatalogMessage>(body, NodeJson.Options, ended).ConfigureAwait(false);
+            Take(message, learned, kept);
+            return message;
+        }
+        finally
+        {
+            Taking.Release();
+        }
+    }
+
+    private void Take(CatalogMessage message, ConcurrentDictionary<HoldingKey, bool> learned, HashSet<string> kept)
+    {
+        if (message.Update.Reset)
+        {
+            kept.Clear();
+            kept.UnionWith(Unheard(message));
+        }
+        _catalog.Apply(message.Update, key => learned.ContainsKey(key) && !kept.Contains(key.Node));
+        if (message.Update.Series.Count > 0)
+        {
+            Intake.OfThisProcess.Took(message.Update.Series.Count);
+            Learnt?.Invoke(message.Update.Series);
+        }
+        foreach (var holding in message.Update.Holdings)
+        {
+            learned[HoldingKey.Of(holding)] = true;
+        }
+        foreach (var key in message.Update.Removed)
+        {
+            learned.TryRemove(key, out _);
+        }
+    }
+
+    /// <summary>How long the poll was under way and back; null where that cannot be told from how long the other end thought about it.</summary>
+    internal static TimeSpan? RoundTrip(TimeSpan took, CatalogMessage message)
+    {
+        // (Many names take a while to pack.)
+        var way = message.Update.Series.Count >= NodeApi.PackedMin ? TimeSpan.Zero : took - (message.WaitedMilliseconds is { } waited ? TimeSpan.FromMilliseconds(waited) : NodeApi.PollMax);
+        return way > TimeSpan.Zero ? way : null;
     }
 
     /// <summary>Nodes that the one below waits for itself, having started again: what they have is not void because it says nothing of it.</summary>

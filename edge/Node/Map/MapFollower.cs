@@ -76,9 +76,7 @@ public sealed class MapFollower
         await Taking.WaitAsync(ended).ConfigureAwait(false);
         try
         {
-            var body = await response.Content.ReadAsByteArrayAsync(ended).ConfigureAwait(false);
-            var update = response.Content.Headers.ContentType?.MediaType == PackedJson.MediaType ? PackedJson.Unpack<PartitionMapUpdate>(body, NodeJson.Strict)
-                : JsonSerializer.Deserialize<PartitionMapUpdate>(body, NodeJson.Strict) ?? throw new JsonException("empty map update");
+            var update = await PackedJson.ReadAsync<PartitionMapUpdate>(response.Content, NodeJson.Strict, ended).ConfigureAwait(false);
             var put = await _store.PutAsync(node, update, ended).ConfigureAwait(false);
             Intake.OfThisProcess.Took(update.Entries.Count + update.Groups.Sum(group => group?.Series.Count ?? 0));
             return (put, put == MapPut.NeedWhole ? 0 : update.Revision);

@@ -44,13 +44,18 @@ public static class NodeApi
         });
     }
 
-    /// <summary>GET catalog?since=REV: answers when there is news, at the latest after a second; so it is a heartbeat too.</summary>
+    /// <summary>Series that are worth packing, and those of which the text, a hundred bytes each, may be in memory at once: more are written as they are read.</summary>
+    internal const int PackedMin = 32, PackedMax = 20_000;
+
+    /// <summary>GET catalog?since=REV&amp;packed=BOOL: answers when there is news, at the latest after a second; so it is a heartbeat too. With packed many series come packed.</summary>
     public static void MapCatalog(this RouteGroupBuilder group, Catalog catalog, TimeProvider clock, Func<IReadOnlyList<NodeStatus>> nodes)
     {
-        group.MapGet("/catalog", async (long since, IHostApplicationLifetime lifetime, CancellationToken cancel) =>
+        group.MapGet("/catalog", async (long since, bool? packed, IHostApplicationLifetime lifetime, CancellationToken cancel) =>
         {
             using var wait = CancellationTokenSource.CreateLinkedTokenSource(cancel, lifetime.ApplicationStopping);
             wait.CancelAfter(PollMax);
+            // (In real time, however fast the data's may run.)
+            var asked = TimeProvider.System.GetTimestamp();
             try
             {
                 await catalog.WaitForChangeAsync(since, wait.Token).ConfigureAwait(false);
@@ -60,7 +65,9 @@ public static class NodeApi
                 // No news within the poll.
             }
             var update = catalog.ChangesSince(since);
-            return Results.Json(new CatalogMessage(update with { Holdings = [.. update.Holdings.Where(h => h.Node != Holding.Below)] }, nodes()), NodeJson.Options);
+            var message = new CatalogMessage(update with { Holdings = [.. update.Holdings.Where(h => h.Node != Holding.Below)] }, nodes(), TimeProvider.System.GetElapsedTime(asked).TotalMilliseconds);
+            return packed == true && update.Series.Count is >= PackedMin and <= PackedMax
+                ? Results.Bytes(PackedJson.Pack(message), PackedJson.MediaType) : Results.Json(message, NodeJson.Options);
         });
     }
 

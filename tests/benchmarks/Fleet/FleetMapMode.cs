@@ -72,6 +72,7 @@ internal sealed class FleetMapMode : IAsyncDisposable
         Environment.SetEnvironmentVariable("DOTNET_hostBuilder__reloadConfigOnChange", "false");
         // Routers run as in their image and under 'foretier up'.
         Environment.SetEnvironmentVariable("DOTNET_GCgen0size", "2000000");
+        Environment.SetEnvironmentVariable("DOTNET_GCGen1MaxBudget", "600000");
         await using var mode = new FleetMapMode(options);
         await mode.RunAsync();
         return mode._targets.AllMet ? 0 : 1;

@@ -138,6 +138,7 @@ internal sealed class TestNode : IDataSource
         return http;
     }
 
+    public Catalog Catalog => _catalog;
     public LinkHub Hub { get; }
     public CatalogFollower Follower { get; }
     public KeyRing Keys { get; }

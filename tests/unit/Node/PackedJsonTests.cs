@@ -2,9 +2,8 @@ using System.IO.Compression;
 using System.Text.Json;
 using Foretier.Core.Partitions;
 using Foretier.Node.Hosting;
-using Foretier.Node.Map;
 
-namespace Foretier.Tests.Unit.Map;
+namespace Foretier.Tests.Unit.Node;
 
 public sealed class PackedJsonTests
 {

@@ -1,9 +1,8 @@
 using System.Buffers;
 using System.IO.Compression;
 using System.Text.Json;
-using Foretier.Node.Hosting;
 
-namespace Foretier.Node.Map;
+namespace Foretier.Node.Hosting;
 
 /// <summary>Documents that are mostly names, as JSON in Brotli: a list of a thousand names is mostly repetition.</summary>
 public static class PackedJson
@@ -32,6 +31,15 @@ public static class PackedJson
         {
             ArrayPool<byte>.Shared.Return(packed);
         }
+    }
+
+    /// <summary>A body, packed or not: who knows of no packed ones answers as it did before there were any.</summary>
+    /// <exception cref="InvalidDataException">It is said to be packed and is not, or is longer than 64 MB.</exception>
+    /// <exception cref="JsonException">It is another document.</exception>
+    public static async Task<T> ReadAsync<T>(HttpContent body, JsonSerializerOptions options, CancellationToken cancel)
+    {
+        var bytes = await body.ReadAsByteArrayAsync(cancel).ConfigureAwait(false);
+        return body.Headers.ContentType?.MediaType == MediaType ? Unpack<T>(bytes, options) : JsonSerializer.Deserialize<T>(bytes, options) ?? throw new JsonException("null");
     }
 
     /// <exception cref="InvalidDataException">It is not packed, or longer than 64 MB.</exception>
