@@ -28,9 +28,7 @@ internal static class TimeColumn
         }
         using var rented = new Rented<long>(times.Length - 1);
         var steps = rented.Span;
-        times[1..].CopyTo(steps);
-        Running.Scale(steps, -times[0], 1);
-        unit.Divide(steps);
+        Reduction.Reduce(times[1..], times[0], times[^1], unit.Micros, steps);
         var step = times.Length > 3 ? EvenStep(steps) : 0;
         if (step > 0)
         {
@@ -41,16 +39,16 @@ internal static class TimeColumn
             Running.Differences(steps);
             if (BitsOf(Running.Extremes(offs)) < BitsOf(Running.Extremes(steps)))
             {
-                var offOrders = IntOrders.Of(offs, mayPrefix: true, out var offBits);
-                var stepOrders = IntOrders.Of(steps, mayPrefix: true, out var stepBits);
-                if (offBits < stepBits)
+                // Their differences are the steps less the even one: a sample of them tells about both.
+                var orders = IntOrders.Of(offs, mayPrefix: true, out var best);
+                if (best == 0)
                 {
                     to.Byte(Even);
                     to.VarUInt((ulong)step);
-                    IntColumn.Write(to, offs, offOrders);
+                    IntColumn.Write(to, offs, orders);
                     return;
                 }
-                IntColumn.Write(to, steps, stepOrders);
+                IntColumn.Write(to, steps, orders >> 1);
                 return;
             }
         }

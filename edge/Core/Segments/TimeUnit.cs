@@ -1,3 +1,5 @@
+using Foretier.Core.Segments.Integers;
+
 namespace Foretier.Core.Segments;
 
 /// <summary>What all times of a segment are whole multiples of: most devices report in milliseconds or seconds, our times are microseconds.</summary>
@@ -16,56 +18,14 @@ internal readonly record struct TimeUnit(int Code, long Micros)
             // The first and the step tell for all.
             times = times[..2];
         }
-        for (var i = 0; i < times.Length && code > 0;)
+        while (times[0] % Units[code] != 0)
         {
-            // By constants, which is a multiplication: a division takes ten times as long.
-            switch (code)
-            {
-                case 3:
-                    for (; i < times.Length && times[i] % 60_000_000 == 0; i++)
-                    {
-                    }
-                    break;
-                case 2:
-                    for (; i < times.Length && times[i] % 1_000_000 == 0; i++)
-                    {
-                    }
-                    break;
-                default:
-                    for (; i < times.Length && times[i] % 1_000 == 0; i++)
-                    {
-                    }
-                    break;
-            }
-            // Each unit divides the next: what came before this time need not be looked at again.
-            code -= i < times.Length ? 1 : 0;
+            code--;
+        }
+        // Each unit divides the next: what came before a time that is no multiple need not be looked at again.
+        for (var i = 0; (i += Reduction.Multiples(times[i..], times[0], times[^1], Units[code])) < times.Length; code--)
+        {
         }
         return Of(code);
-    }
-
-    /// <summary>Divides numbers that are all multiples of the unit.</summary>
-    public void Divide(Span<long> numbers)
-    {
-        switch (Code)
-        {
-            case 1:
-                foreach (ref var number in numbers)
-                {
-                    number /= 1_000;
-                }
-                break;
-            case 2:
-                foreach (ref var number in numbers)
-                {
-                    number /= 1_000_000;
-                }
-                break;
-            case 3:
-                foreach (ref var number in numbers)
-                {
-                    number /= 60_000_000;
-                }
-                break;
-        }
     }
 }

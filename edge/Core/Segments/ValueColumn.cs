@@ -21,6 +21,10 @@ internal static class ValueColumn
     private const int Decimal = 64;
     private const int DecimalWithExceptions = 128;
 
+    /// <summary>What is planned comes out longer or shorter by so much at most, as a factor; and so does what a sample shows.</summary>
+    private const double PlanDoubt = 1.05;
+    private const double SampleDoubt = 1.5;
+
     public static void Write(ByteWriter to, ReadOnlySpan<double> values) => Write(to, values, mayRun: true);
 
     /// <param name="mayRun">False within runs: there no two neighbours are equal.</param>
@@ -40,7 +44,6 @@ internal static class ValueColumn
         using var one = new ByteWriter(values.Length * 2 + 64);
         using var other = new ByteWriter(values.Length * 2 + 64);
         var (best, trial) = (one, other);
-        var exceptions = values.Length;
         if (mayRun && runs * 3 < values.Length)
         {
             RunValues.Write(Begin(trial, Runs), values, runs);
@@ -52,28 +55,17 @@ internal static class ValueColumn
                 return;
             }
         }
-        if (DecimalValues.TryScale(values, out var scaled))
-        {
-            using var integers = scaled;
-            exceptions = scaled.Exceptions.Count;
-            scaled.Write(Begin(trial, (exceptions == 0 ? Decimal : DecimalWithExceptions) + scaled.Decimals), values);
-            Keep(ref best, ref trial);
-        }
+        DecimalValues.TryScale(values, out var scaled);
+        using var integers = scaled;
+        var exceptions = scaled?.Exceptions.Count ?? values.Length;
+        // Before the decimals, for then the exceptions alone often tell that those are longer.
         if (exceptions * 16 > values.Length)
         {
-            DyadicValues.TryWrite(Begin(trial, Dyadic), values);
-            Keep(ref best, ref trial);
-            NearDecimalValues.TryWrite(Begin(trial, NearDecimal), values);
-            Keep(ref best, ref trial);
-            // Split columns are read several times as fast: they win where the sample shows them about as short.
-            if (SplitValues.BitsOf(values) < 1.03 * XorValues.BitsOf(values))
-            {
-                SplitValues.Write(Begin(trial, Split), values);
-            }
-            else
-            {
-                XorValues.Write(Begin(trial, Xor), values);
-            }
+            WriteFractions(ref best, ref trial, values);
+        }
+        if (scaled is not null)
+        {
+            scaled.TryWrite(Begin(trial, (exceptions == 0 ? Decimal : DecimalWithExceptions) + scaled.Decimals), values, PlanDoubt * BitsTaken(best));
             Keep(ref best, ref trial);
         }
         if (best.Length > 1 + 8 * values.Length)
@@ -83,6 +75,30 @@ internal static class ValueColumn
             return;
         }
         to.Bytes(best.Written);
+    }
+
+    /// <summary>Those that are few decimals or none.</summary>
+    private static void WriteFractions(ref ByteWriter best, ref ByteWriter trial, ReadOnlySpan<double> values)
+    {
+        DyadicValues.TryWrite(Begin(trial, Dyadic), values);
+        Keep(ref best, ref trial);
+        NearDecimalValues.TryWrite(Begin(trial, NearDecimal), values);
+        Keep(ref best, ref trial);
+        var (split, xor) = (SplitValues.BitsOf(values), XorValues.BitsOf(values));
+        if (Math.Min(split, xor) * values.Length > SampleDoubt * BitsTaken(best))
+        {
+            return;
+        }
+        // Split columns are read several times as fast: they win where the sample shows them about as short.
+        if (split < 1.03 * xor)
+        {
+            SplitValues.Write(Begin(trial, Split), values);
+        }
+        else
+        {
+            XorValues.Write(Begin(trial, Xor), values);
+        }
+        Keep(ref best, ref trial);
     }
 
     public static void Read(ref ByteReader from, Span<double> values) => Read(ref from, values, mayRun: true);
@@ -130,6 +146,8 @@ internal static class ValueColumn
 
     /// <summary>The values as the bits they are stored by.</summary>
     internal static ReadOnlySpan<long> BitsOf(ReadOnlySpan<double> values) => MemoryMarshal.Cast<double, long>(values);
+
+    private static double BitsTaken(ByteWriter best) => best.Length == 0 ? double.MaxValue : 8.0 * best.Length;
 
     private static ByteWriter Begin(ByteWriter trial, int encoding)
     {

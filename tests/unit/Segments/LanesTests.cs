@@ -32,6 +32,24 @@ public class LanesTests
     }, iter: 300);
 
     [Fact]
+    public void Decimals_are_the_same_bytes_either_way_whatever_stands_between_them() => Gen.OneOf(
+        Gen.Int[-9_999, 9_999].Select(i => i / 100.0), Gen.Int[0, 99].Select(i => i / 10.0), Gen.Long[1L << 50, 1L << 54].Select(i => (double)i),
+        Gen.Const(-0.0), Gen.Const(double.NaN), Gen.Const(double.NegativeInfinity), Gen.Double).Array[1, 100].Sample(values =>
+    {
+        byte[] Written()
+        {
+            using var to = new ByteWriter();
+            ValueColumn.Write(to, values);
+            return to.Written.ToArray();
+        }
+        var (wide, plain) = (With(true, Written), With(false, Written));
+        var read = new double[values.Length];
+        var from = new ByteReader(wide);
+        ValueColumn.Read(ref from, read);
+        return wide.AsSpan().SequenceEqual(plain) && values.Zip(read).All(pair => SegmentAssert.SameBits(pair.First, pair.Second));
+    });
+
+    [Fact]
     public void Any_integer_divided_by_any_power_of_ten_is_rounded_as_a_division_is() =>
         Gen.Select(Gen.Int[0, DecimalScale.Max], Gen.OneOf(Gen.Long, Gen.Long[-1L << 53, 1L << 53], Gen.Long[-100_000, 100_000]).Array[1, 64]).Sample((decimals, integers) =>
         {

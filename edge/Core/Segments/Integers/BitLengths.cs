@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
 namespace Foretier.Core.Segments.Integers;
 
 /// <summary>
@@ -5,59 +8,93 @@ namespace Foretier.Core.Segments.Integers;
 /// </summary>
 internal readonly ref struct BitLengths
 {
-    /// <summary>What both histograms take.</summary>
-    public const int Room = 2 * (64 + 1);
+    /// <summary>What the histograms take.</summary>
+    public const int Room = Turns * Stride;
 
-    private readonly Span<int> _lengths;
-    private readonly Span<int> _under;
+    /// <summary>Neighbours are counted in different places by turns, for most are equally long: none waits then for the one before.</summary>
+    private const int Turns = 4;
 
-    public BitLengths(Span<int> room)
-    {
-        _lengths = room[..(Room / 2)];
-        _under = room[(Room / 2)..Room];
-        Clear();
-    }
+    /// <summary>Fewer take less time than the turns do to be added up.</summary>
+    private const int TurnsFrom = 256;
 
-    public void Clear()
-    {
-        _lengths.Clear();
-        _under.Clear();
-    }
+    // Two of 65 counters, filled up to whole vectors.
+    private const int Stride = 136;
+    private const int Under = 64 + 1;
+
+    private readonly Span<int> _counts;
+
+    /// <param name="room">All zeros.</param>
+    public BitLengths(Span<int> room) => _counts = room[..Room];
+
+    public void Clear() => _counts.Clear();
 
     public void Add(ReadOnlySpan<long> body, long offset)
     {
-        foreach (var x in body)
+        var (signs, turns) = (SignsOf(offset), TurnsOf(body.Length) - 1);
+        for (var i = 0; i < body.Length; i++)
         {
-            Add(x, offset, 1);
+            _counts[(i & turns) * Stride + PlaceOf(body[i] - offset, signs)]++;
         }
     }
 
-    public void Add(long x, long offset, int times)
+    /// <summary>Only those that are not from 0 to below 2^<paramref name="bits"/>, which are few.</summary>
+    public void AddOthers(ReadOnlySpan<long> body, long offset, int bits)
     {
-        if (offset == 0 || x >= offset)
+        ref var first = ref MemoryMarshal.GetReference(body);
+        var offsets = Vector256.Create(offset);
+        for (var i = 0; i < body.Length;)
         {
-            _lengths[Bits.Length((ulong)(x - offset))] += times;
+            if (Lanes.IsOn && i + Lanes.Count <= body.Length
+                && (Vector256.LoadUnsafe(ref first, (nuint)i) - offsets) >>> bits == Vector256<long>.Zero)
+            {
+                i += Lanes.Count;
+                continue;
+            }
+            for (var end = Math.Min(i + Lanes.Count, body.Length); i < end; i++)
+            {
+                var x = body[i] - offset;
+                if (x >>> bits != 0)
+                {
+                    _counts[PlaceOf(x, SignsOf(offset))]++;
+                }
+            }
         }
-        else
+    }
+
+    /// <summary>The lengths of symbols, each so many times.</summary>
+    public void Add(ReadOnlySpan<int> symbols, ReadOnlySpan<int> times, long offset)
+    {
+        var (signs, turns) = (SignsOf(offset), TurnsOf(symbols.Length) - 1);
+        for (var i = 0; i < symbols.Length; i++)
         {
-            _under[Bits.Length((ulong)(offset - x))] += times;
+            _counts[(i & turns) * Stride + PlaceOf(symbols[i] - offset, signs)] += times[i];
         }
     }
 
     /// <summary>The width that packs them best, with what does not fit as exceptions.</summary>
     public IntPlan Best(in IntPlan plain, int count)
     {
-        var widest = Math.Max(_lengths.LastIndexOfAnyExcept(0), _under.LastIndexOfAnyExcept(0));
+        if (TurnsOf(count) > 1)
+        {
+            Gather();
+        }
+        var lengths = _counts[..Under];
+        var under = _counts.Slice(Under, Under);
+        var widest = Math.Max(lengths.LastIndexOfAnyExcept(0), under.LastIndexOfAnyExcept(0));
+        var unders = 0;
+        for (var length = 0; length <= widest; length++)
+        {
+            unders += under[length];
+        }
         var best = plain with { Width = 64, Bits = plain.Bits + 64.0 * count };
         for (var width = Math.Min(widest, 63); width >= 0; width--)
         {
-            var exceptions = 0;
-            var exceptionBits = 0L;
-            for (var length = 0; length <= widest; length++)
+            var exceptions = unders;
+            var exceptionBits = (long)unders * ExceptionBits(0);
+            for (var length = width + 1; length <= widest; length++)
             {
-                var excepted = _under[length] + (length > width ? _lengths[length] : 0);
-                exceptions += excepted;
-                exceptionBits += (long)excepted * ExceptionBits(Math.Max(0, length - width));
+                exceptions += lengths[length];
+                exceptionBits += (long)(lengths[length] + under[length]) * ExceptionBits(length - width) - (long)under[length] * ExceptionBits(0);
             }
             var bits = plain.Bits + (double)width * count + exceptionBits + (exceptions > 0 ? 8 : 0);
             if (bits < best.Bits)
@@ -71,6 +108,32 @@ internal readonly ref struct BitLengths
             }
         }
         return best;
+    }
+
+    private static int TurnsOf(int count) => count < TurnsFrom ? 1 : Turns;
+
+    // Without a base no number is under it, not even one that wrapped.
+    private static long SignsOf(long offset) => offset == 0 ? 0 : -1;
+
+    // No branches: they would go wrong with every other number.
+    private static int PlaceOf(long above, long signs)
+    {
+        var sign = (above >> 63) & signs;
+        return Bits.Length((ulong)((above ^ sign) - sign)) + ((int)sign & Under);
+    }
+
+    /// <summary>All turns added to the first.</summary>
+    private void Gather()
+    {
+        for (var i = 0; i < Stride; i += Vector256<int>.Count)
+        {
+            var sum = Vector256<int>.Zero;
+            for (var at = i; at < Room; at += Stride)
+            {
+                sum += Vector256.Create<int>(_counts.Slice(at, Vector256<int>.Count));
+            }
+            sum.CopyTo(_counts[i..]);
+        }
     }
 
     // One byte to say where, and a varint with a sign for the bits that did not fit.

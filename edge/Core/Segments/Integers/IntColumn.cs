@@ -20,16 +20,22 @@ internal static class IntColumn
     private const int IsPrefixed = 4;
 
     /// <param name="orders">Which orders are worth a plan, if that is known: a bit for each.</param>
-    public static void Write(ByteWriter to, ReadOnlySpan<long> integers, int orders = 0) => Write(to, integers, mayPrefix: true, orders);
+    public static void Write(ByteWriter to, ReadOnlySpan<long> integers, int orders = 0) =>
+        Write(to, integers, mayPrefix: true, orders, double.MaxValue);
+
+    /// <summary>False, and nothing is written, where that would take about more than <paramref name="bitsMax"/>.</summary>
+    public static bool TryWrite(ByteWriter to, ReadOnlySpan<long> integers, double bitsMax) =>
+        bitsMax > 0 && Write(to, integers, mayPrefix: true, orders: 0, bitsMax);
 
     /// <summary>Without a prefix code: for the columns that one is made of.</summary>
-    internal static void WritePacked(ByteWriter to, ReadOnlySpan<long> integers) => Write(to, integers, mayPrefix: false, orders: 0);
+    internal static void WritePacked(ByteWriter to, ReadOnlySpan<long> integers) =>
+        Write(to, integers, mayPrefix: false, orders: 0, double.MaxValue);
 
-    private static void Write(ByteWriter to, ReadOnlySpan<long> integers, bool mayPrefix, int orders)
+    private static bool Write(ByteWriter to, ReadOnlySpan<long> integers, bool mayPrefix, int orders, double bitsMax)
     {
         if (integers.IsEmpty)
         {
-            return;
+            return true;
         }
         // A sample tells which orders are worth a whole plan.
         orders = orders == 0 ? IntOrders.Of(integers, mayPrefix) : orders;
@@ -51,12 +57,18 @@ internal static class IntColumn
             {
                 continue;
             }
+            var before = planned.Bits;
             planned = IntPlan.For(residuals[order..], order, seedBits, mayPrefix, body, ref tally);
             best = planned.Bits < best.Bits ? planned : best;
-            if (planned.IsConstant || orders >> (order + 1) == 0)
+            if (planned.IsConstant || orders >> (order + 1) == 0 || (before > 0 && IntOrders.IsNoise(before, planned.Bits, integers.Length)))
             {
                 break;
             }
+        }
+        if (best.Bits > bitsMax)
+        {
+            tally.Dispose();
+            return false;
         }
         if (best.Order < planned.Order)
         {
@@ -71,6 +83,7 @@ internal static class IntColumn
         }
         Write(to, residuals[..best.Order], body[..(integers.Length - best.Order)], best, ref tally);
         tally.Dispose();
+        return true;
     }
 
     private static void Write(ByteWriter to, ReadOnlySpan<long> seeds, Span<long> body, in IntPlan plan, scoped ref SymbolTally tally)

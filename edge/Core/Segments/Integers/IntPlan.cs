@@ -16,6 +16,9 @@ internal readonly record struct IntPlan(int Order, long Min, long Divisor, long 
     /// <summary>Of so many spread ones the third smallest tells what nearly all are above.</summary>
     private const int LowSample = 64;
 
+    /// <summary>One of so many that is no symbol is few.</summary>
+    private const int FewEscapes = 16;
+
     public long Base => Min + Offset * Divisor;
     public bool IsConstant => Width == 0 && Exceptions == 0 && Floor == 0;
 
@@ -41,47 +44,62 @@ internal readonly record struct IntPlan(int Order, long Min, long Divisor, long 
         var largest = (ulong)(max - min) / (ulong)divisor;
         mayPrefix &= values.Length >= CodedMin && largest > 1;
         var lengths = new BitLengths(stackalloc int[BitLengths.Room]);
-        long low;
-        if (mayPrefix)
-        {
-            tally.Count(body, 0, largest, lengths);
-            low = largest < SymbolTally.SymbolMax ? tally.Low() : LowOf(body);
-        }
-        else
-        {
-            lengths.Add(body, 0);
-            low = LowOf(body);
-        }
-        var packed = lengths.Best(plain, body.Length);
-        var coded = mayPrefix ? tally.Best(plain, body.Length, packed.Width, share) : null;
-        if (low > 0 && !wraps)
+        var areSymbols = mayPrefix && largest < SymbolTally.SymbolMax;
+        var escapes = areSymbols ? 0 : mayPrefix ? SymbolTally.EscapesOf(body, 0) : body.Length;
+        var (packed, coded) = Best(plain, body, largest, mayPrefix, escapes, share, lengths, ref tally);
+        // Where every number is a symbol those tell, and another base would not make their codes shorter.
+        var low = areSymbols ? tally.Low() : !wraps && escapes * FewEscapes > body.Length ? LowOf(body) : 0;
+        if (low > 0)
         {
             var raised = plain with { Offset = low, Bits = plain.Bits - VarIntBits(min) + VarIntBits(min + low * divisor) };
-            if (!mayPrefix || largest < SymbolTally.SymbolMax)
+            lengths.Clear();
+            if (areSymbols)
             {
-                // Every number is a symbol already: another base would not make the codes shorter.
-                lengths.Clear();
-                if (mayPrefix)
-                {
-                    tally.AddLengths(lengths, low);
-                }
-                else
-                {
-                    lengths.Add(body, low);
-                }
+                lengths.Add(tally.Symbols, tally.Counts, low);
                 packed = Shorter(packed, lengths.Best(raised, body.Length));
             }
-            else if (tally.Escapes * 16 > body.Length)
+            else
             {
-                lengths.Clear();
-                tally.Count(body, low, largest, lengths);
-                var packedRaised = lengths.Best(raised, body.Length);
-                var codedRaised = tally.Best(raised, body.Length, packedRaised.Width, share);
+                escapes = mayPrefix ? SymbolTally.EscapesOf(body, low) : body.Length;
+                var (packedRaised, codedRaised) = Best(raised, body, largest, mayPrefix, escapes, share, lengths, ref tally);
                 packed = Shorter(packed, packedRaised);
                 coded = coded is { } one && codedRaised is { } other ? Shorter(one, other) : coded ?? codedRaised;
             }
         }
         return coded is { } code && code.Bits < CodeGainMin * packed.Bits ? code : packed;
+    }
+
+    /// <summary>At one width, and by a code if that may be shorter by enough.</summary>
+    private static (IntPlan Packed, IntPlan? Coded) Best(
+        in IntPlan plain, scoped ReadOnlySpan<long> body, ulong largest, bool mayPrefix, int escapes, double share, scoped BitLengths lengths,
+        scoped ref SymbolTally tally)
+    {
+        // Where nearly all are symbols, their counts tell the lengths of all but the others; else most columns need no counts.
+        var isCounted = escapes * FewEscapes <= body.Length;
+        if (isCounted)
+        {
+            tally.Count(body, plain.Offset, largest);
+            lengths.Add(tally.Symbols, tally.Counts, 0);
+            if (escapes > 0)
+            {
+                lengths.AddOthers(body, plain.Offset, SymbolTally.SymbolBits);
+            }
+        }
+        else
+        {
+            lengths.Add(body, plain.Offset);
+        }
+        var packed = lengths.Best(plain, body.Length);
+        var bitsMax = CodeGainMin * packed.Bits;
+        if (!isCounted)
+        {
+            if (!mayPrefix || !SymbolTally.MayPay(plain, body.Length, escapes, packed.Width, share, bitsMax))
+            {
+                return (packed, null);
+            }
+            tally.Count(body, plain.Offset, largest);
+        }
+        return (packed, tally.Best(plain, packed.Width, share, bitsMax));
     }
 
     private static IntPlan Shorter(in IntPlan one, in IntPlan other) => other.Bits < one.Bits ? other : one;
@@ -93,7 +111,7 @@ internal readonly record struct IntPlan(int Order, long Min, long Divisor, long 
         var (first, second, third) = (long.MaxValue, long.MaxValue, long.MaxValue);
         for (var i = 0; i < sampled; i++)
         {
-            var x = body[(int)((long)i * body.Length / sampled)];
+            var x = body[body.Length <= LowSample ? i : (int)((long)i * body.Length / LowSample)];
             if (x < third)
             {
                 third = Math.Max(x, second);

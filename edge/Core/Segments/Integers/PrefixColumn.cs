@@ -14,8 +14,9 @@ internal static partial class PrefixColumn
     // In an entry of the encoder: code | length << 16 | this.
     private const uint IsEscape = 1u << 31;
 
+    /// <param name="reduced">Scratch afterwards.</param>
     /// <param name="tally">The symbols that get codes, and how many escapes there are.</param>
-    public static void Write(ByteWriter to, ReadOnlySpan<long> reduced, scoped in SymbolTally tally)
+    public static void Write(ByteWriter to, Span<long> reduced, scoped in SymbolTally tally)
     {
         var symbols = tally.Symbols;
         using var rentedLengths = new Rented<byte>(2 * (symbols.Length + 1));
@@ -36,14 +37,14 @@ internal static partial class PrefixColumn
             lengths[0] = 0;
             LengthsWithoutEscape(frequencies[1..], lengths[1..], rentedLengths.Span[lengths.Length..^1]);
         }
-        using var rentedEntries = new Rented<uint>(SymbolTally.SymbolMax + symbols.Length + 1);
-        var entries = rentedEntries.Span[..(symbols[^1] + 1)];
-        var codes = rentedEntries.Span[SymbolTally.SymbolMax..];
+        using var rentedEntries = new Rented<uint>(SymbolTally.SymbolMax + 1 + symbols.Length + 1);
+        // The last is that of all numbers above the symbols.
+        var entries = rentedEntries.Span[..(symbols[^1] + 2)];
+        var codes = rentedEntries.Span[(SymbolTally.SymbolMax + 1)..];
         PrefixCode.EntriesOf(lengths, codes);
-        var escape = codes[0] | IsEscape;
         if (tally.Escapes > 0)
         {
-            entries.Fill(escape);
+            entries.Fill(codes[0] | IsEscape);
         }
         for (var i = 0; i < symbols.Length; i++)
         {
@@ -57,7 +58,7 @@ internal static partial class PrefixColumn
             column[i] = lengths[i];
         }
         IntColumn.WritePacked(to, column);
-        WriteStreams(to, reduced, entries, escape, tally.Escapes);
+        WriteStreams(to, reduced, entries, tally.Escapes);
     }
 
     /// <summary>Short enough to be read in pairs, where that makes the codes no longer by more than a hundredth.</summary>
@@ -81,49 +82,75 @@ internal static partial class PrefixColumn
         }
     }
 
-    private static void WriteStreams(ByteWriter to, ReadOnlySpan<long> reduced, ReadOnlySpan<uint> entries, uint escape, int escapes)
+    private static void WriteStreams(ByteWriter to, Span<long> reduced, ReadOnlySpan<uint> entries, int escapes)
     {
-        using var rented = new Rented<long>(escapes);
-        var escaped = 0;
+        using var rented = new Rented<long>(escapes + 1);
+        if (escapes > 0)
+        {
+            Escape(reduced, entries, rented.Span);
+        }
         // Twelve bits a code at most, and room for the last word; the lengths go in front of the streams when they are known.
         using var body = new Rented<byte>(reduced.Length * 3 / 2 + 64);
-        var streams = StreamsOf(reduced.Length);
         var at = 0;
+        var streams = StreamsOf(reduced.Length);
         for (var stream = 0; stream < streams; stream++)
         {
-            var start = at;
-            ulong pending = 0;
-            var used = 0;
-            foreach (var integer in reduced[StartOf(stream, streams, reduced.Length)..StartOf(stream + 1, streams, reduced.Length)])
-            {
-                var entry = (ulong)integer < (ulong)entries.Length ? entries[(int)integer] : escape;
-                if ((entry & IsEscape) != 0)
-                {
-                    rented.Span[escaped++] = integer;
-                }
-                pending |= (ulong)(ushort)entry << used;
-                used += (int)(entry >> 16) & 15;
-                if (used >= 48)
-                {
-                    BinaryPrimitives.WriteUInt64LittleEndian(body.Span[at..], pending);
-                    at += 6;
-                    pending >>= 48;
-                    used -= 48;
-                }
-            }
-            for (; used > 0; used -= 8, pending >>= 8)
-            {
-                body.Span[at++] = (byte)pending;
-            }
-            to.VarUInt((ulong)(at - start));
+            var length = WriteStream(body.Span[at..], reduced[StartOf(stream, streams, reduced.Length)..StartOf(stream + 1, streams, reduced.Length)], entries);
+            to.VarUInt((ulong)length);
+            at += length;
         }
         to.Bytes(body.Span[..at]);
         if (escapes > 0)
         {
-            to.VarUInt((ulong)escaped);
-            IntColumn.WritePacked(to, rented.Span[..escaped]);
+            to.VarUInt((ulong)escapes);
+            IntColumn.WritePacked(to, rented.Span[..escapes]);
         }
     }
+
+    /// <summary>Moves what has no code of its own to <paramref name="escaped"/>, which has room for one more.</summary>
+    private static void Escape(Span<long> reduced, ReadOnlySpan<uint> entries, Span<long> escaped)
+    {
+        var count = 0;
+        foreach (ref var number in reduced)
+        {
+            var symbol = SymbolTally.SymbolOf(number, entries.Length - 1);
+            // Written always, and kept if it is one: a branch would often go wrong.
+            escaped[count] = number;
+            count += (int)(entries[symbol] >> 31);
+            number = symbol;
+        }
+    }
+
+    /// <summary>Gives the bytes that it took.</summary>
+    private static int WriteStream(Span<byte> to, ReadOnlySpan<long> numbers, ReadOnlySpan<uint> entries)
+    {
+        ulong pending = 0;
+        int used = 0, at = 0;
+        for (; numbers.Length >= 4; numbers = numbers[4..])
+        {
+            // Two and two first: there is less to wait for. Four codes and the seven bits left over are less than a word.
+            var (a, b, c, d) = (entries[(int)numbers[0]], entries[(int)numbers[1]], entries[(int)numbers[2]], entries[(int)numbers[3]]);
+            var (front, back) = (LengthOf(a) + LengthOf(b), LengthOf(c) + LengthOf(d));
+            var bits = CodeOf(a) | CodeOf(b) << LengthOf(a) | (CodeOf(c) | CodeOf(d) << LengthOf(c)) << front;
+            pending |= bits << used;
+            used += front + back;
+            BinaryPrimitives.WriteUInt64LittleEndian(to[at..], pending);
+            at += used >> 3;
+            pending >>= used & ~7;
+            used &= 7;
+        }
+        foreach (var number in numbers)
+        {
+            pending |= CodeOf(entries[(int)number]) << used;
+            used += LengthOf(entries[(int)number]);
+        }
+        BinaryPrimitives.WriteUInt64LittleEndian(to[at..], pending);
+        return at + ((used + 7) >> 3);
+    }
+
+    private static ulong CodeOf(uint entry) => (ushort)entry;
+
+    private static int LengthOf(uint entry) => (int)(entry >> 16) & 15;
 
     private static int StreamsOf(int count) => count >= FourStreamsFrom ? 4 : 1;
 

@@ -69,7 +69,18 @@ internal static class Reduction
     public static void Reduce(ReadOnlySpan<long> values, long min, long divisor, Span<long> body) =>
         Reduce(values, min, divisor == 1 ? min : Running.Extremes(values).Max, divisor, body);
 
-    /// <summary>How many values from the start on are multiples; stops at a group with one that is not.</summary>
+    /// <summary>How many values from the start on are multiples, counted from the smallest.</summary>
+    public static int Multiples(ReadOnlySpan<long> values, long min, long max, long divisor)
+    {
+        var i = max - min is >= 0 and < RangeMax && Lanes.IsOn ? Divides(values, min, divisor) : 0;
+        while (i < values.Length && (values[i] - min) % divisor == 0)
+        {
+            i++;
+        }
+        return i;
+    }
+
+    /// <summary>As many of them as go by whole groups.</summary>
     private static int Divides(ReadOnlySpan<long> values, long min, long divisor)
     {
         ref var source = ref MemoryMarshal.GetReference(values);

@@ -56,12 +56,12 @@ internal static class DecimalLanes
         }
     }
 
-    /// <summary>
-    /// The integers of as many values as come back from them, from the start on; stops before a group with one that does not.
-    /// </summary>
-    public static int Scale(ReadOnlySpan<double> values, int decimals, Span<long> integers)
+    /// <summary>The integers of all values that come back from them; of the others, and of what no vector holds, only where they are.</summary>
+    /// <param name="doubtful">Room for all and one more; gets their indexes, ascending.</param>
+    /// <returns>How many those are.</returns>
+    public static int Scale(ReadOnlySpan<double> values, int decimals, Span<long> integers, Span<int> doubtful)
     {
-        var i = 0;
+        var (i, count) = (0, 0);
         if (Lanes.IsOn && CanFuse)
         {
             ref var source = ref MemoryMarshal.GetReference(values);
@@ -76,15 +76,27 @@ internal static class DecimalLanes
                 var value = Vector256.LoadUnsafe(ref source, (nuint)i);
                 var scaled = value * divisor;
                 var shifted = scaled + magic;
-                var back = Quotient(shifted - magic, divisor, inverse);
-                if (!Vector256.LessThanAll(Vector256.Abs(scaled), most) || back.AsInt64() != value.AsInt64())
-                {
-                    break;
-                }
                 (shifted.AsInt64() - magic.AsInt64()).StoreUnsafe(ref first, (nuint)i);
+                var back = Quotient(shifted - magic, divisor, inverse);
+                var holds = Vector256.LessThan(Vector256.Abs(scaled), most).AsInt64() & Vector256.Equals(back.AsInt64(), value.AsInt64());
+                if (holds == Vector256<long>.AllBitsSet)
+                {
+                    continue;
+                }
+                var others = ~holds.ExtractMostSignificantBits();
+                for (var lane = 0; lane < Lanes.Count; lane++)
+                {
+                    // Written always and kept if it is one: a branch would go wrong with every other.
+                    doubtful[count] = i + lane;
+                    count += (int)(others >> lane) & 1;
+                }
             }
         }
-        return i;
+        for (; i < values.Length; i++)
+        {
+            doubtful[count++] = i;
+        }
+        return count;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -40,10 +40,10 @@ internal sealed class DecimalValues : IDisposable
         return false;
     }
 
-    public void Write(ByteWriter to, ReadOnlySpan<double> values)
+    /// <summary>Writes the column, or nothing where that would take more than about <paramref name="bitsMax"/>.</summary>
+    public void TryWrite(ByteWriter to, ReadOnlySpan<double> values, double bitsMax)
     {
-        IntColumn.Write(to, _integers.AsSpan(0, _count));
-        if (Exceptions.Count > 0)
+        if (IntColumn.TryWrite(to, _integers.AsSpan(0, _count), bitsMax - (double)Values.Exceptions.BitsMin * Exceptions.Count) && Exceptions.Count > 0)
         {
             Values.Exceptions.Write(to, values, CollectionsMarshal.AsSpan(Exceptions));
         }
@@ -63,29 +63,16 @@ internal sealed class DecimalValues : IDisposable
     private void Scale(ReadOnlySpan<double> values)
     {
         var power = DecimalScale.Power(Decimals);
-        var last = 0L;
-        for (var i = 0; i < values.Length; i++)
+        // One more, which is written and not kept.
+        using var doubtful = new Rented<int>(values.Length + 1);
+        foreach (var i in doubtful.Span[..DecimalLanes.Scale(values, Decimals, _integers.AsSpan(0, _count), doubtful.Span)])
         {
-            if (i % Lanes.Count == 0)
-            {
-                var scaled = DecimalLanes.Scale(values[i..], Decimals, _integers.AsSpan(i));
-                if (scaled > 0)
-                {
-                    i += scaled - 1;
-                    last = _integers[i];
-                    continue;
-                }
-            }
-            if (DecimalScale.TryScale(values[i], power, out var integer))
-            {
-                last = integer;
-            }
-            else
+            if (!DecimalScale.TryScale(values[i], power, out _integers[i]))
             {
                 Exceptions.Add(i);
+                // An exception repeats its neighbour, which packs best.
+                _integers[i] = i == 0 ? 0 : _integers[i - 1];
             }
-            // An exception repeats its neighbour, which packs best.
-            _integers[i] = last;
         }
         if (Exceptions.Count > 0 && Exceptions.Count < values.Length)
         {

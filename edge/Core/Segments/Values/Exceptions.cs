@@ -3,6 +3,9 @@ namespace Foretier.Core.Segments.Values;
 /// <summary>The values of a column that its encoding cannot make: where each one is, and its eight bytes.</summary>
 internal static class Exceptions
 {
+    /// <summary>What each takes at least: its place and its eight bytes.</summary>
+    public const int BitsMin = 72;
+
     public static void Write(ByteWriter to, ReadOnlySpan<double> values, ReadOnlySpan<int> at)
     {
         to.VarUInt((ulong)at.Length);

@@ -36,16 +36,15 @@ internal static class RunValues
         using var rentedLengths = new Rented<long>(runs);
         var heads = rentedHeads.Span;
         var lengths = rentedLengths.Span;
-        lengths.Clear();
         var bits = ValueColumn.BitsOf(values);
-        for (int i = 0, run = -1; i < bits.Length; i++)
+        // Each value is the last of its run until the next one is: no branch, which would go wrong with every run.
+        (heads[0], lengths[0]) = (values[0], 1);
+        for (int i = 1, run = 0; i < bits.Length; i++)
         {
-            if (i == 0 || bits[i] != bits[i - 1])
-            {
-                heads[++run] = values[i];
-            }
-            lengths[run]++;
+            run += bits[i] != bits[i - 1] ? 1 : 0;
+            (heads[run], lengths[run]) = (values[i], i + 1);
         }
+        Running.Differences(lengths);
         to.VarUInt((ulong)runs);
         IntColumn.Write(to, lengths);
         ValueColumn.Write(to, heads, mayRun: false);

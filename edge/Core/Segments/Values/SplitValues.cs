@@ -17,9 +17,6 @@ internal static class SplitValues
     /// <summary>A left part is at most so wide.</summary>
     private const int LeftBitsMax = 16;
 
-    // Its place and its eight bytes.
-    private const int ExceptionBits = 72;
-
     /// <summary>What a value takes about.</summary>
     public static double BitsOf(ReadOnlySpan<double> values) =>
         Cut(MemoryMarshal.Cast<double, ulong>(values), stackalloc ushort[LeftsMax]).BitsEach;
@@ -136,7 +133,7 @@ internal static class SplitValues
             for (var count = 1; count <= distinct; count++)
             {
                 held += top[count - 1].Times;
-                var estimate = right + BitOperations.Log2((uint)count * 2 - 1) + ExceptionBits * (double)(sample.Length - held) / sample.Length;
+                var estimate = right + BitOperations.Log2((uint)count * 2 - 1) + Exceptions.BitsMin * (double)(sample.Length - held) / sample.Length;
                 if (estimate < bestBits)
                 {
                     (bestBits, bestRight, bestCount) = (estimate, right, count);
