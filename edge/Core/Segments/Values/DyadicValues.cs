@@ -14,6 +14,9 @@ internal static class DyadicValues
     private const int ExponentMin = -900;
     private const int ExponentMax = 900;
 
+    /// <summary>With so many bits it would hardly be shorter than the eight bytes.</summary>
+    private const int WidthMax = 48;
+
     /// <summary>Writes the column, or only leaves it begun where it would not pay.</summary>
     public static void TryWrite(ByteWriter to, ReadOnlySpan<double> values)
     {
@@ -73,8 +76,11 @@ internal static class DyadicValues
             var fraction = BitConverter.DoubleToInt64Bits(value) & ((1L << 52) - 1);
             exponent = Math.Min(exponent, top - 52 + (fraction == 0 ? 52 : BitOperations.TrailingZeroCount(fraction)));
             highest = Math.Max(highest, top);
+            if (highest - exponent >= WidthMax)
+            {
+                return false;
+            }
         }
-        // Wider than 48 bits it would hardly be shorter than the eight bytes.
-        return exponent is >= ExponentMin and <= ExponentMax && highest - exponent < 48;
+        return exponent is >= ExponentMin and <= ExponentMax;
     }
 }
