@@ -9,8 +9,8 @@ namespace Foretier.Node.Hosting;
 /// <param name="clock">Of the machine: it is about this process.</param>
 public sealed partial class Intake(TimeProvider clock, Action giveBack)
 {
-    /// <summary>Series, entries and members whose documents leave some tens of megabytes.</summary>
-    private const long ItemsMin = 100_000;
+    /// <summary>Series, entries and members whose documents leave some tens of megabytes: that is given back at once, and what is left of them when it is over.</summary>
+    private const long ItemsMin = 50_000;
 
     /// <summary>It is over when fewer than these came within <see cref="Patience"/>; at the latest after fifteen times that.</summary>
     private const long Few = 10_000;
@@ -26,7 +26,13 @@ public sealed partial class Intake(TimeProvider clock, Action giveBack)
     /// <summary>So many series, entries and members were read from documents. Thread-safe.</summary>
     public void Took(long items)
     {
-        if (Interlocked.Add(ref _items, items) >= ItemsMin && Interlocked.Exchange(ref _isWaiting, 1) == 0)
+        var all = Interlocked.Add(ref _items, items);
+        if (all / ItemsMin == (all - items) / ItemsMin)
+        {
+            return;
+        }
+        giveBack();
+        if (Interlocked.Exchange(ref _isWaiting, 1) == 0)
         {
             _ = GiveBackSoonAsync();
         }
