@@ -4,7 +4,7 @@ using Microsoft.Extensions.Hosting;
 namespace Foretier.Agent;
 
 /// <summary>
-/// Gives back what an agent leaves behind that nobody publishes to. The collector waits for 8 MB of garbage before it runs, so that a busy agent
+/// Gives back what an agent leaves behind that nobody publishes to. The collector waits for megabytes of garbage before it runs, so that a busy agent
 /// is not held up; an idle one would gather them for hours, a tenth of what it may take of the box.
 /// </summary>
 internal sealed class IdleMemory(TimeProvider clock, Func<long> allocated, Action collect) : BackgroundService

@@ -140,6 +140,11 @@ internal static class LoneNode
         {
             start.Environment["FORETIER__" + key] = value;
         }
+        if (Path.GetFileName(program) == "Foretier.Agent")
+        {
+            // As in its image.
+            start.Environment["DOTNET_GCgen0size"] = "300000";
+        }
         var process = Process.Start(start)!;
         process.OutputDataReceived += (_, _) => { };
         process.ErrorDataReceived += (_, line) => Console.Error.Write(line.Data is null ? "" : line.Data + "\n");

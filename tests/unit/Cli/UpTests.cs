@@ -145,13 +145,14 @@ public sealed class UpTests : IDisposable
     }
 
     [Theory]
-    [InlineData("gateway")]
-    [InlineData("router")]
-    public void Nodes_run_here_as_in_their_images(string role)
+    [InlineData("agent", "arm64")]
+    [InlineData("gateway", "gateway")]
+    [InlineData("router", "router")]
+    public void Nodes_run_here_as_in_their_images(string role, string file)
     {
         var data = new DataFolder(_folder);
         var plan = NodePlan.Of(data, new("agent", "gateway", "router"), Credentials.Create(), new(1, 2, 3, 4), "archive", clock: null).Single(plan => plan.Role == role);
-        var image = File.ReadAllText(Path.Combine(LayeringTests.Root, $"Dockerfile.{role}"));
+        var image = File.ReadAllText(Path.Combine(LayeringTests.Root, $"Dockerfile.{file}"));
         Assert.NotEmpty(NodePlan.RuntimeOf(role));
         Assert.All(NodePlan.RuntimeOf(role), setting =>
         {
