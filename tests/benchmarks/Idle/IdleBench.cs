@@ -37,7 +37,7 @@ internal static class IdleBench
         foreach (var (key, value) in new[]
         {
             ("FORETIER__NODE", "edge-1"), ("FORETIER__DATA", Path.Combine(disk.Folder, "data")), ("FORETIER__HTTP", $"http://127.0.0.1:{port}"),
-            ("FORETIER__MQTT__PORT", $"{Broker.FreePort()}"), ("DOTNET_EnableWriteXorExecute", "0"), ("DOTNET_GCgen0size", "300000"), ("DOTNET_EnableDiagnostics", "0"), ("MALLOC_ARENA_MAX", "2"),
+            ("FORETIER__MQTT__PORT", $"{Broker.FreePort()}"), ("DOTNET_EnableWriteXorExecute", "0"), LoneNode.AgentHeap, ("DOTNET_EnableDiagnostics", "0"), ("MALLOC_ARENA_MAX", "2"),
         })
         {
             start.Environment[key] = value;

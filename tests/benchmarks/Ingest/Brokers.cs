@@ -124,6 +124,9 @@ internal static class LoneNode
     public static IReadOnlyList<(string Key, string Value)> Secrets { get; } =
         [("LINK__TOKEN", "link-token-of-this-run-only-0123456789"), ("KEYS__BOOTSTRAP", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Key))))];
 
+    /// <summary>When an agent collects, as its image says.</summary>
+    public static (string Key, string Value) AgentHeap => ("DOTNET_GCgen0size", "300000");
+
     /// <summary>Where the build of this repository put the executable of a project.</summary>
     public static string Built(string project) =>
         Path.Combine(Root(), $"{(project == "Router" ? "cloud" : "edge")}/{project}/bin/Release/net10.0/Foretier.{project}");
@@ -142,8 +145,7 @@ internal static class LoneNode
         }
         if (Path.GetFileName(program) == "Foretier.Agent")
         {
-            // As in its image.
-            start.Environment["DOTNET_GCgen0size"] = "300000";
+            start.Environment[AgentHeap.Key] = AgentHeap.Value;
         }
         var process = Process.Start(start)!;
         process.OutputDataReceived += (_, _) => { };

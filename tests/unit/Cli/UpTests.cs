@@ -161,6 +161,11 @@ public sealed class UpTests : IDisposable
         });
     }
 
+    [Fact]
+    public void An_agent_without_a_container_runs_as_in_its_image() =>
+        Assert.All(NodePlan.RuntimeOf("agent"), setting => Assert.Contains($" {setting.Key}={setting.Value} ",
+            File.ReadAllText(Path.Combine(LayeringTests.Root, "firmware-config/plain/foretier-agent.service")), StringComparison.Ordinal));
+
     private static int RunningPort()
     {
         using var probe = new TcpListener(IPAddress.Loopback, 0);
