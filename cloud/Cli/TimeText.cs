@@ -26,7 +26,7 @@ internal static class TimeText
                 return false;
             }
         }
-        if (rest.Length > 1 && rest[0] is '-' or '+' && Question.TryDuration(rest[1..], out var span))
+        if (rest.Length > 1 && rest[0] is '-' or '+' && Question.TryDuration(rest.AsSpan(1), out var span))
         {
             micros = rest[0] == '-' ? now - span : now + span;
             return true;

@@ -22,13 +22,10 @@ public sealed partial class HotStore
     private FetchResult? Fetch(FetchRequest request, bool mayWait, CancellationToken cancel)
     {
         var scan = new FetchScan(request);
-        var series = new List<SeriesEntry>(request.Series.Count);
-        foreach (var name in request.Series.Count == 1 ? request.Series : request.Series.Distinct())
+        var series = new SeriesEntry?[request.Series.Count];
+        for (var place = 0; place < series.Length; place++)
         {
-            if (_series.Find(name) is { } entry)
-            {
-                series.Add(entry);
-            }
+            series[place] = _series.Find(request.Series[place]);
         }
         for (var i = 0; i < request.Parts.Count; i++)
         {
@@ -47,14 +44,14 @@ public sealed partial class HotStore
             try
             {
                 var resolution = long.MaxValue;
-                foreach (var (name, layers) in found.Layers)
+                for (var place = 0; place < series.Length; place++)
                 {
-                    resolution = Math.Min(resolution, scan.Add(i, part.Range, name, layers, request.Raw ? found.ErasedOf(name, part) : null));
+                    if (found.Layers.Of(place) is { } layers)
+                    {
+                        resolution = Math.Min(resolution, scan.Add(i, part.Range, place, layers, request.Raw ? found.ErasedOf(place, part) : null));
+                    }
                 }
-                foreach (var use in found.Uses(part, Node, resolution, _clock.GetElapsedTime(began).TotalMilliseconds))
-                {
-                    scan.Used(use);
-                }
+                found.TellUses(scan, part, Node, resolution, _clock.GetElapsedTime(began).TotalMilliseconds);
             }
             catch (SegmentFormatException e)
             {
@@ -64,7 +61,7 @@ public sealed partial class HotStore
         return scan.Result();
     }
 
-    private Found? ReadRepaired(FetchRequest request, FetchPart part, List<SeriesEntry> series, bool mayWait, CancellationToken cancel)
+    private Found? ReadRepaired(FetchRequest request, FetchPart part, SeriesEntry?[] series, bool mayWait, CancellationToken cancel)
     {
         try
         {
@@ -93,10 +90,10 @@ public sealed partial class HotStore
     /// The layers of the part; null where this store does not hold it as it was asked for. Memory is looked at first, under the lock, the file
     /// after: what a flush moves in between is then seen in both and merges to the same, and is never seen in none.
     /// </summary>
-    private Found? Read(FetchRequest request, FetchPart part, List<SeriesEntry> series, bool mayWait)
+    private Found? Read(FetchRequest request, FetchPart part, SeriesEntry?[] series, bool mayWait)
     {
-        var found = new Found(series.Count);
-        List<(SeriesEntry Series, SeriesSnapshot Columns, long Version)> columns = [];
+        var found = new Found(series.Length);
+        List<(int Place, SeriesSnapshot Columns, long Version)> columns = [];
         WindowFileName? name = null;
         WindowMeta? meta;
         lock (_gate)
@@ -111,33 +108,37 @@ public sealed partial class HotStore
             name = meta is null ? null : state.FileName;
             foreach (var tombstone in part.After > 0 && state.Meta is { Tombstones: { Count: > 0 } tombstones } ? tombstones : [])
             {
-                if (series.Find(entry => entry.Id == tombstone.Series) is { } entry)
+                if (Array.FindIndex(series, entry => entry?.Id == tombstone.Series) is var place and >= 0)
                 {
-                    found.Erase(entry.Name, tombstone.Range, part);
+                    found.Erase(place, tombstone.Range, part);
                 }
             }
-            foreach (var entry in state.IsInMemory ? series : [])
+            for (var place = 0; place < series.Length && state.IsInMemory; place++)
             {
+                if (series[place] is not { } entry)
+                {
+                    continue;
+                }
                 if (state.Frozen is { } moving && moving.TryTake(entry.Id, out var frozen))
                 {
-                    columns.Add((entry, frozen, long.MaxValue - 1));
+                    columns.Add((place, frozen, long.MaxValue - 1));
                 }
                 if (state.Open.TryTake(entry.Id, out var open))
                 {
-                    columns.Add((entry, open, long.MaxValue));
+                    columns.Add((place, open, long.MaxValue));
                 }
             }
         }
-        foreach (var (entry, snapshot, version) in columns)
+        foreach (var (place, snapshot, version) in columns)
         {
             foreach (var (_, range) in snapshot.Erasures)
             {
-                found.Erase(entry.Name, range, part, version);
+                found.Erase(place, range, part, version);
             }
             var samples = snapshot.Sorted(part.Range);
             if (samples.LowerBound(part.Range.From) < samples.LowerBound(part.Range.To))
             {
-                found.AddMemory(entry.Name, Layer.Of(version, samples));
+                found.AddMemory(place, Layer.Of(version, samples));
             }
         }
         if (name is null || TryReadFile(name.Value, meta!, part, series, found, mayWait))
@@ -158,19 +159,23 @@ public sealed partial class HotStore
     /// Adds what the file has, as far as possible from what is remembered of it. That is at least what it had when its description was taken:
     /// what has come since is in memory too.
     /// </summary>
-    private bool TryReadFile(WindowFileName name, WindowMeta meta, FetchPart part, List<SeriesEntry> series, Found found, bool mayWait)
+    private bool TryReadFile(WindowFileName name, WindowMeta meta, FetchPart part, SeriesEntry?[] series, Found found, bool mayWait)
     {
         var known = _cache.Of(name, meta);
-        List<SeriesEntry>? unknown = null;
-        foreach (var entry in series)
+        List<(int Place, int Id)>? unknown = null;
+        for (var place = 0; place < series.Length; place++)
         {
+            if (series[place] is not { } entry)
+            {
+                continue;
+            }
             if (known.Find(entry.Id) is { } layers)
             {
-                found.AddFile(entry.Name, layers, part.Range);
+                found.AddFile(place, layers, part.Range);
             }
             else
             {
-                (unknown ??= []).Add(entry);
+                (unknown ??= []).Add((place, entry.Id));
             }
         }
         if (unknown is null)
@@ -185,7 +190,7 @@ public sealed partial class HotStore
         return TryReadFile(name, known, part, unknown, found);
     }
 
-    private bool TryReadFile(WindowFileName name, LayerCache.CachedFile known, FetchPart part, List<SeriesEntry> unknown, Found found)
+    private bool TryReadFile(WindowFileName name, LayerCache.CachedFile known, FetchPart part, List<(int Place, int Id)> unknown, Found found)
     {
         try
         {
@@ -193,14 +198,14 @@ public sealed partial class HotStore
             // The whole of it, to be remembered, where that is not much: of large files only what is asked for.
             var isWorth = _cache.HasRoomFor(lease.File.Bytes / Math.Max(1, _series.Count) * unknown.Count);
             var blocks = lease.File.Read([.. unknown.Select(entry => entry.Id)], isWorth ? part.Window.Range : part.Range).ToLookup(block => block.Series);
-            foreach (var entry in unknown)
+            foreach (var (place, id) in unknown)
             {
-                Layer[] layers = [.. blocks[entry.Id].Select(block => block.ToLayer(part.Window))];
+                Layer[] layers = [.. blocks[id].Select(block => block.ToLayer(part.Window))];
                 if (isWorth)
                 {
-                    known.Put(entry.Id, layers);
+                    known.Put(id, layers);
                 }
-                found.AddFile(entry.Name, layers, part.Range);
+                found.AddFile(place, layers, part.Range);
             }
             return true;
         }
@@ -214,11 +219,11 @@ public sealed partial class HotStore
         }
     }
 
-    /// <summary>What one part has, and from which tiers it came.</summary>
-    /// <param name="series">How many are looked for.</param>
+    /// <summary>What one part has, series by their places in the request, and from which tiers it came.</summary>
+    /// <param name="series">How many are asked for.</param>
     private sealed class Found(int series)
     {
-        private List<(string Series, TimeRange Range)>? _erased;
+        private List<(int Place, TimeRange Range)>? _erased;
         private TimeRange _memory = TimeRange.Nothing, _ssd = TimeRange.Nothing;
 
         /// <summary>A file has to be read first.</summary>
@@ -227,16 +232,16 @@ public sealed partial class HotStore
         public FoundLayers Layers { get; } = new(series);
 
         /// <summary>Adds those of a file's layers that meet the range.</summary>
-        public void AddFile(string name, IReadOnlyList<Layer> stored, TimeRange range) => _ssd = _ssd.Hull(Layers.Add(name, stored, range));
+        public void AddFile(int place, IReadOnlyList<Layer> stored, TimeRange range) => _ssd = _ssd.Hull(Layers.Add(place, stored, range));
 
-        public void AddMemory(string name, Layer layer)
+        public void AddMemory(int place, Layer layer)
         {
-            Layers.Add(name, layer);
+            Layers.Add(place, layer);
             _memory = _memory.Hull(new(layer.FirstTime, layer.LastTime + 1));
         }
 
         /// <summary>Notes a deletion: of what is below this part, and with a version also of what the part itself has from before it.</summary>
-        public void Erase(string name, TimeRange range, FetchPart part, long? version = null)
+        public void Erase(int place, TimeRange range, FetchPart part, long? version = null)
         {
             if (!range.Overlaps(part.Range))
             {
@@ -244,31 +249,31 @@ public sealed partial class HotStore
             }
             if (version is { } later)
             {
-                Layers.Add(name, Layer.Tombstone(later, range));
+                Layers.Add(place, Layer.Tombstone(later, range));
             }
             else
             {
-                Layers.Note(name);
+                Layers.Note(place);
             }
             if (part.After > 0)
             {
-                (_erased ??= []).Add((name, range.Clip(part.Range)));
+                (_erased ??= []).Add((place, range.Clip(part.Range)));
             }
         }
 
-        public IReadOnlyList<TimeRange> ErasedOf(string name, FetchPart part) =>
-            part.After == 0 || _erased is null ? [] : [.. _erased.Where(erased => erased.Series == name).Select(erased => erased.Range)];
+        public IReadOnlyList<TimeRange> ErasedOf(int place, FetchPart part) =>
+            part.After == 0 || _erased is null ? [] : [.. _erased.Where(erased => erased.Place == place).Select(erased => erased.Range)];
 
         /// <summary>Both tiers were read in one go; the time is stated with the one that has the more to do.</summary>
-        public IEnumerable<TierUse> Uses(FetchPart part, string node, long resolution, double milliseconds)
+        public void TellUses(FetchScan scan, FetchPart part, string node, long resolution, double milliseconds)
         {
             if (!_memory.IsEmpty)
             {
-                yield return new(Tier.Memory, node, _memory.Clip(part.Range), "raw", _ssd.IsEmpty ? milliseconds : 0);
+                scan.Used(new(Tier.Memory, node, _memory.Clip(part.Range), "raw", _ssd.IsEmpty ? milliseconds : 0));
             }
             if (!_ssd.IsEmpty)
             {
-                yield return new(Tier.Ssd, node, _ssd.Clip(part.Range), FetchScan.NameOf(resolution), milliseconds);
+                scan.Used(new(Tier.Ssd, node, _ssd.Clip(part.Range), FetchScan.NameOf(resolution), milliseconds));
             }
         }
     }

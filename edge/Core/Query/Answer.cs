@@ -21,10 +21,10 @@ public sealed record Answer(
     /// <summary>Gives the rows back when its points are written down; where it comes from stays.</summary>
     public void Dispose()
     {
-        foreach (var series in Series)
+        for (var i = 0; i < Series.Count; i++)
         {
-            series.Rows?.Dispose();
-            series.Rolling?.Dispose();
+            Series[i].Rows?.Dispose();
+            Series[i].Rolling?.Dispose();
         }
     }
 

@@ -27,38 +27,44 @@ public static class AnswerResults
     public static IReadOnlyList<AnswerResult> Of(Answer answer)
     {
         var (question, grid) = (answer.Question, answer.Question.Grid);
-        var groups = question.By == GroupBy.Series ? answer.Series.Select(s => new SeriesGroup(s.Name, [s], question, grid))
-            : answer.Series.GroupBy(s => SeriesGroup.NameOf(s.Name, question.By)).OrderBy(g => g.Key, StringComparer.Ordinal)
-                .Select(group => new SeriesGroup(group.Key, [.. group], question, grid));
         var results = new List<AnswerResult>(answer.Series.Count * question.Functions.Count);
-        foreach (var group in groups)
+        if (question.By == GroupBy.Series)
         {
-            results.AddRange(Of(group));
+            for (var i = 0; i < answer.Series.Count; i++)
+            {
+                Add(results, new(answer.Series[i].Name, [answer.Series[i]], question, grid));
+            }
+            return results;
+        }
+        foreach (var group in answer.Series.GroupBy(s => SeriesGroup.NameOf(s.Name, question.By)).OrderBy(g => g.Key, StringComparer.Ordinal))
+        {
+            Add(results, new(group.Key, [.. group], question, grid));
         }
         return results;
     }
 
-    private static IEnumerable<AnswerResult> Of(SeriesGroup group)
+    private static void Add(List<AnswerResult> to, SeriesGroup group)
     {
-        foreach (var fn in group.Question.Functions)
+        for (var i = 0; i < group.Question.Functions.Count; i++)
         {
+            var fn = group.Question.Functions[i];
             switch (fn.Kind)
             {
                 case FnKind.Raw:
-                    yield return new(group.Name, group.Unit, fn, null, RawPoints(group.Members[0].Raw!));
+                    to.Add(new(group.Name, group.Unit, fn, null, RawPoints(group.Members[0].Raw!)));
                     break;
                 case FnKind.RollingAvg:
-                    yield return new(group.Name, group.Unit, fn, null, Filling.Of(group.Question, fn, group.Grid, RollingAverage.PointsOf(group)));
+                    to.Add(new(group.Name, group.Unit, fn, null, Filling.Of(group.Question, fn, group.Grid, RollingAverage.PointsOf(group))));
                     break;
                 case FnKind.Duration:
                     foreach (var (state, times) in Durations.Of(group))
                     {
                         var points = times.Select(t => new ResultPoint(t.Key, t.Value / (double)Instant.Second));
-                        yield return new(group.Name, "s", fn, state, Filling.Of(group.Question, fn, group.Grid, points));
+                        to.Add(new(group.Name, "s", fn, state, Filling.Of(group.Question, fn, group.Grid, points)));
                     }
                     break;
                 default:
-                    yield return new(group.Name, UnitOf(fn, group.Unit), fn, null, Filling.Of(group.Question, fn, group.Grid, Points(group, fn)));
+                    to.Add(new(group.Name, UnitOf(fn, group.Unit), fn, null, Filling.Of(group.Question, fn, group.Grid, Points(group, fn))));
                     break;
             }
         }

@@ -1,3 +1,4 @@
+using Foretier.Core.Samples;
 using Foretier.Core.Tiers;
 
 namespace Foretier.Core.Query;
@@ -21,4 +22,11 @@ public enum FetchOutcome
 public sealed record FetchCost(string Node, Tier Tier, FetchWork Work, double EstimatedMilliseconds, double Milliseconds, FetchOutcome Outcome);
 
 /// <param name="Result">Null where there is none.</param>
-internal sealed record Fetched(PlannedFetch Fetch, FetchResult? Result, FetchCost Cost);
+internal sealed record Fetched(PlannedFetch Fetch, FetchResult? Result, FetchCost Cost)
+{
+    public bool IsWhole => Result is { Gone.Count: 0, Lost.Count: 0 };
+
+    /// <summary>Of what is not in the result.</summary>
+    public IEnumerable<TimeRange> Unanswered =>
+        Result is null ? Fetch.Request.Parts.Select(part => part.Range) : Result.Gone.Concat(Result.Lost).Select(number => Fetch.Request.Parts[number].Range);
+}

@@ -10,42 +10,39 @@ namespace Foretier.Core.Query;
 /// </summary>
 public sealed class FetchScan(FetchRequest request)
 {
-    private readonly Dictionary<string, Slice> _joined = new(StringComparer.Ordinal);
+    private readonly Slice?[] _joined = new Slice?[request.Series.Count];
     private readonly List<Slice> _slices = [];
     private readonly List<int> _gone = [];
     private readonly List<TierUse> _uses = [];
 
     /// <param name="part">Index of the part.</param>
     /// <param name="range">What is wanted of it.</param>
-    /// <param name="series">The series' name.</param>
+    /// <param name="series">The series' place in the request.</param>
     /// <param name="layers">What the source has of both, no less.</param>
     /// <param name="erased">Where older layers elsewhere were deleted; null for nowhere.</param>
     /// <returns>How coarse what was needed is, as <see cref="SeriesScan.Into"/> tells it.</returns>
-    public long Add(int part, TimeRange range, string series, IReadOnlyCollection<Layer> layers, IReadOnlyList<TimeRange>? erased = null)
+    public long Add(int part, TimeRange range, int series, IReadOnlyList<Layer> layers, IReadOnlyList<TimeRange>? erased = null)
     {
         if (request.Raw)
         {
             var samples = SeriesScan.Raw(range, layers);
             if (samples.Count > 0 || erased is { Count: > 0 })
             {
-                _slices.Add(new(part, series, samples, null) { Erased = erased ?? [] });
+                _slices.Add(new(part, request.Series[series], samples, null) { Erased = erased ?? [] });
             }
             return 0;
         }
         var grid = request.GridOf(range);
         if (request.Needs == RollupParts.None)
         {
-            if (!_joined.TryGetValue(series, out var slice))
-            {
-                _joined[series] = slice = new(part, series, null, request.NewRows(layers.Sum(layer => layer.Segment?.Count ?? layer.Samples?.Count ?? 0) * (long)request.Parts.Count));
-            }
+            var slice = _joined[series] ??= new(part, request.Series[series], null, request.NewRows(CountOf(layers) * request.Parts.Count));
             return SeriesScan.Into(slice.Rows!, grid, layers);
         }
         var rows = request.NewRows();
         var resolution = SeriesScan.Into(rows, grid, layers);
         if (rows.Count > 0)
         {
-            _slices.Add(new(part, series, null, rows));
+            _slices.Add(new(part, request.Series[series], null, rows));
         }
         return resolution;
     }
@@ -57,18 +54,28 @@ public sealed class FetchScan(FetchRequest request)
 
     public FetchResult Result()
     {
-        foreach (var slice in _joined.Values)
+        foreach (var slice in _joined)
         {
-            if (slice.Rows!.Count > 0)
+            if (slice?.Rows is { Count: > 0 })
             {
                 _slices.Add(slice);
             }
             else
             {
-                slice.Rows.Dispose();
+                slice?.Rows?.Dispose();
             }
         }
         return new(_slices, _gone, TierUse.Condense(_uses));
+    }
+
+    private static long CountOf(IReadOnlyList<Layer> layers)
+    {
+        var count = 0L;
+        for (var i = 0; i < layers.Count; i++)
+        {
+            count += layers[i].Segment?.Count ?? layers[i].Samples?.Count ?? 0;
+        }
+        return count;
     }
 
     /// <summary>raw, 1m, 5m, 1h, …, or summary, of what <see cref="Add"/> returned.</summary>

@@ -31,34 +31,25 @@ internal sealed class Fetching(Func<string, IDataSource?> sourceOf, SourceHealth
         CancellationToken cancel)
     {
         var tasks = new Task<Fetched>[fetches.Count];
-        CancellationTokenSource?[] stops = new CancellationTokenSource?[fetches.Count];
+        var stops = new CancellationTokenSource?[fetches.Count];
         try
         {
             for (var i = 0; i < tasks.Length; i++)
             {
-                if (earlier.FirstOrDefault(e => e.Cost.Outcome == FetchOutcome.Answered && e.Fetch.AsksSameAs(fetches[i])) is { } known)
+                var fetch = fetches[i];
+                if (earlier.Count > 0 && AnswerTo(fetch, earlier) is { } known)
                 {
-                    tasks[i] = Task.FromResult(known with { Fetch = fetches[i] });
+                    tasks[i] = Task.FromResult(known with { Fetch = fetch });
                     continue;
                 }
                 stops[i] = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-                tasks[i] = OneAsync(fetches[i], cancel, stops[i]!.Token);
+                tasks[i] = OneAsync(fetch, cancel, stops[i]!.Token);
             }
             Task all = tasks.Length == 1 ? tasks[0] : Task.WhenAll(tasks);
             if (!all.IsCompleted)
             {
                 await WaitAsync(all, fetches, cancel).ConfigureAwait(false);
-                string[] late = [.. fetches.Where((_, i) => !tasks[i].IsCompleted).Select(f => f.Node).Distinct()];
-                if (late.Length > 0 && isReplaceable(late))
-                {
-                    for (var i = 0; i < tasks.Length; i++)
-                    {
-                        if (!tasks[i].IsCompleted)
-                        {
-                            await stops[i]!.CancelAsync().ConfigureAwait(false);
-                        }
-                    }
-                }
+                await StopLateAsync(fetches, tasks, stops, isReplaceable).ConfigureAwait(false);
             }
             await all.ConfigureAwait(false);
             return Array.ConvertAll(tasks, task => task.Result);
@@ -68,6 +59,26 @@ internal sealed class Fetching(Func<string, IDataSource?> sourceOf, SourceHealth
             foreach (var stop in stops)
             {
                 stop?.Dispose();
+            }
+        }
+    }
+
+    private static Fetched? AnswerTo(PlannedFetch fetch, IReadOnlyList<Fetched> earlier) =>
+        earlier.FirstOrDefault(one => one.Cost.Outcome == FetchOutcome.Answered && one.Fetch.AsksSameAs(fetch));
+
+    private static async Task StopLateAsync(IReadOnlyList<PlannedFetch> fetches, Task<Fetched>[] tasks, CancellationTokenSource?[] stops,
+        Func<IReadOnlyCollection<string>, bool> isReplaceable)
+    {
+        string[] late = [.. fetches.Where((_, i) => !tasks[i].IsCompleted).Select(f => f.Node).Distinct()];
+        if (late.Length == 0 || !isReplaceable(late))
+        {
+            return;
+        }
+        for (var i = 0; i < tasks.Length; i++)
+        {
+            if (!tasks[i].IsCompleted)
+            {
+                await stops[i]!.CancelAsync().ConfigureAwait(false);
             }
         }
     }
@@ -107,28 +118,29 @@ internal sealed class Fetching(Func<string, IDataSource?> sourceOf, SourceHealth
     private async Task<Fetched> OneAsync(PlannedFetch fetch, CancellationToken cancel, CancellationToken stop)
     {
         var started = health.Clock.GetTimestamp();
-        Fetched Done(FetchResult? result, FetchOutcome outcome) => new(fetch, result,
-            new(fetch.Node, fetch.Tier, fetch.Work, fetch.EstimatedMilliseconds, health.Clock.GetElapsedTime(started).TotalMilliseconds, outcome));
         try
         {
             using var span = Tracing.StartActivity("fetch");
             span?.SetTag("foretier.node", fetch.Node).SetTag("foretier.parts", fetch.Request.Parts.Count).SetTag("foretier.series", fetch.Request.Series.Count);
             var source = sourceOf(fetch.Node) ?? throw new DataSourceUnavailableException(fetch.Node, "not connected");
             var result = await source.FetchAsync(fetch.Request, stop).ConfigureAwait(false);
-            var done = Done(result, result.Gone.Count > 0 ? FetchOutcome.Moved : FetchOutcome.Answered);
+            var done = Done(fetch, result, started, result.Gone.Count > 0 ? FetchOutcome.Moved : FetchOutcome.Answered);
             health.Answered(fetch.Node, fetch.Tier, fetch.Work, done.Cost.Milliseconds);
             return done;
         }
         catch (DataSourceUnavailableException)
         {
             health.Failed(fetch.Node);
-            return Done(null, FetchOutcome.Failed);
+            return Done(fetch, null, started, FetchOutcome.Failed);
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested && stop.IsCancellationRequested)
         {
-            var late = Done(null, FetchOutcome.Late);
+            var late = Done(fetch, null, started, FetchOutcome.Late);
             health.Took(fetch.Node, fetch.Tier, fetch.Work, late.Cost.Milliseconds);
             return late;
         }
     }
+
+    private Fetched Done(PlannedFetch fetch, FetchResult? result, long started, FetchOutcome outcome) => new(fetch, result,
+        new(fetch.Node, fetch.Tier, fetch.Work, fetch.EstimatedMilliseconds, health.Clock.GetElapsedTime(started).TotalMilliseconds, outcome));
 }

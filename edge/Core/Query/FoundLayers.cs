@@ -3,19 +3,20 @@ using Foretier.Core.Samples;
 namespace Foretier.Core.Query;
 
 /// <summary>
-/// Layers by series, as a source goes through its files. Where a file has a single layer of a series, as most have, the list that is remembered of it is
-/// handed on as it is.
+/// Layers by series, as a source goes through its files. Series are told by their places in the request. Where a file has a single layer of a series, as most
+/// have, the list that is remembered of it is handed on as it is.
 /// </summary>
-/// <param name="series">How many series are looked for.</param>
+/// <param name="series">How many are asked for.</param>
 public sealed class FoundLayers(int series)
 {
-    private readonly Dictionary<string, IReadOnlyList<Layer>> _layers = new(series, StringComparer.Ordinal);
+    private readonly IReadOnlyList<Layer>?[] _layers = new IReadOnlyList<Layer>?[series];
 
-    public Dictionary<string, IReadOnlyList<Layer>>.Enumerator GetEnumerator() => _layers.GetEnumerator();
+    /// <summary>What is there of a series; null where it was not come across.</summary>
+    public IReadOnlyList<Layer>? Of(int place) => _layers[place];
 
     /// <summary>Adds those of a file's layers that meet the range and are later than a version.</summary>
     /// <returns>From the first sample of them to the last.</returns>
-    public TimeRange Add(string name, IReadOnlyList<Layer> stored, TimeRange range, long after = long.MinValue)
+    public TimeRange Add(int place, IReadOnlyList<Layer> stored, TimeRange range, long after = long.MinValue)
     {
         var extent = TimeRange.Nothing;
         for (var i = 0; i < stored.Count; i++)
@@ -26,29 +27,32 @@ public sealed class FoundLayers(int series)
                 continue;
             }
             extent = extent.Hull(new(layer.FirstTime, layer.LastTime + 1));
-            if (stored.Count > 1 || !_layers.TryAdd(name, stored))
+            if (stored.Count == 1 && _layers[place] is null)
             {
-                OwnOf(name).Add(layer);
+                _layers[place] = stored;
+            }
+            else
+            {
+                OwnOf(place).Add(layer);
             }
         }
         return extent;
     }
 
-    public void Add(string name, Layer layer) => OwnOf(name).Add(layer);
+    public void Add(int place, Layer layer) => OwnOf(place).Add(layer);
 
     /// <summary>The series is gone through, whatever is found of it.</summary>
-    public void Note(string name) => OwnOf(name);
+    public void Note(int place) => OwnOf(place);
 
     /// <summary>What is there of a series as a list to be added to, which a remembered one is not.</summary>
-    private List<Layer> OwnOf(string name)
+    private Found OwnOf(int place)
     {
-        var known = _layers.GetValueOrDefault(name);
-        if (known is Found own)
+        if (_layers[place] is Found own)
         {
             return own;
         }
-        own = known is null ? [] : [.. known];
-        _layers[name] = own;
+        own = [.. _layers[place] ?? []];
+        _layers[place] = own;
         return own;
     }
 

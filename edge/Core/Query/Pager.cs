@@ -20,7 +20,7 @@ public sealed class Pager(Answerer answerer)
     /// <param name="limit">Points on the page.</param>
     /// <param name="cursor">Where it begins; null = at the beginning.</param>
     /// <param name="cancel">Ends the work.</param>
-    public async Task<AnswerPage> AskAsync(Question question, IReadOnlyCollection<SeriesInfo> series, int limit, PageCursor? cursor, CancellationToken cancel)
+    public async Task<AnswerPage> AskAsync(Question question, SeriesInfo[] series, int limit, PageCursor? cursor, CancellationToken cancel)
     {
         if (cursor is not null)
         {

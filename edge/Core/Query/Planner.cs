@@ -21,11 +21,11 @@ public static class Planner
     /// <param name="series">The series it names.</param>
     /// <param name="sources">Who can be reached, at what cost.</param>
     /// <param name="avoid">Holdings not to ask for, because this question found that they cannot be had; null: none.</param>
-    public static Plan Make(CatalogView catalog, PartitionMap map, Question question, IReadOnlyCollection<SeriesInfo> series, SourcePicture sources,
+    public static Plan Make(CatalogView catalog, PartitionMap map, Question question, SeriesInfo[] series, SourcePicture sources,
         Func<Holding, bool>? avoid = null)
     {
         var missing = new List<TimeRange>();
-        var shares = new Dictionary<(string Edges, string Node, Tier Tier, bool Raw), Share>();
+        var fetches = new List<PlannedFetch>();
         var merges = 0;
 
         foreach (var (edges, names) in NamesByEdges(series))
@@ -39,64 +39,79 @@ public static class Planner
                     var (window, holdings) = windows[at];
                     var within = window.Range.Clip(question.Range);
                     var chain = holdings.Count == 1 ? Route.Only(holdings[0], question, sources, avoid) : Route.Choose(holdings, question, sources, avoid,
-                        new(1, RowsOf(holdings.Max(h => h.Count), within, window.Range, names.Count, catalog.SeriesOf(edge), question)), map.Find(names[0], window.Start, edge));
+                        new(1, RowsOf(holdings.Max(h => h.Count), within, window.Range, names.Length, catalog.SeriesOf(edge), question)), map.Find(names[0], window.Start, edge));
                     Route.AddMissing(missing, chain, within, question.Range);
-                    foreach (var link in chain)
+                    for (var i = 0; i < chain.Count; i++)
                     {
-                        if (!link.IsAvailable)
+                        if (!chain[i].IsAvailable)
                         {
                             continue;
                         }
-                        var reach = Route.ReachOf(link.Holding).Clip(question.Range);
-                        var whole = Route.WholeSteps(reach, link.Holding.Resolution);
-                        layers.Add(new(link.Holding, whole, layers.Count));
+                        var holding = chain[i].Holding;
+                        var reach = Route.ReachOf(holding).Clip(question.Range);
+                        var whole = Route.WholeSteps(reach, holding.Resolution);
+                        if (!whole.IsEmpty)
+                        {
+                            layers.Add(new(holding, whole, layers.Count));
+                        }
                         // Of the steps that the question's ends cut through nobody knows a part.
-                        Route.Add(missing, new TimeRange(reach.From, whole.From).Clip(link.Holding.Extent));
-                        Route.Add(missing, new TimeRange(whole.To, reach.To).Clip(link.Holding.Extent));
+                        Route.Add(missing, new TimeRange(reach.From, whole.From).Clip(holding.Extent));
+                        Route.Add(missing, new TimeRange(whole.To, reach.To).Clip(holding.Extent));
                     }
                 }
             }
-            foreach (var (range, over) in Sweep(layers))
+            var shares = new List<Share>();
+            foreach (var (holding, range, order, merge) in Sweep(layers, ref merges))
             {
-                var merge = over.Count > 1 ? merges++ : -1;
-                foreach (var layer in over)
-                {
-                    var holding = layer.Holding;
-                    var raw = merge >= 0 || question.NeedsRaw;
-                    var key = (edges, holding.Node, holding.Tier == Tier.Memory ? Tier.Ssd : holding.Tier, raw);
-                    if (!shares.TryGetValue(key, out var share))
-                    {
-                        shares[key] = share = new(names, holding.Tier);
-                    }
-                    share.Add(holding, range, merge, layer.Order, RowsOf(holding.Count, range, holding.Extent, names.Count, catalog.SeriesOf(holding.Edge), question, raw));
-                }
+                var raw = merge >= 0 || question.NeedsRaw;
+                ShareOf(shares, holding, raw).Add(holding, range, new(merge, order), RowsOf(holding.Count, range, holding.Extent, names.Length, catalog.SeriesOf(holding.Edge), question, raw));
+            }
+            foreach (var share in shares)
+            {
+                fetches.Add(new(share.Node, share.Tier,
+                    new(names, share.Parts, share.Raw, question.Step, question.Grid.Origin) { Needs = question.Needs, Edges = question.Edges },
+                    share.Places, share.Work, sources.Estimate(share.Node, share.Tier, share.Work)));
             }
         }
-        var fetches = shares.Select(s => new PlannedFetch(s.Key.Node, s.Value.Tier,
-            new(s.Value.Series, s.Value.Parts, s.Key.Raw, question.Step, question.Grid.Origin) { Needs = question.Needs, Edges = question.Edges },
-            s.Value.Merges, s.Value.Order, s.Value.Work, sources.Estimate(s.Key.Node, s.Value.Tier, s.Value.Work))).ToList();
         return new(fetches, Union(missing), catalog.Revision);
     }
 
-    /// <summary>Names of the series by the edges that took them in, mostly one; several, of a device that moved, in order and joined by line ends.</summary>
-    private static Dictionary<string, List<string>> NamesByEdges(IReadOnlyCollection<SeriesInfo> series)
+    /// <summary>What one node is asked for in one shape, among the few there are.</summary>
+    private static Share ShareOf(List<Share> shares, Holding holding, bool raw)
     {
-        var edgesOf = new Dictionary<string, string>(series.Count, StringComparer.Ordinal);
+        foreach (var share in shares)
+        {
+            if (share.Node == holding.Node && SourcePicture.TierAsked(share.Tier) == SourcePicture.TierAsked(holding.Tier) && share.Raw == raw)
+            {
+                return share;
+            }
+        }
+        shares.Add(new(holding.Node, holding.Tier, raw));
+        return shares[^1];
+    }
+
+    /// <summary>Names of the series by the edges that took them in, mostly one; several, of a device that moved, in order and joined by line ends.</summary>
+    private static IEnumerable<(string Edges, string[] Names)> NamesByEdges(SeriesInfo[] series)
+    {
+        foreach (var one in series)
+        {
+            if (one.Edge != series[0].Edge)
+            {
+                return ByEdges(series);
+            }
+        }
+        return series is [] ? [] : [(series[0].Edge, Array.ConvertAll(series, static one => one.Name))];
+    }
+
+    private static IEnumerable<(string Edges, string[] Names)> ByEdges(SeriesInfo[] series)
+    {
+        var edgesOf = new Dictionary<string, string>(series.Length, StringComparer.Ordinal);
         foreach (var one in series)
         {
             edgesOf[one.Name] = !edgesOf.TryGetValue(one.Name, out var others) ? one.Edge
                 : string.Join('\n', others.Split('\n').Append(one.Edge).Order(StringComparer.Ordinal));
         }
-        var names = new Dictionary<string, List<string>>(StringComparer.Ordinal);
-        foreach (var (name, edges) in edgesOf)
-        {
-            if (!names.TryGetValue(edges, out var together))
-            {
-                names[edges] = together = [];
-            }
-            together.Add(name);
-        }
-        return names;
+        return edgesOf.GroupBy(one => one.Value, one => one.Key, StringComparer.Ordinal).Select(group => (group.Key, group.ToArray()));
     }
 
     /// <summary>Samples or rollups that a stretch of a holding will bring, as far as its count tells: series alike, evenly over time.</summary>
@@ -108,51 +123,56 @@ public static class Planner
             : Math.Min(samples, question.Step == 0 ? asked : asked * (range.Length / question.Step + 1));
     }
 
-    /// <summary>Cuts time where layers begin and end; gives each stretch with the layers over it, oldest first. Neighbours with the same layers stay one.</summary>
-    private static List<(TimeRange Range, List<PlacedLayer> Over)> Sweep(List<PlacedLayer> layers)
+    /// <summary>Cuts time where layers begin and end, and numbers the stretches that have several. Where each layer is alone, as mostly, nothing is to be done.</summary>
+    private static List<PlacedLayer> Sweep(List<PlacedLayer> layers, ref int merges)
     {
-        var stretches = new List<(TimeRange, List<PlacedLayer>)>();
-        layers.RemoveAll(l => l.Range.IsEmpty);
-        var starts = layers.OrderBy(l => l.Range.From).ToList();
-        var active = new List<PlacedLayer>();
-        var next = 0;
-        var at = starts.Count > 0 ? starts[0].Range.From : 0;
-        while (next < starts.Count || active.Count > 0)
+        layers.Sort(static (one, other) => one.Range.From != other.Range.From ? one.Range.From.CompareTo(other.Range.From) : one.Order.CompareTo(other.Order));
+        if (!Overlap(layers))
         {
-            if (active.Count == 0)
+            return layers;
+        }
+        var cut = new List<PlacedLayer>();
+        var active = new List<PlacedLayer>();
+        for (var (next, at) = (0, 0L); next < layers.Count || active.Count > 0;)
+        {
+            at = active.Count == 0 ? layers[next].Range.From : at;
+            while (next < layers.Count && layers[next].Range.From == at)
             {
-                at = starts[next].Range.From;
-                if (next + 1 == starts.Count || starts[next + 1].Range.From >= starts[next].Range.To)
-                {
-                    // Alone, as mostly.
-                    stretches.Add((starts[next].Range, [starts[next]]));
-                    next++;
-                    continue;
-                }
-            }
-            while (next < starts.Count && starts[next].Range.From == at)
-            {
-                active.Add(starts[next++]);
+                active.Add(layers[next++]);
             }
             var until = active.Min(l => l.Range.To);
-            if (next < starts.Count)
+            if (next < layers.Count)
             {
-                until = Math.Min(until, starts[next].Range.From);
+                until = Math.Min(until, layers[next].Range.From);
             }
-            stretches.Add((new(at, until), [.. active.OrderBy(l => l.Order)]));
+            var merge = active.Count > 1 ? merges++ : -1;
+            cut.AddRange(active.OrderBy(l => l.Order).Select(l => l with { Range = new(at, until), Merge = merge }));
             active.RemoveAll(l => l.Range.To == until);
             at = until;
         }
-        return stretches;
+        return cut;
     }
 
-    public static List<TimeRange> Union(IEnumerable<TimeRange> ranges)
+    /// <param name="layers">In the order in which they begin.</param>
+    private static bool Overlap(List<PlacedLayer> layers)
     {
-        var union = new List<TimeRange>();
+        for (var i = 1; i < layers.Count; i++)
+        {
+            if (layers[i].Range.From < layers[i - 1].Range.To)
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    public static IReadOnlyList<TimeRange> Union(IEnumerable<TimeRange> ranges)
+    {
         if (ranges is IReadOnlyCollection<TimeRange> { Count: 0 })
         {
-            return union;
+            return [];
         }
+        var union = new List<TimeRange>();
         foreach (var range in ranges.Where(r => !r.IsEmpty).OrderBy(r => r.From))
         {
             if (union.Count > 0 && range.From <= union[^1].To)
@@ -167,23 +187,24 @@ public static class Planner
         return union;
     }
 
-    private readonly record struct PlacedLayer(Holding Holding, TimeRange Range, int Order);
+    /// <param name="Order">Among the layers of its group, oldest first.</param>
+    /// <param name="Merge">As <see cref="PartPlace"/> has it.</param>
+    private readonly record struct PlacedLayer(Holding Holding, TimeRange Range, int Order, int Merge = -1);
 
-    private sealed class Share(List<string> series, Tier tier)
+    private sealed class Share(string node, Tier tier, bool raw)
     {
-        public List<string> Series { get; } = series;
+        public string Node { get; } = node;
         public Tier Tier { get; } = tier;
+        public bool Raw { get; } = raw;
         public List<FetchPart> Parts { get; } = [];
-        public List<int> Merges { get; } = [];
-        public List<int> Order { get; } = [];
+        public List<PartPlace> Places { get; } = [];
         public FetchWork Work { get; private set; }
 
-        public void Add(Holding holding, TimeRange range, int merge, int order, long rows)
+        public void Add(Holding holding, TimeRange range, PartPlace place, long rows)
         {
             Work = new(Parts.Count + 1, Work.Rows + rows);
             Parts.Add(new(holding.Edge, holding.Window, holding.After, holding.Through, range));
-            Merges.Add(merge);
-            Order.Add(order);
+            Places.Add(place);
         }
     }
 }

@@ -21,8 +21,9 @@ public sealed partial record Question
     /// <param name="error">Null where there is a question.</param>
     public static Question? Parse(QuestionText text, long now, out QuestionError? error)
     {
-        var globs = new List<SeriesGlob>();
-        foreach (var pattern in Split(text.Series))
+        var patterns = Split(text.Series);
+        var globs = new List<SeriesGlob>(patterns.Length);
+        foreach (var pattern in patterns)
         {
             if (!SeriesGlob.TryParse(pattern, out var glob, out var why))
             {
@@ -51,8 +52,9 @@ public sealed partial record Question
         {
             return Fail(out error, "bad_step", $"step='{text.Step}' is not a positive duration; use for example 30s, 1m, 1h or 1d, or leave it out for one value over the range");
         }
-        var functions = new List<Fn>();
-        foreach (var name in Split(text.Fn))
+        var named = Split(text.Fn);
+        var functions = new List<Fn>(Math.Max(1, named.Length));
+        foreach (var name in named)
         {
             if (!TryFn(name, out var function))
             {
@@ -112,7 +114,7 @@ public sealed partial record Question
         {
             return null;
         }
-        return this with { Fill = fill, By = by, Zone = zone, Window = window };
+        return (fill, by, zone, window) == default ? this : this with { Fill = fill, By = by, Zone = zone, Window = window };
     }
 
     private bool TryWindow(string? text, out long window, out QuestionError? error)
@@ -132,12 +134,16 @@ public sealed partial record Question
     }
 
     /// <summary>Reads <c>500ms</c>, <c>30s</c>, <c>1m</c>, <c>6h</c>, <c>1d</c>, <c>1w</c>, or a bare number of seconds.</summary>
-    public static bool TryDuration(string text, out long micros)
+    public static bool TryDuration(ReadOnlySpan<char> text, out long micros)
     {
         micros = 0;
         text = text.Trim();
-        var digits = text.TakeWhile(c => char.IsAsciiDigit(c) || c == '.').Count();
-        if (!double.TryParse(text.AsSpan(0, digits), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var amount))
+        var digits = 0;
+        while (digits < text.Length && (char.IsAsciiDigit(text[digits]) || text[digits] == '.'))
+        {
+            digits++;
+        }
+        if (!double.TryParse(text[..digits], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var amount))
         {
             return false;
         }
@@ -177,7 +183,7 @@ public sealed partial record Question
             }
         }
         // A leading minus is relative: nobody asks for times before 1970.
-        if (text[0] == '-' && TryDuration(text[1..], out var back))
+        if (text[0] == '-' && TryDuration(text.AsSpan(1), out var back))
         {
             micros = now - back;
             return true;

@@ -68,9 +68,22 @@ public sealed partial record Question(IReadOnlyList<SeriesGlob> Series, TimeRang
     public long HoldsUntil { get; init; } = long.MaxValue;
 
     public bool NeedsRaw => Functions.Contains(Fn.Raw);
-    public bool NeedsRollups => Functions.Any(fn => fn.Kind is not (FnKind.Raw or FnKind.RollingAvg));
-    public RollupParts Needs => Functions.Aggregate(RollupParts.None, (needs, fn) => needs | fn.Needs);
-    public bool IsExact => Functions.All(fn => fn.IsExact);
+    public bool NeedsRollups => Any(static fn => fn.Kind is not (FnKind.Raw or FnKind.RollingAvg));
+
+    public RollupParts Needs
+    {
+        get
+        {
+            var needs = RollupParts.None;
+            for (var i = 0; i < Functions.Count; i++)
+            {
+                needs |= Functions[i].Needs;
+            }
+            return needs;
+        }
+    }
+
+    public bool IsExact => !Any(static fn => !fn.IsExact);
 
     /// <summary>Where the buckets begin, where they are not all of one length.</summary>
     public IReadOnlyList<long>? Edges
@@ -100,6 +113,19 @@ public sealed partial record Question(IReadOnlyList<SeriesGlob> Series, TimeRang
     public Question? Before => !Functions.Contains(Fn.Duration) ? null
         : this with { Range = new(Range.From - CarryMax, Range.From), Step = 0, Functions = [Fn.Last] };
 
+    /// <summary>As LINQ's, which would leave an enumerator to the collector each time.</summary>
+    private bool Any(Func<Fn, bool> condition)
+    {
+        for (var i = 0; i < Functions.Count; i++)
+        {
+            if (condition(Functions[i]))
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
     private long BackFrom(BucketGrid grid, long steps)
     {
         var first = grid.StartOf(Range.From);
@@ -111,7 +137,7 @@ public sealed partial record Question(IReadOnlyList<SeriesGlob> Series, TimeRang
     /// <summary>False, with the reason, where the grid over so many series would have too many points.</summary>
     public bool CheckPoints(int seriesCount, out QuestionError? error)
     {
-        var points = (double)Grid.Count * seriesCount * Functions.Count(fn => fn != Fn.Raw);
+        var points = (double)Grid.Count * seriesCount * (Functions.Count - (NeedsRaw ? 1 : 0));
         error = seriesCount > SeriesMax ? new("too_many_series", string.Create(CultureInfo.InvariantCulture,
                 $"{seriesCount} series match, more than {SeriesMax}; name fewer, or ask in pages with limit="))
             : points <= PointsMax ? null : new("too_many_points", string.Create(CultureInfo.InvariantCulture,

@@ -15,7 +15,7 @@ internal sealed class SeriesGroup(string name, IReadOnlyList<SeriesAnswer> membe
     public BucketGrid Grid { get; } = grid;
 
     /// <summary>The unit that all members share.</summary>
-    public string? Unit => Members.All(m => m.Unit == Members[0].Unit) ? Members[0].Unit : null;
+    public string? Unit => Members.Count == 1 || Members.All(m => m.Unit == Members[0].Unit) ? Members[0].Unit : null;
 
     /// <summary>The rollups over all samples of all members. Increase and durations are not in them: they are each series' own.</summary>
     public BucketRows Rows => _rows ??= Members.Count == 1 ? Members[0].Rows ?? new() : Pool();

@@ -96,16 +96,30 @@ public static class Instant
         return true;
     }
 
+    /// <summary>Characters that a time takes at most.</summary>
+    public const int CharsMax = 32;
+
     /// <summary>RFC 3339 in UTC with as many fraction digits as are needed: none, three or six.</summary>
     public static string Format(long micros)
     {
+        Span<char> text = stackalloc char[CharsMax];
+        return text[..Format(micros, text)].ToString();
+    }
+
+    /// <inheritdoc cref="Format(long)"/>
+    /// <param name="text">Room for <see cref="CharsMax"/>.</param>
+    /// <returns>Characters written.</returns>
+    public static int Format(long micros, Span<char> text)
+    {
+        int length;
         if (micros is < -62_135_596_800_000_000 or > 253_402_300_799_999_999)
         {
-            return micros.ToString(CultureInfo.InvariantCulture) + "us";
+            micros.TryFormat(text, out length, default, CultureInfo.InvariantCulture);
+            "us".CopyTo(text[length..]);
+            return length + 2;
         }
         // Whole seconds by the sortable pattern, which needs no parsing: each answer writes a handful of times.
-        Span<char> text = stackalloc char["2000-01-01T00:00:00.000000Z".Length];
-        ToDateTimeOffset(micros).DateTime.TryFormat(text, out var length, "s", CultureInfo.InvariantCulture);
+        ToDateTimeOffset(micros).DateTime.TryFormat(text, out length, "s", CultureInfo.InvariantCulture);
         var fraction = (int)(micros - Floor(micros, Second));
         if (fraction > 0)
         {
@@ -115,6 +129,6 @@ public static class Instant
             length += digits;
         }
         text[length++] = 'Z';
-        return text[..length].ToString();
+        return length;
     }
 }

@@ -33,7 +33,7 @@ public sealed partial class WarmStore
     private FetchResult? Fetch(FetchRequest request, bool mayWait, CancellationToken cancel)
     {
         var scan = new FetchScan(request);
-        var wanted = new Dictionary<string, List<(string Name, long Id)>>(StringComparer.Ordinal);
+        var wanted = new Dictionary<string, List<(int Place, long Id)>>(StringComparer.Ordinal);
         try
         {
             for (var part = 0; part < request.Parts.Count; part++)
@@ -61,21 +61,21 @@ public sealed partial class WarmStore
         }
     }
 
-    private List<(string Name, long Id)> SeriesOf(string edge, IReadOnlyList<string> names)
+    private List<(int Place, long Id)> SeriesOf(string edge, IReadOnlyList<string> names)
     {
-        var found = new List<(string, long)>(names.Count);
-        foreach (var name in names)
+        var found = new List<(int, long)>(names.Count);
+        for (var place = 0; place < names.Count; place++)
         {
-            if (_series.TryGetValue((edge, name), out var series))
+            if (_series.TryGetValue((edge, names[place]), out var series))
             {
-                found.Add((name, series.Id));
+                found.Add((place, series.Id));
             }
         }
         return found;
     }
 
     /// <returns>False where the part is not here as it was asked for; null where it may not wait and has to.</returns>
-    private bool? Read(FetchRequest request, int number, FetchScan scan, List<(string Name, long Id)> series, bool mayWait)
+    private bool? Read(FetchRequest request, int number, FetchScan scan, List<(int Place, long Id)> series, bool mayWait)
     {
         var started = _clock.GetTimestamp();
         var part = request.Parts[number];
@@ -97,7 +97,7 @@ public sealed partial class WarmStore
         }
     }
 
-    private bool? Read(FetchRequest request, int number, FetchScan scan, List<(string Name, long Id)> series, bool mayWait, TimeRange range, WarmCopy? copy, IEnumerable<WarmFile> files, long started)
+    private bool? Read(FetchRequest request, int number, FetchScan scan, List<(int Place, long Id)> series, bool mayWait, TimeRange range, WarmCopy? copy, IEnumerable<WarmFile> files, long started)
     {
         var part = request.Parts[number];
         var found = new FoundLayers(request.Series.Count);
@@ -105,16 +105,16 @@ public sealed partial class WarmStore
         {
             // (Ids of files are given again, those of copies are not.)
             var known = _cache.Of((part.Edge, part.Window, file.After, Math.Min(0, file.Id)), (file.Through, file.Bytes));
-            List<(string Name, long Id)>? unknown = null;
-            foreach (var (name, id) in series)
+            List<(int Place, long Id)>? unknown = null;
+            foreach (var (place, id) in series)
             {
                 if (known.Find(id) is { } layers)
                 {
-                    found.Add(name, layers, range, part.After);
+                    found.Add(place, layers, range, part.After);
                 }
                 else
                 {
-                    (unknown ??= []).Add((name, id));
+                    (unknown ??= []).Add((place, id));
                 }
             }
             if (unknown is null)
@@ -131,12 +131,13 @@ public sealed partial class WarmStore
             }
         }
         var (resolution, isUsed) = (long.MaxValue, false);
-        foreach (var (name, layers) in found)
+        foreach (var (place, _) in series)
         {
-            IReadOnlyList<TimeRange> erased = part.After == 0 || !request.Raw ? []
-                : [.. layers.Where(layer => layer.IsTombstone).Select(layer => new TimeRange(layer.FirstTime, layer.LastTime + 1).Clip(range))];
-            resolution = Math.Min(resolution, scan.Add(number, range, name, layers, erased));
-            isUsed = isUsed || layers.Any(layer => !layer.IsTombstone);
+            if (found.Of(place) is { } layers)
+            {
+                resolution = Math.Min(resolution, scan.Add(number, range, place, layers, part.After == 0 || !request.Raw ? null : ErasedBy(layers, range)));
+                isUsed = isUsed || layers.Any(static layer => !layer.IsTombstone);
+            }
         }
         if (isUsed)
         {
@@ -146,8 +147,11 @@ public sealed partial class WarmStore
         return true;
     }
 
+    private static TimeRange[] ErasedBy(IReadOnlyList<Layer> layers, TimeRange range) =>
+        [.. layers.Where(layer => layer.IsTombstone).Select(layer => new TimeRange(layer.FirstTime, layer.LastTime + 1).Clip(range))];
+
     /// <summary>Reads series of a file, whole where that is little enough to be remembered; false where the file was archived since its handle was taken.</summary>
-    private bool TryReadFile(WarmFile file, FetchPart part, TimeRange range, List<(string Name, long Id)> wanted, bool withRollups,
+    private bool TryReadFile(WarmFile file, FetchPart part, TimeRange range, List<(int Place, long Id)> wanted, bool withRollups,
         LayerCache.CachedFile known, FoundLayers found)
     {
         using var reader = new SegmentReader();
@@ -155,7 +159,7 @@ public sealed partial class WarmStore
         {
             return false;
         }
-        List<(string Name, long Id, List<SegmentRow> Rows, List<TombstoneRow> Tombstones, bool IsWhole)> read = [];
+        List<(int Place, long Id, List<SegmentRow> Rows, List<TombstoneRow> Tombstones, bool IsWhole)> read = [];
         using (var index = _index.OpenReader())
         {
             if (!TryFindRows(index, file, range, wanted, read))
@@ -168,7 +172,7 @@ public sealed partial class WarmStore
         {
             var layers = reader.Read([.. together.SelectMany(f => f.Rows)], withRollups || together.Key);
             var at = 0;
-            foreach (var (name, id, rows, tombstones, isWhole) in together)
+            foreach (var (place, id, rows, tombstones, isWhole) in together)
             {
                 Layer[] all = [.. layers.AsSpan(at, rows.Count), .. tombstones.Select(t => t.ToLayer())];
                 at += rows.Count;
@@ -176,7 +180,7 @@ public sealed partial class WarmStore
                 {
                     known.Put(id, all);
                 }
-                found.Add(name, all, range, part.After);
+                found.Add(place, all, range, part.After);
             }
         }
         Interlocked.Add(ref _diskReads, reader.Reads);
@@ -186,8 +190,8 @@ public sealed partial class WarmStore
     }
 
     /// <summary>What one snapshot of the catalog knows of series of a file; false where it does not know the file any more.</summary>
-    private static bool TryFindRows(Statements index, WarmFile file, TimeRange range, List<(string Name, long Id)> wanted,
-        List<(string Name, long Id, List<SegmentRow> Rows, List<TombstoneRow> Tombstones, bool IsWhole)> found)
+    private static bool TryFindRows(Statements index, WarmFile file, TimeRange range, List<(int Place, long Id)> wanted,
+        List<(int Place, long Id, List<SegmentRow> Rows, List<TombstoneRow> Tombstones, bool IsWhole)> found)
     {
         index.Run("BEGIN");
         try
@@ -197,12 +201,12 @@ public sealed partial class WarmStore
                 return false;
             }
             var tombstones = WarmIndex.ReadTombstones(index, file.Id).ToLookup(t => t.Series);
-            foreach (var (name, id) in wanted)
+            foreach (var (place, id) in wanted)
             {
                 // Batches that came since belong to a later version of the file.
                 var rows = WarmIndex.ReadSegments(index, file.Id, id, long.MinValue, long.MaxValue, long.MinValue).Where(row => row.Offset < file.Bytes).ToList();
                 var isWhole = rows.Sum(row => (long)row.Length + row.RollupLength) <= RememberBytesMax;
-                found.Add((name, id, isWhole ? rows : [.. rows.Where(row => row.First < range.To && row.Last >= range.From)],
+                found.Add((place, id, isWhole ? rows : [.. rows.Where(row => row.First < range.To && row.Last >= range.From)],
                     [.. tombstones[id].Where(t => t.Version <= file.Through)], isWhole));
             }
             return true;

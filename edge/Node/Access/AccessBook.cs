@@ -24,27 +24,42 @@ public sealed class AccessBook(TimeProvider clock, Action<AccessCount>? own, Acc
     private readonly Dictionary<(string From, long Run), long> _numbers = [];
 
     /// <summary>A question that was answered here.</summary>
-    public void Asked(Question question, IReadOnlyCollection<SeriesInfo> series)
+    public void Asked(Question question, SeriesInfo[] series)
     {
         var now = Instant.Now(clock);
         var shape = ReadShape.Of(question.Range, now);
-        foreach (var name in series.Select(s => s.Name).Distinct())
+        var isRolled = question.NeedsRollups || question.Rolling is not null;
+        // A device that moved is a series of each edge.
+        var counted = series.Length > 1 ? new HashSet<string>(series.Length, StringComparer.Ordinal) : null;
+        foreach (var one in series)
         {
+            if (counted?.Add(one.Name) == false)
+            {
+                continue;
+            }
             if (question.NeedsRaw)
             {
-                Count(new(name, 0, shape.Value, now / Instant.Hour, 1));
+                Count(new(one.Name, 0, shape.Value, now / Instant.Hour, 1));
             }
-            if (question.NeedsRollups || question.Rolling is not null)
+            if (isRolled)
             {
-                Count(new(name, StepOf(question), shape.Value, now / Instant.Hour, 1));
+                Count(new(one.Name, StepOf(question), shape.Value, now / Instant.Hour, 1));
             }
         }
     }
 
     /// <summary>The coarsest rollup that serves a question, µs; 0 where none does and samples have to be read.</summary>
-    public static long StepOf(Question question) => question.Step > 0
-        ? Steps.FirstOrDefault(step => question.Step % step == 0)
-        : Steps.FirstOrDefault(step => step <= question.Range.Length);
+    public static long StepOf(Question question)
+    {
+        foreach (var step in Steps)
+        {
+            if (question.Step > 0 ? question.Step % step == 0 : step <= question.Range.Length)
+            {
+                return step;
+            }
+        }
+        return 0;
+    }
 
     /// <summary>POST access, for the node above.</summary>
     public void Map(RouteGroupBuilder inner) => inner.MapPost("/access", (AccessMessage message) =>

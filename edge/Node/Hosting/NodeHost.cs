@@ -88,7 +88,9 @@ public static class NodeHost
             console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
             console.UseUtcTimestamp = true;
         });
-        builder.Logging.SetMinimumLevel(LogLevel.Information).AddFilter("Microsoft", LogLevel.Warning).AddFilter("System", LogLevel.Warning);
+        builder.Logging.SetMinimumLevel(LogLevel.Information).AddFilter("Microsoft", LogLevel.Warning).AddFilter("System", LogLevel.Warning)
+            // It logs requests as they begin and end, which is below a warning, and makes an activity of each for those lines. (Traces have theirs all the same.)
+            .AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
 
         var http = new Uri(options.Http);
         var tls = http.Scheme == Uri.UriSchemeHttps ? NodeCertificate.Open(options.Tls) : null;

@@ -11,7 +11,7 @@ namespace Foretier.Node.Prometheus;
 /// Prometheus has no states.
 /// </summary>
 /// <param name="asked">Told of each question, as of those of the query interface.</param>
-public sealed class PromSource(Answerer answerer, Catalog catalog, TimeProvider clock, Action<Question, IReadOnlyCollection<SeriesInfo>>? asked)
+public sealed class PromSource(Answerer answerer, Catalog catalog, TimeProvider clock, Action<Question, SeriesInfo[]>? asked)
 {
     /// <summary>All labels there can be.</summary>
     public static readonly IReadOnlyList<string> LabelNames = [LabelSet.Name, "account", "device", "measurement"];

@@ -93,8 +93,9 @@ public static class AnswerWriter
     {
         json.WriteStartObject();
         json.WriteStartArray("tiers");
-        foreach (var use in answer.Tiers)
+        for (var i = 0; i < answer.Tiers.Count; i++)
         {
+            var use = answer.Tiers[i];
             json.WriteStartObject();
             json.WriteString("tier", TierNames[(int)use.Tier]);
             json.WriteString("node", use.Node);
@@ -114,7 +115,7 @@ public static class AnswerWriter
             json.WriteEndObject();
         }
         json.WriteEndArray();
-        json.WriteString("watermark", Instant.Format(answer.Watermark / Instant.Millisecond * Instant.Millisecond));
+        WriteTime(json, "watermark", answer.Watermark / Instant.Millisecond * Instant.Millisecond);
         json.WriteNumber("planRevision", answer.PlanRevision);
         if (next is not null)
         {
@@ -258,7 +259,13 @@ public static class AnswerWriter
 
     private static void WriteRange(Utf8JsonWriter json, TimeRange range)
     {
-        json.WriteString("from", Instant.Format(range.From));
-        json.WriteString("to", Instant.Format(range.To));
+        WriteTime(json, "from", range.From);
+        WriteTime(json, "to", range.To);
+    }
+
+    private static void WriteTime(Utf8JsonWriter json, string name, long micros)
+    {
+        Span<char> text = stackalloc char[Instant.CharsMax];
+        json.WriteString(name, text[..Instant.Format(micros, text)]);
     }
 }

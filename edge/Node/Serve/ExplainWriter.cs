@@ -11,7 +11,7 @@ internal static class ExplainWriter
 {
     private const int PartsShown = 200;
 
-    public static void Write(Utf8JsonWriter json, Question question, IReadOnlyCollection<SeriesInfo> series, Plan plan, AnswerPage? page, TimeSpan elapsed,
+    public static void Write(Utf8JsonWriter json, Question question, SeriesInfo[] series, Plan plan, AnswerPage? page, TimeSpan elapsed,
         PartitionMap? map)
     {
         json.WriteStartObject();
@@ -90,14 +90,14 @@ internal static class ExplainWriter
             {
                 json.WriteNumber("through", part.Through);
             }
-            json.WriteBoolean("merged", fetch.Merges[i] >= 0);
+            json.WriteBoolean("merged", fetch.Places[i].Merge >= 0);
             json.WriteEndObject();
         }
         json.WriteEndArray();
         json.WriteEndObject();
     }
 
-    private static void WritePartitions(Utf8JsonWriter json, Question question, IReadOnlyCollection<SeriesInfo> series, PartitionMap? map)
+    private static void WritePartitions(Utf8JsonWriter json, Question question, SeriesInfo[] series, PartitionMap? map)
     {
         if (map is null)
         {

@@ -24,7 +24,7 @@ public sealed class NodeMetrics : IDisposable
     private readonly MeterListener _listener = new();
     private readonly ConcurrentDictionary<(string Name, string Tags), Measured> _measured = new();
     private readonly Meter _meter = new(Name);
-    private readonly Counter<long> _queries;
+    private readonly ConcurrentDictionary<(string Path, int Status), long> _queries = new();
     private readonly Lock _scrape = new();
 
     public NodeMetrics(string node, TimeProvider clock)
@@ -41,7 +41,8 @@ public sealed class NodeMetrics : IDisposable
         _listener.SetMeasurementEventCallback<int>((instrument, value, tags, _) => Record(instrument, value, tags));
         _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Record(instrument, value, tags));
         _listener.Start();
-        _queries = _meter.CreateCounter<long>("foretier.queries", "{request}", "Questions answered, by address and status.");
+        _meter.CreateObservableCounter("foretier.queries", () => _queries.Select(q => new Measurement<long>(q.Value, new("path", q.Key.Path), new("status", q.Key.Status))),
+            "{request}", "Questions answered, by address and status.");
         var version = typeof(NodeMetrics).Assembly.GetName().Version?.ToString(3) ?? "";
         _meter.CreateObservableGauge("foretier.info", () => new Measurement<long>(1, new("node", node), new("version", version)), null, "Always 1.");
         _meter.CreateObservableGauge("foretier.uptime.seconds", () => clock.GetElapsedTime(started).TotalSeconds, null, "Time since the start.");
@@ -76,9 +77,9 @@ public sealed class NodeMetrics : IDisposable
         app.Use(async (http, next) =>
         {
             await next(http).ConfigureAwait(false);
-            if (http.Request.Path.StartsWithSegments("/api/v1", StringComparison.Ordinal, out var rest) && rest.Value is "/query" or "/explain")
+            if (http.Request.Path.Value switch { "/api/v1/query" => "query", "/api/v1/explain" => "explain", _ => null } is { } path)
             {
-                _queries.Add(1, new("path", rest.Value![1..]), new("status", http.Response.StatusCode));
+                _queries.AddOrUpdate((path, http.Response.StatusCode), 1, static (_, count) => count + 1);
             }
         });
         app.MapGet("/metrics", (HttpContext http) =>

@@ -19,7 +19,7 @@ namespace Foretier.Node.Serve;
 /// </summary>
 /// <param name="asked">Told of each question that was answered: of one in pages at its first, of one that is explained not at all.</param>
 public sealed class QueryApi(
-    Answerer answerer, Catalog catalog, TimeProvider clock, Func<PartitionMap>? map = null, Action<Question, IReadOnlyCollection<SeriesInfo>>? asked = null)
+    Answerer answerer, Catalog catalog, TimeProvider clock, Func<PartitionMap>? map = null, Action<Question, SeriesInfo[]>? asked = null)
 {
     /// <summary>Points of a long answer in lines that are in memory at a time: about 10 MB.</summary>
     private const string PointsAtOnce = "200000";
@@ -244,7 +244,7 @@ public sealed class QueryApi(
             g.Select(h => (h.Edge, h.Window)).Distinct().Count(), g.Sum(h => h.Count), g.Sum(h => h.Bytes),
             new ApiTime(g.Min(h => h.Extent.From)), new ApiTime(g.Max(h => h.Extent.To))))]));
 
-    private IReadOnlyCollection<SeriesInfo>? Ask(HttpContext http, QueryText text, bool inPages, out Question? question, out QuestionError? error)
+    private SeriesInfo[]? Ask(HttpContext http, QueryText text, bool inPages, out Question? question, out QuestionError? error)
     {
         question = Question.Parse(text.ToQuestion(), Instant.Now(clock), out error);
         if (question is null)

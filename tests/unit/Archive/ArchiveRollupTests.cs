@@ -39,7 +39,7 @@ public class ArchiveRollupTests : IDisposable
             for (var q = 0; q < 12; q++)
             {
                 var question = SomeQuestion(random);
-                var series = names.OrderBy(_ => random.Next()).Take(random.Next(1, 4)).Select(name => new SeriesInfo(name, edge, null, "gauge")).ToList();
+                var series = names.OrderBy(_ => random.Next()).Take(random.Next(1, 4)).Select(name => new SeriesInfo(name, edge, null, "gauge")).ToArray();
                 var answer = await with.AnswerAsync(question, series, default);
                 var expected = await without.AnswerAsync(question, series, default);
 

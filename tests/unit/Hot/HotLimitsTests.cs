@@ -331,7 +331,7 @@ public class HotLimitsTests
         health.Own("edge-1");
         var answerer = new Answerer(bench.Catalog, node => node == "edge-1" ? bench.Store : null, health, bench.Clock);
         Assert.True(SeriesGlob.TryParse("acme/boiler/t", out var glob, out _));
-        return await answerer.AnswerAsync(new([glob!], range, step, functions), bench.Catalog.View.Series, CancellationToken.None);
+        return await answerer.AnswerAsync(new([glob!], range, step, functions), [.. bench.Catalog.View.Series], CancellationToken.None);
     }
 
     private sealed class Jumping(TimeProvider clock) : TimeProvider

@@ -192,7 +192,7 @@ internal sealed class TestNode : IDataSource
         for (var deadline = DateTime.UtcNow.AddSeconds(30); ; await Task.Delay(20))
         {
             var found = _answerer.Resolve(question, out _);
-            if (found.Count > 0)
+            if (found.Length > 0)
             {
                 var answer = await _answerer.AnswerAsync(question, found, CancellationToken.None);
                 if (answer.Series.Sum(s => s.Raw!.Count) == points)

@@ -79,7 +79,7 @@ public class LearnedCostTests
         var fast = new FakeTimeProvider(_clock.GetUtcNow());
         var answerer = new Answerer(_catalog, node => new SlowSource(node, () => fast.Advance(hour)), _health, fast);
         var question = Question.Parse("acme/d/m", "2017-03-09", "2017-03-10", "1h", "avg", Day.End, out _)!;
-        var answer = await answerer.AnswerAsync(question, _catalog.View.Series, CancellationToken.None);
+        var answer = await answerer.AnswerAsync(question, [.. _catalog.View.Series], CancellationToken.None);
         Assert.Equal(FetchOutcome.Answered, Assert.Single(answer.Costs).Outcome);
     }
 
@@ -115,7 +115,7 @@ public class LearnedCostTests
             var id = new PartitionId("acme", "g0", 1, Day);
             var map = new PartitionMap(1, [new("edge", "acme", "g0", 1, ["acme/d/m"], 1)],
                 [new(id, "edge", 1, 10, 10, default, access, prefer, [], 1)]);
-            return Planner.Make(_catalog.View, map, question, _catalog.View.Series, health.Picture).Fetches.Single().Node;
+            return Planner.Make(_catalog.View, map, question, [.. _catalog.View.Series], health.Picture).Fetches.Single().Node;
         }
         Assert.Equal("edge", AskedFirst(AccessPattern.Frequent, Tier.Hdd, 5.2, 5));
         Assert.Equal("gateway", AskedFirst(AccessPattern.Rare, Tier.Hdd, 5, 5.2));
@@ -139,7 +139,7 @@ public class LearnedCostTests
         for (var i = 0; i < times; i++)
         {
             _clock.Advance(TimeSpan.FromMilliseconds(500));
-            var answer = await _answerer.AnswerAsync(question, _catalog.View.Series, CancellationToken.None);
+            var answer = await _answerer.AnswerAsync(question, [.. _catalog.View.Series], CancellationToken.None);
             Assert.False(answer.IsPartial);
             answered.Add(Assert.Single(answer.Costs).Node);
         }

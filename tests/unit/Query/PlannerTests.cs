@@ -59,11 +59,11 @@ public class PlannerTests
 
         var merged = plan.Fetches.Where(f => f.Request.Raw).ToList();
         Assert.Equal(["edge", "gateway"], merged.Select(f => f.Node).Order());
-        Assert.All(merged, f => Assert.True(f.Merges[0] >= 0));
+        Assert.All(merged, f => Assert.True(f.Places[0].Merge >= 0));
         // Before the late samples the gateway aggregates on its own.
         var alone = Assert.Single(plan.Fetches, f => !f.Request.Raw);
         Assert.Equal(new TimeRange(Day.Start, Day.Start + 6 * Instant.Hour), Assert.Single(alone.Request.Parts).Range);
-        Assert.True(merged.Single(f => f.Node == "gateway").Order[0] < merged.Single(f => f.Node == "edge").Order[0]);
+        Assert.True(merged.Single(f => f.Node == "gateway").Places[0].Order < merged.Single(f => f.Node == "edge").Places[0].Order);
     }
 
     [Fact]
@@ -131,7 +131,7 @@ public class PlannerTests
         var view = View(Edge(0, 10), Edge(0, 10) with { Edge = "edge-2", Node = "edge-2" });
         var plan = Planner.Make(view, PartitionMap.Empty, Ask(), [Info("edge"), Info("edge-2")], _health.Picture);
         Assert.Equal(2, plan.Fetches.Count);
-        Assert.All(plan.Fetches, f => Assert.True(f.Request.Raw && f.Merges[0] >= 0));
+        Assert.All(plan.Fetches, f => Assert.True(f.Request.Raw && f.Places[0].Merge >= 0));
     }
 
     private Plan Make(params Holding[] holdings) => Planner.Make(View(holdings), PartitionMap.Empty, Ask(), [Info("edge")], _health.Picture);

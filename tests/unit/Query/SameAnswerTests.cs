@@ -58,7 +58,7 @@ public class SameAnswerTests
             {
                 question = question with { Functions = [Fn.Avg, Fn.Count] };
             }
-            var answer = await place.Answerer.AnswerAsync(question, place.Series, CancellationToken.None);
+            var answer = await place.Answerer.AnswerAsync(question, [.. place.Series], CancellationToken.None);
             Assert.False(answer.IsPartial);
             foreach (var series in answer.Series)
             {

@@ -14,7 +14,7 @@ namespace Foretier.Tests.Unit.Sensors;
 public sealed class SensorTests
 {
     private readonly FakeI2c _bus = new();
-    private readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 3, 1, 0, 0, 0, TimeSpan.Zero));
+    private readonly WatchedClock _clock = new(new(2026, 3, 1, 0, 0, 0, TimeSpan.Zero));
     private readonly List<(long Time, SensorReading Reading)> _read = [];
 
     [Fact]
@@ -53,22 +53,24 @@ public sealed class SensorTests
         using var stop = new CancellationTokenSource();
         var poller = Poller();
         var running = poller.RunAsync(stop.Token);
+        // (Time that passes before it waits would not be waited for.)
+        Task DoneAsync(int reads, int failed) => UntilAsync(() => poller.Reads == reads && poller.Failed == failed && _clock.Waits == reads + failed);
         for (var i = 0; i < 6; i++)
         {
-            await UntilAsync(() => poller.Reads == i + 1);
+            await DoneAsync(i + 1, 0);
             _clock.Advance(TimeSpan.FromSeconds(10));
         }
-        await UntilAsync(() => poller.Reads == 7);
+        await DoneAsync(7, 0);
         Assert.Equal(Enumerable.Range(0, 7).Select(i => i * 10L * Instant.Second), _read.Select(r => r.Time - _read[0].Time));
         _bus.IsBroken = true;
         _clock.Advance(TimeSpan.FromSeconds(10));
-        await UntilAsync(() => poller.Failed == 1);
+        await DoneAsync(7, 1);
         _clock.Advance(TimeSpan.FromSeconds(10));
-        await UntilAsync(() => poller.Failed == 2);
+        await DoneAsync(7, 2);
         _clock.Advance(TimeSpan.FromSeconds(10));
         Assert.Equal(2, poller.Failed);
         _clock.Advance(TimeSpan.FromSeconds(10));
-        await UntilAsync(() => poller.Failed == 3);
+        await DoneAsync(7, 3);
         await stop.CancelAsync();
         await running;
         Assert.Equal(0, _bus.Open);
@@ -137,6 +139,21 @@ public sealed class SensorTests
         for (var patience = DateTime.UtcNow.AddSeconds(30); !isSo(); await Task.Delay(1))
         {
             Assert.True(DateTime.UtcNow < patience, "it did not come about");
+        }
+    }
+
+    /// <summary>Counts how often somebody began to wait.</summary>
+    private sealed class WatchedClock(DateTimeOffset start) : FakeTimeProvider(start)
+    {
+        private int _waits;
+
+        public int Waits => Volatile.Read(ref _waits);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            var timer = base.CreateTimer(callback, state, dueTime, period);
+            Interlocked.Increment(ref _waits);
+            return timer;
         }
     }
 

@@ -74,7 +74,7 @@ internal static class DifferentialCase
     }
 
     private static async Task<Dictionary<string, List<ResultPoint>>> CollectPagesAsync(
-        Answerer answerer, Question question, IReadOnlyCollection<Core.Tiers.SeriesInfo> series, int limit)
+        Answerer answerer, Question question, Core.Tiers.SeriesInfo[] series, int limit)
     {
         var results = new Dictionary<string, List<ResultPoint>>();
         PageCursor? cursor = null;

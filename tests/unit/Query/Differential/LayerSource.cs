@@ -17,12 +17,12 @@ internal sealed class LayerSource(string node, Dictionary<(string Node, Window W
         for (var i = 0; i < request.Parts.Count; i++)
         {
             var part = request.Parts[i];
-            foreach (var name in request.Series)
+            for (var place = 0; place < request.Series.Count; place++)
             {
-                var layers = held[(node, part.Window, part.After)][name];
+                var layers = held[(node, part.Window, part.After)][request.Series[place]];
                 IReadOnlyList<TimeRange> erased = part.After == 0 ? []
                     : [.. layers.Where(l => l.IsTombstone).Select(l => new TimeRange(l.FirstTime, l.LastTime + 1).Clip(part.Range)).Where(r => !r.IsEmpty)];
-                scan.Add(i, part.Range, name, layers, erased);
+                scan.Add(i, part.Range, place, layers, erased);
             }
         }
         using var wire = new ByteWriter();
