@@ -47,12 +47,7 @@ return await NodeHost.RunAsync(args, "agent", async args =>
     var clock = new SiteClock(system, options.Clock is { Length: > 0 } ? 0 : Instant.From(File.GetLastWriteTimeUtc(typeof(HotStore).Assembly.Location)), ScaledClock.RateOf(system));
     var logs = app.Services.GetRequiredService<ILoggerFactory>();
 
-    // A request may take long: not on the thread that polls the sockets.
-    app.Use(async (http, next) =>
-    {
-        await Task.Yield();
-        await next(http);
-    });
+    app.LeaveSocketThreads();
 
     // Hot: what was acknowledged before is there again before the first connection.
     var catalog = new Catalog();

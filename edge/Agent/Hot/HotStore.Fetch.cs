@@ -8,8 +8,11 @@ namespace Foretier.Agent.Hot;
 
 public sealed partial class HotStore
 {
-    /// <summary>What a request may touch to be answered by whoever brought it: less than a hand-over to another thread costs. What is more would hold up ingest.</summary>
-    private const int AtOnceMax = 64;
+    /// <summary>
+    /// What a request may touch to be answered by whoever brought it, series of windows and samples: about what a hand-over to another thread costs. What is more
+    /// would hold up ingest.
+    /// </summary>
+    private const int AtOnceMax = 64, SamplesAtOnceMax = 50_000;
 
     private readonly LayerCache _cache;
 
@@ -18,10 +21,11 @@ public sealed partial class HotStore
         (long)request.Series.Count * request.Parts.Count <= AtOnceMax && Fetch(request, mayWait: false, cancel) is { } result ? Task.FromResult(result)
         : Task.Run(() => Fetch(request, mayWait: true, cancel)!, cancel);
 
-    /// <returns>Null where it may not wait, and a file has to be read.</returns>
+    /// <returns>Null where it may not wait, and a file has to be read or much to be decoded.</returns>
     private FetchResult? Fetch(FetchRequest request, bool mayWait, CancellationToken cancel)
     {
         var scan = new FetchScan(request);
+        var samples = 0L;
         var series = new SeriesEntry?[request.Series.Count];
         for (var place = 0; place < series.Length; place++)
         {
@@ -37,7 +41,8 @@ public sealed partial class HotStore
                 scan.Gone(i);
                 continue;
             }
-            if (found.IsUnread)
+            samples += found.Layers.Samples;
+            if (found.IsUnread || (!mayWait && samples > SamplesAtOnceMax))
             {
                 return null;
             }

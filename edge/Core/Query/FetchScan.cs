@@ -73,7 +73,7 @@ public sealed class FetchScan(FetchRequest request)
         var count = 0L;
         for (var i = 0; i < layers.Count; i++)
         {
-            count += layers[i].Segment?.Count ?? layers[i].Samples?.Count ?? 0;
+            count += layers[i].Count;
         }
         return count;
     }

@@ -11,6 +11,9 @@ public sealed class FoundLayers(int series)
 {
     private readonly IReadOnlyList<Layer>?[] _layers = new IReadOnlyList<Layer>?[series];
 
+    /// <summary>In all of them together.</summary>
+    public long Samples { get; private set; }
+
     /// <summary>What is there of a series; null where it was not come across.</summary>
     public IReadOnlyList<Layer>? Of(int place) => _layers[place];
 
@@ -27,6 +30,7 @@ public sealed class FoundLayers(int series)
                 continue;
             }
             extent = extent.Hull(new(layer.FirstTime, layer.LastTime + 1));
+            Samples += layer.Count;
             if (stored.Count == 1 && _layers[place] is null)
             {
                 _layers[place] = stored;
@@ -39,7 +43,11 @@ public sealed class FoundLayers(int series)
         return extent;
     }
 
-    public void Add(int place, Layer layer) => OwnOf(place).Add(layer);
+    public void Add(int place, Layer layer)
+    {
+        Samples += layer.Count;
+        OwnOf(place).Add(layer);
+    }
 
     /// <summary>The series is gone through, whatever is found of it.</summary>
     public void Note(int place) => OwnOf(place);

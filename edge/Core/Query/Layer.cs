@@ -32,6 +32,10 @@ public sealed record Layer
     public Segment? Segment { get; private init; }
     public ReadOnlyMemory<byte> Rollups { get; private init; }
     public SampleColumns? Samples { get; private init; }
+
+    /// <summary>Samples that can be decoded.</summary>
+    public int Count => Segment?.Count ?? Samples?.Count ?? 0;
+
     public long FirstTime { get; private init; }
 
     /// <summary>Inclusive.</summary>

@@ -23,6 +23,6 @@ public static class Health
             var found = problems().ToList();
             return Results.Ok(new { status = found.Count == 0 ? "ok" : "degraded", problems = found, version, image });
         }).WithSummary("Is it well?");
-        app.MapGet("/readyz", () => Results.Ok(new { status = "ready" })).WithSummary("Does it serve?");
+        app.MapGet("/readyz", () => Results.Ok(new { status = "ready" })).WithSummary("Does it serve?").Brief();
     }
 }

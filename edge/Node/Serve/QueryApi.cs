@@ -31,7 +31,7 @@ public sealed class QueryApi(
     public void Map(RouteGroupBuilder api)
     {
         api.MapGet("/query", (HttpContext http, [AsParameters] QueryText text, CancellationToken cancel) => QueryAsync(http, text, cancel))
-            .Taking(QueryText.Names).WithName("query").WithSummary("Samples or functions of series over a range.");
+            .Taking(QueryText.Names).WithName("query").WithSummary("Samples or functions of series over a range.").Brief();
         api.MapPost("/query", QueryManyAsync).Taking().WithName("queryMany").WithSummary("Several queries in one request; each has its own answer or problem.");
         api.MapGet("/explain", (HttpContext http, [AsParameters] QueryText text, bool? execute, CancellationToken cancel) => ExplainAsync(http, text, execute ?? true, cancel))
             .Taking([.. QueryText.Names, "execute"]).WithName("explain").WithSummary("How a query is answered: plan, estimates, and what it really cost.");
@@ -67,6 +67,7 @@ public sealed class QueryApi(
     /// <summary>Lines, which need not be known to the last before the first is sent: without a limit of their own they come page by page.</summary>
     private async Task<IResult> StreamAsync(HttpContext http, QueryText text, bool isCsv, CancellationToken cancel)
     {
+        await SocketThread.LeaveAsync().ConfigureAwait(false);
         var isWhole = string.IsNullOrWhiteSpace(text.Limit) && string.IsNullOrWhiteSpace(text.Cursor);
         var asked = isWhole ? text with { Limit = PointsAtOnce } : text;
         var (first, error) = await PageAsync(http, asked, isDemand: true, cancel).ConfigureAwait(false);
@@ -178,17 +179,25 @@ public sealed class QueryApi(
                 return (null, wrong);
             }
         }
-        if (Ask(http, text, limit is not null, out var question, out var error) is not { } series)
+        if (Read(text, out var error) is not { } question)
+        {
+            return (null, error);
+        }
+        if (!question.IsSmall)
+        {
+            await SocketThread.LeaveAsync().ConfigureAwait(false);
+        }
+        if (SeriesOf(question, http, limit is not null, out error) is not { } series)
         {
             return (null, error);
         }
         try
         {
-            var page = limit is null ? AnswerPage.Whole(await answerer.AnswerAsync(question!, series, cancel).ConfigureAwait(false))
-                : await new Pager(answerer).AskAsync(question!, series, limit.Value, cursor, cancel).ConfigureAwait(false);
+            var page = limit is null ? AnswerPage.Whole(await answerer.AnswerAsync(question, series, cancel).ConfigureAwait(false))
+                : await new Pager(answerer).AskAsync(question, series, limit.Value, cursor, cancel).ConfigureAwait(false);
             if (isDemand && cursor is null)
             {
-                asked?.Invoke(question!, series);
+                asked?.Invoke(question, series);
             }
             return (page, null);
         }
@@ -200,11 +209,11 @@ public sealed class QueryApi(
 
     private async Task<IResult> ExplainAsync(HttpContext http, QueryText text, bool execute, CancellationToken cancel)
     {
-        if (Ask(http, text, inPages: !string.IsNullOrWhiteSpace(text.Limit), out var question, out var error) is not { } series)
+        if (Read(text, out var error) is not { } question || SeriesOf(question, http, inPages: !string.IsNullOrWhiteSpace(text.Limit), out error) is not { } series)
         {
             return Problem.Of(error!);
         }
-        var plan = answerer.Plan(question!, series);
+        var plan = answerer.Plan(question, series);
         var started = clock.GetTimestamp();
         AnswerPage? answer = null;
         if (execute)
@@ -217,7 +226,7 @@ public sealed class QueryApi(
         }
         using var page = answer;
         var elapsed = clock.GetElapsedTime(started);
-        WriteJson(http, json => ExplainWriter.Write(json, question!, series, plan, page, elapsed, map?.Invoke()));
+        WriteJson(http, json => ExplainWriter.Write(json, question, series, plan, page, elapsed, map?.Invoke()));
         await http.Response.BodyWriter.FlushAsync(cancel).ConfigureAwait(false);
         return Results.Empty;
     }
@@ -244,13 +253,10 @@ public sealed class QueryApi(
             g.Select(h => (h.Edge, h.Window)).Distinct().Count(), g.Sum(h => h.Count), g.Sum(h => h.Bytes),
             new ApiTime(g.Min(h => h.Extent.From)), new ApiTime(g.Max(h => h.Extent.To))))]));
 
-    private SeriesInfo[]? Ask(HttpContext http, QueryText text, bool inPages, out Question? question, out QuestionError? error)
+    private Question? Read(QueryText text, out QuestionError? error) => Question.Parse(text.ToQuestion(), Instant.Now(clock), out error);
+
+    private SeriesInfo[]? SeriesOf(Question question, HttpContext http, bool inPages, out QuestionError? error)
     {
-        question = Question.Parse(text.ToQuestion(), Instant.Now(clock), out error);
-        if (question is null)
-        {
-            return null;
-        }
         // Another account's series are, to this caller, not there.
         var caller = http.Caller();
         var series = answerer.Resolve(question, out error, inPages,
