@@ -95,38 +95,43 @@ public static class AnswerResults
         }
         for (var i = 0; i < rows.Count; i++)
         {
-            if (PointOf(group, fn, rows.Rows[i]) is { } point)
+            if (TryPoint(group, fn, rows.Rows[i], out var point))
             {
                 yield return point;
             }
         }
     }
 
-    private static ResultPoint? PointOf(SeriesGroup group, Fn fn, in BucketRow row)
+    /// <summary>False where the step has none.</summary>
+    private static bool TryPoint(SeriesGroup group, Fn fn, in BucketRow row, out ResultPoint point)
     {
         ref readonly var rollup = ref row.Rollup;
         switch (fn.Kind)
         {
             case FnKind.Count:
-                return new(row.Start, rollup.Count);
+                point = new(row.Start, rollup.Count);
+                return true;
             case FnKind.First:
-                return new(row.Start, rollup.First, rollup.FirstState);
+                point = new(row.Start, rollup.First, rollup.FirstState);
+                return true;
             case FnKind.Last:
-                return new(row.Start, rollup.Last, rollup.LastState);
-            case FnKind.Increase:
-                return group.IncreaseAt(row.Start) is { } increase ? new(row.Start, increase) : null;
-            case FnKind.Rate:
-                var seconds = group.Grid.BucketAt(row.Start).Clip(group.Grid.Range).Length / (double)Instant.Second;
-                return group.IncreaseAt(row.Start) is { } growth ? new(row.Start, growth / seconds) : null;
+                point = new(row.Start, rollup.Last, rollup.LastState);
+                return true;
+            case FnKind.Increase or FnKind.Rate:
+                var seconds = fn.Kind == FnKind.Increase ? 1 : group.Grid.BucketAt(row.Start).Clip(group.Grid.Range).Length / (double)Instant.Second;
+                var increase = group.IncreaseAt(row.Start);
+                point = new(row.Start, increase / seconds ?? 0);
+                return increase is not null;
         }
-        return rollup.Numbers == 0 ? null : new(row.Start, fn.Kind switch
+        point = new(row.Start, fn.Kind switch
         {
             FnKind.Avg => rollup.Mean,
             FnKind.Min => rollup.Min,
             FnKind.Max => rollup.Max,
             FnKind.Sum => rollup.Sum,
-            FnKind.Stddev => Math.Sqrt(rollup.Detail!.M2 / rollup.Numbers),
-            _ => rollup.Detail!.Sketch.ValueAt(fn.Percent / 100, rollup.Min, rollup.Max),
+            FnKind.Stddev => rollup.Numbers == 0 ? double.NaN : Math.Sqrt(rollup.Detail!.M2 / rollup.Numbers),
+            _ => rollup.Numbers == 0 ? double.NaN : rollup.Detail!.Sketch.ValueAt(fn.Percent / 100, rollup.Min, rollup.Max),
         });
+        return rollup.Numbers > 0;
     }
 }

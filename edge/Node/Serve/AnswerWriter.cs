@@ -56,6 +56,7 @@ public static class AnswerWriter
     /// <returns>False after the last.</returns>
     private static bool WritePoints(PipeWriter to, IEnumerator<ResultPoint> points, ref bool isFirst)
     {
+        var text = default(PointText);
         var room = to.GetSpan(PointBytes);
         var at = 0;
         if (isFirst)
@@ -83,7 +84,7 @@ public static class AnswerWriter
                 room[at++] = (byte)',';
             }
             isFirst = false;
-            at += PointText.Write(room[at..], point);
+            at += text.Write(room[at..], point);
         }
         to.Advance(at);
         return true;

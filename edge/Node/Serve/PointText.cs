@@ -6,8 +6,11 @@ using Foretier.Core.Samples;
 
 namespace Foretier.Node.Serve;
 
-/// <summary>Points as JSON, <c>[t,v]</c>: most of what an answer is made of, so without a writer's book-keeping for each bracket.</summary>
-internal static class PointText
+/// <summary>
+/// Points as JSON, <c>[t,v]</c>: most of what an answer is made of, so without a writer's book-keeping for each bracket. One for the points of a series: what is
+/// mostly the same from point to point, the first digits of the time and how many decimals there are, is tried first.
+/// </summary>
+internal struct PointText
 {
     /// <summary>Room for a point whose value is a number: two numbers of 32 characters at most and what is around them.</summary>
     public const int NumberBytesMax = 80;
@@ -23,10 +26,17 @@ internal static class PointText
 
     private static readonly double[] Powers = [1, 10, 100, 1_000, 10_000];
 
+    /// <summary>The time before its last eight digits, and its text in the low bytes.</summary>
+    private ulong _days, _daysText;
+    private int _daysLength;
+
+    /// <summary>Those of the value before.</summary>
+    private int _decimals;
+
     /// <summary>Writes <c>[t,v]</c>, epoch ms with a fraction where there is one.</summary>
     /// <param name="to">At least <see cref="NumberBytesMax"/> bytes, and for a state six for each of its characters.</param>
     /// <returns>Bytes written.</returns>
-    public static int Write(Span<byte> to, ResultPoint point)
+    public int Write(Span<byte> to, in ResultPoint point)
     {
         to[0] = (byte)'[';
         var at = 1 + WriteTime(to[1..], point.Time);
@@ -47,7 +57,7 @@ internal static class PointText
         return at;
     }
 
-    private static int WriteTime(Span<byte> to, long micros)
+    private int WriteTime(Span<byte> to, long micros)
     {
         var (milliseconds, rest) = Math.DivRem(micros, Instant.Millisecond);
         int written;
@@ -62,12 +72,23 @@ internal static class PointText
         else
         {
             // The eight digits that change between points at once: a writer that does not know how many there are takes several times as long.
-            var (days, within) = Math.DivRem(milliseconds, LowTime);
-            Utf8Formatter.TryFormat((uint)days, to, out written);
-            BinaryPrimitives.WriteUInt64LittleEndian(to[written..], EightDigits((uint)within));
-            written += sizeof(ulong);
+            var (days, within) = Math.DivRem((ulong)milliseconds, (ulong)LowTime);
+            if (days != _days)
+            {
+                SetDays(days);
+            }
+            BinaryPrimitives.WriteUInt64LittleEndian(to, _daysText);
+            BinaryPrimitives.WriteUInt64LittleEndian(to[_daysLength..], EightDigits((uint)within));
+            written = _daysLength + sizeof(ulong);
         }
         return written;
+    }
+
+    private void SetDays(ulong days)
+    {
+        Span<byte> text = stackalloc byte[sizeof(ulong)];
+        Utf8Formatter.TryFormat(days, text, out _daysLength);
+        (_days, _daysText) = (days, BinaryPrimitives.ReadUInt64LittleEndian(text));
     }
 
     /// <summary>Eight digits as text, the first in the lowest byte: split in halves three times, all parts at once.</summary>
@@ -83,7 +104,7 @@ internal static class PointText
     }
 
     /// <summary>The shortest text that reads back to the same number; null where it is none.</summary>
-    public static int WriteNumber(Span<byte> to, double value)
+    public int WriteNumber(Span<byte> to, double value)
     {
         if (!double.IsFinite(value))
         {
@@ -91,17 +112,24 @@ internal static class PointText
             return 4;
         }
         var whole = Math.Truncate(value);
-        for (var decimals = whole == value ? 0 : 1; decimals <= DecimalsMax && value != 0; decimals++)
+        // A number that some decimals tell is told by more of them too: those that are not needed are zeros at its end.
+        for (var decimals = Math.Abs(value) < DigitsMax / 10_000 ? _decimals : 0; decimals <= DecimalsMax && value != 0; decimals++)
         {
-            var scaled = decimals == 0 ? value : Math.Round(value * Powers[decimals]);
+            var scaled = Math.Round(value * Powers[decimals]);
             if (Math.Abs(scaled) >= DigitsMax)
             {
                 break;
             }
             // A correctly rounded quotient: it is the double nearest to that decimal.
-            if (decimals == 0 || scaled / Powers[decimals] == value)
+            if (scaled / Powers[decimals] == value)
             {
-                return WriteDecimal(to, (long)scaled, (long)whole, decimals);
+                var digits = (long)scaled;
+                for (; decimals > 0 && Math.DivRem(digits, 10) is (var fewer, 0); decimals--)
+                {
+                    digits = fewer;
+                }
+                _decimals = decimals;
+                return WriteDecimal(to, digits, (long)whole, decimals);
             }
         }
         Utf8Formatter.TryFormat(value, to, out var written);

@@ -47,20 +47,27 @@ public class PointTextTests
     public void Point_is_a_pair_of_epoch_milliseconds_and_value(long time, double value, string? state, string text)
     {
         var into = new byte[PointText.NumberBytesMax + 6 * (state?.Length ?? 0)];
-        Assert.Equal(text, Encoding.UTF8.GetString(into, 0, PointText.Write(into, new ResultPoint(time, value, state))));
+        Assert.Equal(text, Encoding.UTF8.GetString(into, 0, default(PointText).Write(into, new ResultPoint(time, value, state))));
     }
 
     [Fact]
     public void Any_millisecond_is_written_with_all_its_digits() => Gen.OneOf(Gen.Long[-200_000_000, 200_000_000], Gen.Long[0, long.MaxValue / 1000], Gen.Long[long.MinValue / 1000, 0]).Sample(time =>
     {
         var into = new byte[PointText.NumberBytesMax];
-        var text = Encoding.UTF8.GetString(into, 0, PointText.Write(into, new ResultPoint(time * 1000, 0)));
+        var text = Encoding.UTF8.GetString(into, 0, default(PointText).Write(into, new ResultPoint(time * 1000, 0)));
         return text == string.Create(CultureInfo.InvariantCulture, $"[{time},0]");
     });
+
+    [Fact]
+    public void A_number_has_the_same_text_whatever_was_written_before_it() => Numbers.Array[1, 20].Sample(values =>
+    {
+        var (into, text) = (new byte[PointText.NumberBytesMax], default(PointText));
+        return Array.TrueForAll(values, value => Encoding.UTF8.GetString(into, 0, text.WriteNumber(into, value)) == Text(value));
+    }, iter: 20_000);
 
     private static string Text(double value)
     {
         var into = new byte[PointText.NumberBytesMax];
-        return Encoding.UTF8.GetString(into, 0, PointText.WriteNumber(into, value));
+        return Encoding.UTF8.GetString(into, 0, default(PointText).WriteNumber(into, value));
     }
 }

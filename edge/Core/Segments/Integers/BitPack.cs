@@ -151,8 +151,17 @@ internal static class BitPack
     {
         var mask = ulong.MaxValue >> (64 - width);
         var i = 0;
+        if (width <= 56)
+        {
+            // Eight bytes have all of a number, wherever in the first of them it begins.
+            ref var from = ref MemoryMarshal.GetReference(bytes);
+            for (var bit = 0; i < numbers.Length && (bit >> 3) + sizeof(ulong) <= bytes.Length; i++, bit += width)
+            {
+                numbers[i] = Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref from, bit >> 3)) >> (bit & 7) & mask;
+            }
+        }
         // As long as nine bytes can be loaded a number is a load, a shift and a mask; the last few are read from a padded copy.
-        for (var bit = 0; i < numbers.Length && (bit >> 3) + 9 <= bytes.Length; i++, bit += width)
+        for (var bit = i * width; i < numbers.Length && (bit >> 3) + 9 <= bytes.Length; i++, bit += width)
         {
             numbers[i] = Wide(bytes, bit, mask);
         }
