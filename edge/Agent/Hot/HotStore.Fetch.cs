@@ -17,9 +17,13 @@ public sealed partial class HotStore
     private readonly LayerCache _cache;
 
     /// <inheritdoc/>
+    /// <remarks>On a thread that may wait it is done at once: an edge has nobody else to ask meanwhile.</remarks>
     public Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel) =>
-        (long)request.Series.Count * request.Parts.Count <= AtOnceMax && Fetch(request, mayWait: false, cancel) is { } result ? Task.FromResult(result)
-        : Task.Run(() => Fetch(request, mayWait: true, cancel)!, cancel);
+        Thread.CurrentThread.IsThreadPoolThread ? Task.FromResult(Fetch(request, mayWait: true, cancel)!)
+        : (long)request.Series.Count * request.Parts.Count <= AtOnceMax && Fetch(request, mayWait: false, cancel) is { } result ? Task.FromResult(result)
+        : FetchLaterAsync(request, cancel);
+
+    private Task<FetchResult> FetchLaterAsync(FetchRequest request, CancellationToken cancel) => Task.Run(() => Fetch(request, mayWait: true, cancel)!, cancel);
 
     /// <returns>Null where it may not wait, and a file has to be read or much to be decoded.</returns>
     private FetchResult? Fetch(FetchRequest request, bool mayWait, CancellationToken cancel)

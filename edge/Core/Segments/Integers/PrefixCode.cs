@@ -86,23 +86,30 @@ internal static class PrefixCode
     /// <summary>The code of each symbol, first bit lowest, and above it, from bit 16 on, its length.</summary>
     public static void EntriesOf(ReadOnlySpan<byte> lengths, Span<uint> entries)
     {
-        Span<int> counts = stackalloc int[LengthMax + 1];
         Span<int> next = stackalloc int[LengthMax + 1];
+        FirstCodes(lengths, next);
+        for (var symbol = 0; symbol < lengths.Length; symbol++)
+        {
+            var length = lengths[symbol];
+            entries[symbol] = length == 0 ? 0 : Reversed(next[length]++, length) | (uint)length << 16;
+        }
+    }
+
+    /// <summary>The first code of each length: codes of a length follow on those of the one before.</summary>
+    /// <param name="next">By length.</param>
+    private static void FirstCodes(ReadOnlySpan<byte> lengths, Span<int> next)
+    {
+        Span<int> counts = stackalloc int[LengthMax + 1];
         counts.Clear();
-        next[0] = 0;
         foreach (var length in lengths)
         {
             counts[length]++;
         }
         counts[0] = 0;
+        next[0] = 0;
         for (var length = 1; length <= LengthMax; length++)
         {
             next[length] = (next[length - 1] + counts[length - 1]) << 1;
-        }
-        for (var symbol = 0; symbol < lengths.Length; symbol++)
-        {
-            var length = lengths[symbol];
-            entries[symbol] = length == 0 ? 0 : Reversed(next[length]++, length) | (uint)length << 16;
         }
     }
 
@@ -121,21 +128,19 @@ internal static class PrefixCode
         {
             throw new SegmentFormatException("code lengths that do not make a whole code");
         }
-        var code = 0;
-        for (var length = 1; length <= bits; length++, code <<= 1)
+        Span<int> next = stackalloc int[LengthMax + 1];
+        FirstCodes(lengths, next);
+        for (var symbol = 0; symbol < lengths.Length; symbol++)
         {
-            for (var symbol = 0; symbol < lengths.Length; symbol++)
+            int length = lengths[symbol];
+            if (length == 0)
             {
-                if (lengths[symbol] != length)
-                {
-                    continue;
-                }
-                var entry = (symbols[symbol] << 6) | (uint)length;
-                for (var at = (int)Reversed(code, length); at < table.Length; at += 1 << length)
-                {
-                    table[at] = entry;
-                }
-                code++;
+                continue;
+            }
+            var entry = (symbols[symbol] << 6) | (uint)length;
+            for (var at = (int)Reversed(next[length]++, length); at < table.Length; at += 1 << length)
+            {
+                table[at] = entry;
             }
         }
     }
