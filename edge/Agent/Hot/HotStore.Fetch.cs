@@ -14,7 +14,7 @@ public sealed partial class HotStore
     /// </summary>
     private const int AtOnceMax = 64, SamplesAtOnceMax = 50_000;
 
-    private readonly LayerCache _cache;
+    private readonly LayerCache<WindowFileName, WindowMeta> _cache;
 
     /// <inheritdoc/>
     /// <remarks>On a thread that may wait it is done at once: an edge has nobody else to ask meanwhile.</remarks>
@@ -199,7 +199,7 @@ public sealed partial class HotStore
         return TryReadFile(name, known, part, unknown, found);
     }
 
-    private bool TryReadFile(WindowFileName name, LayerCache.CachedFile known, FetchPart part, List<(int Place, int Id)> unknown, Found found)
+    private bool TryReadFile(WindowFileName name, LayerCache<WindowFileName, WindowMeta>.CachedFile known, FetchPart part, List<(int Place, int Id)> unknown, Found found)
     {
         try
         {

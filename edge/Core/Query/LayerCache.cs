@@ -6,14 +6,18 @@ namespace Foretier.Core.Query;
 /// Layers of stored files as they were read, checked and opened, so that a file that is asked for again is not read again. Bounded in bytes; the
 /// files used longest ago make room. What a file has is remembered under its version, and forgotten when it has another. Thread-safe.
 /// </summary>
+/// <typeparam name="TFile">Names of files, equal for equal files.</typeparam>
+/// <typeparam name="TVersion">Equal as long as a file has the same layers.</typeparam>
 /// <param name="bytesMax">Of all layers together; 0: nothing is kept.</param>
-public sealed class LayerCache(long bytesMax)
+public sealed class LayerCache<TFile, TVersion>(long bytesMax)
+    where TFile : notnull
+    where TVersion : IEquatable<TVersion>
 {
     /// <summary>What the objects of a layer take besides its bytes: those of segment and headers, and the entry here.</summary>
     private const int LayerOverhead = 600;
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<object, CachedFile> _files = [];
+    private readonly Dictionary<TFile, CachedFile> _files = [];
     private long _bytes, _uses;
 
     /// <summary>Bytes that are kept now, about.</summary>
@@ -23,9 +27,7 @@ public sealed class LayerCache(long bytesMax)
     public bool HasRoomFor(long bytes) => bytes <= bytesMax / 4;
 
     /// <summary>What is known of a file.</summary>
-    /// <param name="file">Its name, equal for equal files.</param>
-    /// <param name="version">Equal as long as it has the same layers.</param>
-    public CachedFile Of(object file, object version)
+    public CachedFile Of(TFile file, TVersion version)
     {
         lock (_gate)
         {
@@ -65,7 +67,7 @@ public sealed class LayerCache(long bytesMax)
         }
     }
 
-    private void Forget(object file)
+    private void Forget(TFile file)
     {
         if (_files.Remove(file, out var known))
         {
@@ -78,11 +80,11 @@ public sealed class LayerCache(long bytesMax)
     public sealed class CachedFile
     {
         private readonly ConcurrentDictionary<long, IReadOnlyList<Layer>> _series = new();
-        private readonly LayerCache _cache;
+        private readonly LayerCache<TFile, TVersion> _cache;
 
-        internal CachedFile(LayerCache cache, object version) => (_cache, Version) = (cache, version);
+        internal CachedFile(LayerCache<TFile, TVersion> cache, TVersion version) => (_cache, Version) = (cache, version);
 
-        internal object Version { get; }
+        internal TVersion Version { get; }
         internal long LastUse { get; set; }
         internal long Bytes { get; set; }
         internal bool IsForgotten { get; set; }

@@ -3,6 +3,7 @@ using Foretier.Core.Samples;
 using Foretier.Core.Segments;
 using Foretier.Core.Tiers;
 using Microsoft.Data.Sqlite;
+using FileCache = Foretier.Core.Query.LayerCache<(string Edge, Foretier.Core.Partitions.Window Window, long After, long Copy), (long Through, long Bytes)>;
 
 namespace Foretier.Gateway.Warm;
 
@@ -23,7 +24,7 @@ public sealed partial class WarmStore
     /// <summary>A series of a file with more bytes than this is read as far as it is asked for, and not remembered.</summary>
     private const long RememberBytesMax = 1 << 20;
 
-    private readonly LayerCache _cache;
+    private readonly FileCache _cache;
     private long _diskReads, _diskBytes, _neededBytes;
 
     /// <summary>What was read of data files to answer, since the start: how often, bytes, and how many of these were segments and rollups that were asked for.</summary>
@@ -152,7 +153,7 @@ public sealed partial class WarmStore
 
     /// <summary>Reads series of a file, whole where that is little enough to be remembered; false where the file was archived since its handle was taken.</summary>
     private bool TryReadFile(WarmFile file, FetchPart part, TimeRange range, List<(int Place, long Id)> wanted, bool withRollups,
-        LayerCache.CachedFile known, FoundLayers found)
+        FileCache.CachedFile known, FoundLayers found)
     {
         using var reader = new SegmentReader();
         if (!reader.TryOpen(file.Id, PathOf(part, file)))

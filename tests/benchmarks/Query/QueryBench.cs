@@ -15,7 +15,7 @@ namespace Foretier.Tests.Benchmarks.Query;
 /// </summary>
 internal static class QueryBench
 {
-    private const int Rounds = 3;
+    private const int Rounds = 4;
     private const int SeriesAsked = 10;
     private const double ShareMax = 0.5;
     private const long Minute = 60_000, Hour = 60 * Minute, Day = 24 * Hour;
@@ -84,14 +84,12 @@ internal static class QueryBench
     private static void Compare(Targets targets, DataSet set, List<Contestant> judged, List<Contestant> told, List<Contestant> others)
     {
         List<Contestant> all = [.. judged, .. told, .. others];
-        var kinds = QuestionsOf(set).Select(kind => (kind.Name, kind.Questions, Figures: Asked(all, kind.Questions))).ToList();
-        // Last, when every server is as warm as it gets: a floor of cold code would be taken off answers of warm code.
-        var floors = Measure(all, null);
-        foreach (var (name, _, figures) in kinds)
+        foreach (var (name, questions) in QuestionsOf(set))
         {
+            var figures = Asked(all, questions);
             foreach (var one in all)
             {
-                var (figure, floor) = (figures[one], floors[one]);
+                var (figure, floor) = figures[one];
                 Targets.Tell($"{set.Name}: {name}: {one.Name}", string.Create(CultureInfo.InvariantCulture,
                     $"CPU {figure.CpuEach - floor.CpuEach:0.000} ms (+ {floor.CpuEach:0.000}), p50 {figure.Percentile(0.5):0.00}, p99 {figure.Percentile(0.99):0.00} ms, {figure.Times.Count} asked"));
             }
@@ -99,7 +97,7 @@ internal static class QueryBench
             {
                 continue;
             }
-            double Cpu(Contestant of) => Math.Max(0.001, figures[of].CpuEach - floors[of].CpuEach);
+            double Cpu(Contestant of) => Math.Max(0.001, figures[of].Asked.CpuEach - figures[of].Floor.CpuEach);
             foreach (var one in told)
             {
                 Targets.Tell($"    {one.Name} / the best: CPU", string.Create(CultureInfo.InvariantCulture, $"{Cpu(one) / others.Min(Cpu):0.00}"));
@@ -107,25 +105,29 @@ internal static class QueryBench
             foreach (var one in judged)
             {
                 targets.AtMost($"    {one.Name} / the best: CPU", Cpu(one) / others.Min(Cpu), ShareMax, "");
-                targets.AtMost($"    {one.Name} / the best: p99", figures[one].Percentile(0.99) / others.Min(o => figures[o].Percentile(0.99)), 1, "");
+                targets.AtMost($"    {one.Name} / the best: p99", figures[one].Asked.Percentile(0.99) / others.Min(o => figures[o].Asked.Percentile(0.99)), 1, "");
             }
         }
     }
 
-    private static Dictionary<Contestant, Figures> Asked(List<Contestant> all, List<BenchQuestion> questions)
+    private static Dictionary<Contestant, (Figures Asked, Figures Floor)> Asked(List<Contestant> all, List<BenchQuestion> questions)
     {
         Check(all, questions);
         return Measure(all, questions);
     }
 
-    /// <summary>All in turn, round by round: what else the machine does meets each of them.</summary>
-    private static Dictionary<Contestant, Figures> Measure(List<Contestant> all, IReadOnlyList<BenchQuestion>? questions)
+    /// <summary>
+    /// All in turn, round by round, and what a request costs by itself in between, when its code is as warm as that of the questions: what else the machine does, and how
+    /// fast it is, meets each of them.
+    /// </summary>
+    private static Dictionary<Contestant, (Figures Asked, Figures Floor)> Measure(List<Contestant> all, List<BenchQuestion> questions)
     {
-        all.ForEach(one => one.Time(questions, questions is null ? Contestant.Short : one.WarmUp));
-        var figures = all.ToDictionary(one => one, _ => new Figures(0, []));
+        all.ForEach(one => one.Time(questions, one.WarmUp));
+        all.ForEach(one => one.Time(null, RoundTime));
+        var figures = all.ToDictionary(one => one, _ => (Asked: new Figures(0, []), Floor: new Figures(0, [])));
         for (var round = 0; round < Rounds; round++)
         {
-            all.ForEach(one => figures[one] = figures[one].And(one.Time(questions, RoundTime)));
+            all.ForEach(one => figures[one] = (figures[one].Asked.And(one.Time(questions, RoundTime)), figures[one].Floor.And(one.Time(null, RoundTime / 2))));
         }
         return figures;
     }
