@@ -9,18 +9,16 @@ namespace Foretier.Agent.Hot;
 public sealed partial class HotStore
 {
     /// <summary>
-    /// What a request may touch to be answered by whoever brought it, series of windows and samples: about what a hand-over to another thread costs. What is more
+    /// What a request may touch to be answered by whoever brought it, series of windows and samples: not much more than a hand-over to another thread costs. What is more
     /// would hold up ingest.
     /// </summary>
-    private const int AtOnceMax = 64, SamplesAtOnceMax = 50_000;
+    private const int AtOnceMax = 64, SamplesAtOnceMax = 10_000;
 
     private readonly LayerCache<WindowFileName, WindowMeta> _cache;
 
     /// <inheritdoc/>
-    /// <remarks>On a thread that may wait it is done at once: an edge has nobody else to ask meanwhile.</remarks>
     public Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel) =>
-        Thread.CurrentThread.IsThreadPoolThread ? Task.FromResult(Fetch(request, mayWait: true, cancel)!)
-        : (long)request.Series.Count * request.Parts.Count <= AtOnceMax && Fetch(request, mayWait: false, cancel) is { } result ? Task.FromResult(result)
+        (long)request.Series.Count * request.Parts.Count <= AtOnceMax && Fetch(request, mayWait: false, cancel) is { } result ? Task.FromResult(result)
         : FetchLaterAsync(request, cancel);
 
     private Task<FetchResult> FetchLaterAsync(FetchRequest request, CancellationToken cancel) => Task.Run(() => Fetch(request, mayWait: true, cancel)!, cancel);
@@ -28,44 +26,57 @@ public sealed partial class HotStore
     /// <returns>Null where it may not wait, and a file has to be read or much to be decoded.</returns>
     private FetchResult? Fetch(FetchRequest request, bool mayWait, CancellationToken cancel)
     {
-        var scan = new FetchScan(request);
-        var samples = 0L;
         var series = new SeriesEntry?[request.Series.Count];
         for (var place = 0; place < series.Length; place++)
         {
             series[place] = _series.Find(request.Series[place]);
         }
-        for (var i = 0; i < request.Parts.Count; i++)
+        var (found, samples) = (new Found?[request.Parts.Count], 0L);
+        for (var i = 0; i < found.Length; i++)
         {
             cancel.ThrowIfCancellationRequested();
-            var part = request.Parts[i];
             var began = _clock.GetTimestamp();
-            if (ReadRepaired(request, part, series, mayWait, cancel) is not { } found)
+            found[i] = ReadRepaired(request, request.Parts[i], series, mayWait, cancel);
+            if (found[i] is { } part)
+            {
+                part.Took = _clock.GetElapsedTime(began);
+                samples += part.Layers.Samples;
+                if (!mayWait && (part.IsUnread || samples > SamplesAtOnceMax))
+                {
+                    return null;
+                }
+            }
+        }
+        return Scan(request, found, cancel);
+    }
+
+    private FetchResult Scan(FetchRequest request, Found?[] found, CancellationToken cancel)
+    {
+        var scan = new FetchScan(request);
+        for (var i = 0; i < found.Length; i++)
+        {
+            cancel.ThrowIfCancellationRequested();
+            var (part, began, resolution) = (request.Parts[i], _clock.GetTimestamp(), long.MaxValue);
+            if (found[i] is not { } of)
             {
                 scan.Gone(i);
                 continue;
             }
-            samples += found.Layers.Samples;
-            if (found.IsUnread || (!mayWait && samples > SamplesAtOnceMax))
-            {
-                return null;
-            }
             try
             {
-                var resolution = long.MaxValue;
-                for (var place = 0; place < series.Length; place++)
+                for (var place = 0; place < request.Series.Count; place++)
                 {
-                    if (found.Layers.Of(place) is { } layers)
+                    if (of.Layers.Of(place) is { } layers)
                     {
-                        resolution = Math.Min(resolution, scan.Add(i, part.Range, place, layers, request.Raw ? found.ErasedOf(place, part) : null));
+                        resolution = Math.Min(resolution, scan.Add(i, part.Range, place, layers, request.Raw ? of.ErasedOf(place, part) : null));
                     }
                 }
-                found.TellUses(scan, part, Node, resolution, _clock.GetElapsedTime(began).TotalMilliseconds);
             }
             catch (SegmentFormatException e)
             {
                 throw new DataSourceUnavailableException(Node, $"a block of {part.Window} is damaged: {e.Message}", e);
             }
+            of.TellUses(scan, part, Node, resolution, (of.Took + _clock.GetElapsedTime(began)).TotalMilliseconds);
         }
         return scan.Result();
     }
@@ -140,6 +151,12 @@ public sealed partial class HotStore
         }
         foreach (var (place, snapshot, version) in columns)
         {
+            if (!mayWait && snapshot.Count > SamplesAtOnceMax)
+            {
+                // (They may have to be sorted.)
+                found.IsUnread = true;
+                return found;
+            }
             foreach (var (_, range) in snapshot.Erasures)
             {
                 found.Erase(place, range, part, version);
@@ -235,8 +252,11 @@ public sealed partial class HotStore
         private List<(int Place, TimeRange Range)>? _erased;
         private TimeRange _memory = TimeRange.Nothing, _ssd = TimeRange.Nothing;
 
-        /// <summary>A file has to be read first.</summary>
+        /// <summary>A file has to be read first, or much of memory.</summary>
         public bool IsUnread { get; set; }
+
+        /// <summary>Reading it.</summary>
+        public TimeSpan Took { get; set; }
 
         public FoundLayers Layers { get; } = new(series);
 

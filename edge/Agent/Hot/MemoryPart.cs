@@ -96,6 +96,9 @@ internal sealed record Erasure(OpenColumns? Before, TimeRange Range);
 /// <summary>Samples and deletions of one series in the order in which they came: each deletion with the samples before it, then the samples after the last.</summary>
 internal readonly record struct SeriesSnapshot(OpenColumns.Snapshot? Last, IReadOnlyList<(OpenColumns.Snapshot? Before, TimeRange Range)> Erasures)
 {
+    /// <summary>Samples, those that do not hold too.</summary>
+    public int Count => (Last?.Count ?? 0) + (Erasures.Count == 0 ? 0 : Erasures.Sum(erasure => erasure.Before?.Count ?? 0));
+
     /// <summary>The samples that hold, sorted, each time once: those of a range, and maybe some around it.</summary>
     public SampleColumns Sorted(TimeRange range)
     {

@@ -24,7 +24,7 @@ public sealed class DataSourceUnavailableException(string node, string reason, E
     public string Node { get; } = node;
 }
 
-/// <param name="Series">Exact names, account/device/measurement. A name the source has nothing of is simply absent from the result.</param>
+/// <param name="Series">Exact names, account/device/measurement, each once. A name the source has nothing of is simply absent from the result.</param>
 /// <param name="Parts">What to read, each from one holding.</param>
 /// <param name="Raw">Samples as they are; else rollups on the grid of <paramref name="Step"/> and <paramref name="Origin"/>.</param>
 /// <param name="Step">Bucket length, µs; 0 = one bucket for everything, named by <paramref name="Origin"/>.</param>

@@ -85,8 +85,8 @@ public sealed partial record Question(IReadOnlyList<SeriesGlob> Series, TimeRang
 
     public bool IsExact => !Any(static fn => !fn.IsExact);
 
-    /// <summary>Few points of few series over a day or two: answered, if what is asked for is at hand, in about the time that a hand-over to another thread takes.</summary>
-    public bool IsSmall => Series.Count is > 0 and <= 4 && Range.Length <= 2 * Instant.Day && !NeedsRaw && Grid.Count * Series.Count * Functions.Count <= 1_000
+    /// <summary>Few points of few series over a day or two: not much to do, if what is asked for is at hand.</summary>
+    public bool IsSmall => Series.Count is > 0 and <= 4 && Range.Length <= 2 * Instant.Day && !NeedsRaw && Window == 0 && Grid.Count * Series.Count * Functions.Count <= 1_000
         && Series.All(static glob => glob.IsExact);
 
     /// <summary>Where the buckets begin, where they are not all of one length.</summary>

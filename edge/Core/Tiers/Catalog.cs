@@ -52,6 +52,18 @@ public sealed class Catalog
         }
     }
 
+    /// <summary>True where <see cref="View"/> and looking in it take no time; else the next to ask makes both, of all series and holdings.</summary>
+    public bool IsAtHand
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _view is not null && _listed is { IsIndexed: true };
+            }
+        }
+    }
+
     public void Put(SeriesInfo series) => Put(series, isOld: false);
 
     /// <param name="isOld">It tells how things were: what its edge or gateway has said since goes before it.</param>
@@ -192,7 +204,6 @@ public sealed class CatalogView
 {
     private readonly SeriesList _series;
     private readonly Dictionary<string, HeldWindow[]> _byEdge;
-    private readonly Lazy<Dictionary<string, int>> _seriesOf;
 
     public CatalogView(long revision, IReadOnlyList<SeriesInfo> series, IReadOnlyList<Holding> holdings)
         : this(revision, new SeriesList([.. series]), holdings)
@@ -207,7 +218,6 @@ public sealed class CatalogView
         Holdings = holdings;
         _byEdge = holdings.GroupBy(h => h.Edge).ToDictionary(edge => edge.Key,
             HeldWindow[] (edge) => [.. edge.GroupBy(h => h.Window).Select(window => new HeldWindow(window.Key, [.. window])).OrderBy(held => held.Window)]);
-        _seriesOf = new(() => Series.GroupBy(s => s.Edge).ToDictionary(g => g.Key, g => g.Count()));
     }
 
     public long Revision { get; }
@@ -234,7 +244,7 @@ public sealed class CatalogView
     }
 
     /// <summary>How many series an edge took in.</summary>
-    public int SeriesOf(string edge) => _seriesOf.Value.GetValueOrDefault(edge);
+    public int SeriesOf(string edge) => _series.CountOf(edge);
 
     public IEnumerable<SeriesInfo> Matching(SeriesGlob glob) =>
         glob.IsExact ? _series.Named(glob.Text) : Series.Where(s => SeriesKey.TryParse(s.Name, out var key) && glob.Matches(key!));

@@ -4,8 +4,15 @@ namespace Foretier.Core.Tiers;
 internal sealed class SeriesList(SeriesInfo[] all)
 {
     private SeriesInfo[]? _byName;
+    private Dictionary<string, int>? _byEdge;
 
     public IReadOnlyList<SeriesInfo> All => all;
+
+    /// <summary>Both <see cref="Named"/> and <see cref="CountOf"/> were asked before: the first to ask makes what they look in.</summary>
+    public bool IsIndexed => _byName is not null && _byEdge is not null;
+
+    /// <summary>How many an edge took in.</summary>
+    public int CountOf(string edge) => (_byEdge ??= all.CountBy(series => series.Edge).ToDictionary()).GetValueOrDefault(edge);
 
     /// <summary>Those of one name, one for each edge that has it.</summary>
     public IEnumerable<SeriesInfo> Named(string name)

@@ -12,7 +12,8 @@ namespace Foretier.Node.Hosting;
 /// Traces and metrics to a collector of the operator's own, by OpenTelemetry's own settings (OTEL_EXPORTER_OTLP_ENDPOINT, …_PROTOCOL, …_HEADERS).
 /// Without an endpoint nothing of it is started, and nothing is ever sent.
 /// </summary>
-/// <remarks>A question is one trace over all nodes: its plan and fetches are spans of <c>Foretier</c>, and links pass the trace on as HTTP does.</remarks>
+/// <remarks>A question is one trace over all nodes: its plan and fetches are spans of <c>Foretier</c>, and links pass the trace on as HTTP does, where
+/// every node on the way has an endpoint.</remarks>
 internal static class Telemetry
 {
     public static void AddTelemetry(this WebApplicationBuilder builder, string node, string version)

@@ -183,7 +183,7 @@ public sealed class QueryApi(
         {
             return (null, error);
         }
-        if (!question.IsSmall)
+        if (!question.IsSmall || !catalog.IsAtHand)
         {
             await SocketThread.LeaveAsync().ConfigureAwait(false);
         }

@@ -81,7 +81,7 @@ public static class MqttEndpoints
     /// <summary>MQTT over WebSockets (sub-protocol mqtt) at <see cref="WebSocketPath"/>. Call before other endpoints are mapped.</summary>
     public static void MapMqtt(this WebApplication app, MqttOptions options, MqttIngest ingest)
     {
-        app.UseWhen(http => http.Request.Path == WebSocketPath, mqtt => mqtt.UseWebSockets(new() { KeepAliveInterval = TimeSpan.Zero }));
+        app.UseWhen(http => http.Request.Path.StartsWithSegments(WebSocketPath), mqtt => mqtt.UseWebSockets(new() { KeepAliveInterval = TimeSpan.Zero }));
         app.Use((http, next) => http.Features.Get<MqttOnly>() is not null && http.Request.Path != WebSocketPath
             ? Problem.Of(StatusCodes.Status404NotFound, "not_found", $"this port is for MQTT over WebSockets, at {WebSocketPath}").ExecuteAsync(http)
             : next(http));
