@@ -18,74 +18,89 @@ public sealed partial class HotStore
 
     /// <inheritdoc/>
     public Task<FetchResult> FetchAsync(FetchRequest request, CancellationToken cancel) =>
-        (long)request.Series.Count * request.Parts.Count <= AtOnceMax && Fetch(request, mayWait: false, cancel) is { } result ? Task.FromResult(result)
-        : FetchLaterAsync(request, cancel);
+        (long)request.Series.Count * request.Parts.Count <= AtOnceMax && FetchAtOnce(request, cancel) is { } result ? Task.FromResult(result) : FetchLaterAsync(request, cancel);
 
-    private Task<FetchResult> FetchLaterAsync(FetchRequest request, CancellationToken cancel) => Task.Run(() => Fetch(request, mayWait: true, cancel)!, cancel);
+    private Task<FetchResult> FetchLaterAsync(FetchRequest request, CancellationToken cancel) => Task.Run(() => Fetch(request, cancel), cancel);
 
-    /// <returns>Null where it may not wait, and a file has to be read or much to be decoded.</returns>
-    private FetchResult? Fetch(FetchRequest request, bool mayWait, CancellationToken cancel)
+    private FetchResult Fetch(FetchRequest request, CancellationToken cancel)
+    {
+        var (scan, series) = (new FetchScan(request), EntriesOf(request));
+        for (var i = 0; i < request.Parts.Count; i++)
+        {
+            Scan(scan, request, i, ReadRepaired(request, request.Parts[i], series, mayWait: true, cancel));
+        }
+        return scan.Result();
+    }
+
+    /// <returns>Null where a file has to be read or much to be decoded: known before any of it is done.</returns>
+    private FetchResult? FetchAtOnce(FetchRequest request, CancellationToken cancel)
+    {
+        var (found, series, samples) = (new Found?[request.Parts.Count], EntriesOf(request), 0L);
+        for (var i = 0; i < found.Length; i++)
+        {
+            found[i] = ReadRepaired(request, request.Parts[i], series, mayWait: false, cancel);
+            samples += found[i]?.Layers.Samples ?? 0;
+            if (found[i] is { IsUnread: true } || samples > SamplesAtOnceMax)
+            {
+                return null;
+            }
+        }
+        var scan = new FetchScan(request);
+        for (var i = 0; i < found.Length; i++)
+        {
+            Scan(scan, request, i, found[i]);
+        }
+        return scan.Result();
+    }
+
+    /// <summary>What is known of the series, by their places; null where nothing is.</summary>
+    private SeriesEntry?[] EntriesOf(FetchRequest request)
     {
         var series = new SeriesEntry?[request.Series.Count];
         for (var place = 0; place < series.Length; place++)
         {
             series[place] = _series.Find(request.Series[place]);
         }
-        var (found, samples) = (new Found?[request.Parts.Count], 0L);
-        for (var i = 0; i < found.Length; i++)
-        {
-            cancel.ThrowIfCancellationRequested();
-            var began = _clock.GetTimestamp();
-            found[i] = ReadRepaired(request, request.Parts[i], series, mayWait, cancel);
-            if (found[i] is { } part)
-            {
-                part.Took = _clock.GetElapsedTime(began);
-                samples += part.Layers.Samples;
-                if (!mayWait && (part.IsUnread || samples > SamplesAtOnceMax))
-                {
-                    return null;
-                }
-            }
-        }
-        return Scan(request, found, cancel);
+        return series;
     }
 
-    private FetchResult Scan(FetchRequest request, Found?[] found, CancellationToken cancel)
+    private void Scan(FetchScan scan, FetchRequest request, int number, Found? found)
     {
-        var scan = new FetchScan(request);
-        for (var i = 0; i < found.Length; i++)
+        if (found is null)
         {
-            cancel.ThrowIfCancellationRequested();
-            var (part, began, resolution) = (request.Parts[i], _clock.GetTimestamp(), long.MaxValue);
-            if (found[i] is not { } of)
+            scan.Gone(number);
+            return;
+        }
+        var (part, began, resolution) = (request.Parts[number], _clock.GetTimestamp(), long.MaxValue);
+        try
+        {
+            for (var place = 0; place < request.Series.Count; place++)
             {
-                scan.Gone(i);
-                continue;
-            }
-            try
-            {
-                for (var place = 0; place < request.Series.Count; place++)
+                if (found.Layers.Of(place) is { } layers)
                 {
-                    if (of.Layers.Of(place) is { } layers)
-                    {
-                        resolution = Math.Min(resolution, scan.Add(i, part.Range, place, layers, request.Raw ? of.ErasedOf(place, part) : null));
-                    }
+                    resolution = Math.Min(resolution, scan.Add(number, part.Range, place, layers, request.Raw ? found.ErasedOf(place, part) : null));
                 }
             }
-            catch (SegmentFormatException e)
-            {
-                throw new DataSourceUnavailableException(Node, $"a block of {part.Window} is damaged: {e.Message}", e);
-            }
-            of.TellUses(scan, part, Node, resolution, (of.Took + _clock.GetElapsedTime(began)).TotalMilliseconds);
         }
-        return scan.Result();
+        catch (SegmentFormatException e)
+        {
+            throw new DataSourceUnavailableException(Node, $"a block of {part.Window} is damaged: {e.Message}", e);
+        }
+        found.TellUses(scan, part, Node, resolution, (found.Took + _clock.GetElapsedTime(began)).TotalMilliseconds);
     }
 
     private Found? ReadRepaired(FetchRequest request, FetchPart part, SeriesEntry?[] series, bool mayWait, CancellationToken cancel)
     {
+        cancel.ThrowIfCancellationRequested();
+        var began = _clock.GetTimestamp();
         try
         {
-            return Read(request, part, series, mayWait);
+            if (Read(request, part, series, mayWait) is not { } found)
+            {
+                return null;
+            }
+            found.Took = _clock.GetElapsedTime(began);
+            return found;
         }
         catch (InvalidDataException e)
         {
