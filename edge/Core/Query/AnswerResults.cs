@@ -123,15 +123,20 @@ public static class AnswerResults
                 point = new(row.Start, increase / seconds ?? 0);
                 return increase is not null;
         }
+        if (rollup.Numbers == 0)
+        {
+            point = default;
+            return false;
+        }
         point = new(row.Start, fn.Kind switch
         {
             FnKind.Avg => rollup.Mean,
             FnKind.Min => rollup.Min,
             FnKind.Max => rollup.Max,
             FnKind.Sum => rollup.Sum,
-            FnKind.Stddev => rollup.Numbers == 0 ? double.NaN : Math.Sqrt(rollup.Detail!.M2 / rollup.Numbers),
-            _ => rollup.Numbers == 0 ? double.NaN : rollup.Detail!.Sketch.ValueAt(fn.Percent / 100, rollup.Min, rollup.Max),
+            FnKind.Stddev => Math.Sqrt(rollup.Detail!.M2 / rollup.Numbers),
+            _ => rollup.Detail!.Sketch.ValueAt(fn.Percent / 100, rollup.Min, rollup.Max),
         });
-        return rollup.Numbers > 0;
+        return true;
     }
 }

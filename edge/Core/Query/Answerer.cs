@@ -104,14 +104,17 @@ public sealed class Answerer(Catalog catalog, Func<string, IDataSource?> sourceO
     }
 
     /// <exception cref="QuestionRefusedException">The answer has more samples than one may have.</exception>
-    public Task<Answer> AnswerAsync(Question question, SeriesInfo[] series, CancellationToken cancel) =>
-        question.Rolling is null && question.Before is null ? AskAsync(question, series, cancel) : AskFurtherAsync(question, series, cancel);
+    public Task<Answer> AnswerAsync(Question question, SeriesInfo[] series, CancellationToken cancel)
+    {
+        var (further, earlier) = (question.Rolling, question.Before);
+        return further is null && earlier is null ? AskAsync(question, series, cancel) : AskFurtherAsync(question, further, earlier, series, cancel);
+    }
 
     /// <summary>Asks for what lies before the range too.</summary>
-    private async Task<Answer> AskFurtherAsync(Question question, SeriesInfo[] series, CancellationToken cancel)
+    private async Task<Answer> AskFurtherAsync(Question question, Question? further, Question? earlier, SeriesInfo[] series, CancellationToken cancel)
     {
-        var rolling = question.Rolling is { } further ? AskAsync(further, series, cancel) : null;
-        var carried = question.Before is { } earlier ? AskAsync(earlier, series, cancel) : null;
+        var rolling = further is null ? null : AskAsync(further, series, cancel);
+        var carried = earlier is null ? null : AskAsync(earlier, series, cancel);
         var answer = rolling is null || question.NeedsRaw || question.NeedsRollups
             ? await AskAsync(question, series, cancel).ConfigureAwait(false)
             : (await rolling.ConfigureAwait(false)) with { Question = question };

@@ -25,5 +25,5 @@ public sealed record PlannedFetch(
 /// -1 where its samples stand alone, else the number of the merge it takes part in. Parts of one merge overlap in time; they come as raw samples and the
 /// later layer wins.
 /// </param>
-/// <param name="Order">Its place among the layers of its merge, oldest first.</param>
+/// <param name="Order">Its place among all layers of the edges that its series share, oldest first: parts of one merge go by it.</param>
 public readonly record struct PartPlace(int Merge, int Order);

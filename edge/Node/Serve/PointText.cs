@@ -7,7 +7,7 @@ using Foretier.Core.Samples;
 namespace Foretier.Node.Serve;
 
 /// <summary>
-/// Points as JSON, <c>[t,v]</c>: most of what an answer is made of, so without a writer's book-keeping for each bracket. One for the points of a series: what is
+/// Points as JSON, <c>[t,v]</c>: most of what an answer is made of, so without a writer's book-keeping for each bracket. One for a run of points of a series: what is
 /// mostly the same from point to point, the first digits of the time and how many decimals there are, is tried first.
 /// </summary>
 internal struct PointText
